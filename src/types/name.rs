@@ -1,0 +1,170 @@
+//! The name of an object.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The display name of a volume, template, pool or sandbox.
+///
+/// A DNS-1035 label: 1 to 63 lower-case letters, digits and hyphens, starting with a letter and ending with a letter
+/// or digit (contract section 2.8). Names are unique for each kind within a workspace, and an object keeps its id when
+/// its name changes. Cloning is cheap.
+///
+/// ```
+/// use sbx::types::Name;
+///
+/// assert_eq!(Name::parse("python-warm")?.as_str(), "python-warm");
+/// assert!(Name::parse("Python").is_err());
+/// # Ok::<(), sbx::types::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The longest name that the API takes, in bytes.
+    pub const MAX_LEN: usize = 63;
+
+    /// Checks `text` and wraps it.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says which part of the rule is broken.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a text is not a [`Name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text is empty.
+    #[error("a name cannot be empty")]
+    Empty,
+    /// The text has more than [`Name::MAX_LEN`] characters.
+    #[error("a name has at most 63 characters, this one has {len}")]
+    TooLong {
+        /// How many characters the text has.
+        len: usize,
+    },
+    /// The first character is not a lower-case letter.
+    #[error("a name starts with a lower-case letter, not `{found}`")]
+    BadStart {
+        /// The character found there.
+        found: char,
+    },
+    /// The last character is a hyphen.
+    #[error("a name ends with a letter or a digit, not `-`")]
+    BadEnd,
+    /// A character that no name may contain.
+    #[error("a name has only lower-case letters, digits and hyphens, not `{found}`")]
+    BadCharacter {
+        /// The character found.
+        found: char,
+    },
+}
+
+fn check(text: &str) -> Result<(), NameError> {
+    let first = text.chars().next().ok_or(NameError::Empty)?;
+    if let Some(found) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+        return Err(NameError::BadCharacter { found });
+    }
+    if !first.is_ascii_lowercase() {
+        return Err(NameError::BadStart { found: first });
+    }
+    if text.ends_with('-') {
+        return Err(NameError::BadEnd);
+    }
+    if text.len() > Name::MAX_LEN {
+        return Err(NameError::TooLong { len: text.len() });
+    }
+    Ok(())
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        check(&text)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_the_rule_takes() {
+        let longest = "a".repeat(63);
+        for text in ["a", "a1", "a-b", "a--b", "python-3-12", longest.as_str()] {
+            assert_eq!(Name::parse(text).map(|name| name.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let too_long = "a".repeat(64);
+        let cases = [
+            ("", NameError::Empty),
+            ("1a", NameError::BadStart { found: '1' }),
+            ("-a", NameError::BadStart { found: '-' }),
+            ("a-", NameError::BadEnd),
+            ("a_b", NameError::BadCharacter { found: '_' }),
+            ("Abc", NameError::BadCharacter { found: 'A' }),
+            ("é", NameError::BadCharacter { found: 'é' }),
+            (too_long.as_str(), NameError::TooLong { len: 64 }),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Name::parse(text), Err(error), "{text}");
+        }
+    }
+}

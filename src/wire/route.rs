@@ -1,0 +1,37 @@
+//! The paths of the API's operations, relative to its base URL.
+//!
+//! A `{name}` is the object's current display name, percent-encoded by the client and decoded by the server.
+
+/// The two prefixes under which a server answers; a client adds the first to `LANGSMITH_ENDPOINT`.
+pub const PREFIXES: [&str; 2] = ["/v2/sandboxes", "/api/v2/sandboxes"];
+
+/// `POST` creates, `GET` lists.
+pub const VOLUMES: &str = "/volumes";
+/// `GET`, `PATCH`, `DELETE`.
+pub const VOLUME: &str = "/volumes/{name}";
+
+/// `POST` creates, `GET` lists.
+pub const TEMPLATES: &str = "/templates";
+/// `POST` deletes several.
+pub const TEMPLATES_BATCH_DELETE: &str = "/templates/batch-delete";
+/// `GET`, `PATCH`, `DELETE`.
+pub const TEMPLATE: &str = "/templates/{name}";
+
+/// `POST` creates, `GET` lists.
+pub const POOLS: &str = "/pools";
+/// `GET`, `PATCH`, `DELETE`.
+pub const POOL: &str = "/pools/{name}";
+
+/// `POST` creates, `GET` lists.
+pub const SANDBOXES: &str = "/boxes";
+/// `POST` deletes several.
+pub const SANDBOXES_BATCH_DELETE: &str = "/boxes/batch-delete";
+/// `GET`, `PATCH`, `DELETE`.
+pub const SANDBOX: &str = "/boxes/{name}";
+/// `GET`, for polling.
+pub const SANDBOX_STATUS: &str = "/boxes/{name}/status";
+/// `POST` makes a URL for a port of the sandbox.
+pub const SANDBOX_SERVICE_URL: &str = "/boxes/{name}/service-url";
+
+/// `GET`.
+pub const USAGE: &str = "/usage";

@@ -1,0 +1,95 @@
+//! One text to its documents.
+
+use saphyr_parser::Parser;
+
+use super::budget::{Shared, Stop};
+use super::build::Builder;
+use super::control::first_unprintable;
+use super::diagnostic::{Diagnostic, Diagnostics, code};
+use super::load::{Limits, mib};
+use super::node::Node;
+use super::pool::Pool;
+use super::source::{SourceId, Span};
+use super::split::Pieces;
+
+/// What was found in one text.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    /// The root of each document that is not empty, with its number in the text, counted from 0.
+    pub(super) roots: Vec<(u32, Node)>,
+    /// Whether all of the text could be read.
+    pub(super) is_complete: bool,
+}
+
+/// Reads all documents of a text. A document that cannot be read is reported and left out.
+pub(super) fn parse(source: SourceId, text: &str, limits: &Limits, pool: &mut Pool, out: &mut Diagnostics) -> Parsed {
+    let (nodes_left, problems_left) = (limits.nodes, limits.problems);
+    let mut shared = Shared { source, limits, pool, out, nodes_left, problems_left };
+    let mut parsed = Parsed { is_complete: true, ..Parsed::default() };
+    let mut number = 0;
+    for range in Pieces::new(text) {
+        let before = parsed.roots.len();
+        let ended = piece(&mut shared, &text[range.clone()], range.start, |root| {
+            parsed.roots.push((number, root));
+            number += 1;
+        });
+        if let Err(stop) = ended {
+            parsed.is_complete = false;
+            // A document that failed counts too, unless it had been handed over before the failure.
+            number += u32::from(parsed.roots.len() == before);
+            if stop == Stop::File {
+                break;
+            }
+        }
+    }
+    parsed
+}
+
+/// Reads one piece of a text, which has one document as a rule. Hands over each root that is not empty.
+fn piece(shared: &mut Shared<'_>, text: &str, base: usize, mut found: impl FnMut(Node)) -> Result<(), Stop> {
+    check(shared, text, base)?;
+    let mut parser = Parser::new_from_str(text);
+    let mut builder = Builder::new(shared, text, base);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, marks)) => {
+                if let Some(root) = builder.event(event, marks)?
+                    && !root.is_null()
+                {
+                    found(root);
+                }
+            }
+            Err(error) => {
+                builder.scan_error(&error)?;
+                return Err(Stop::Document);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks what must hold before the parser may see a piece.
+fn check(shared: &mut Shared<'_>, text: &str, base: usize) -> Result<(), Stop> {
+    let offset = |at: usize| u32::try_from(base + at).expect("`load` refuses files of 4 GiB and more");
+    let source = shared.source;
+    if text.len() > shared.limits.document_bytes {
+        let (size, most) = (mib(text.len()), mib(shared.limits.document_bytes));
+        let message = format!("the document is too large: it has {size} MiB, at most {most} MiB are read");
+        let span = Span { source, start: offset(0), end: offset(text.find(['\n', '\r']).unwrap_or(0)) };
+        let error = Diagnostic::error(code::LIMIT, message).primary(span, "starts here");
+        shared.report(error.help("split it into documents with lines `---`, one object in each"))?;
+        return Err(Stop::Document);
+    }
+    if let Some((at, c)) = first_unprintable(text) {
+        let message = format!("the character U+{:04X} is not allowed in YAML", u32::from(c));
+        let span = Span { source, start: offset(at), end: offset(at + c.len_utf8()) };
+        let error = Diagnostic::error(code::ENCODING, message).primary(span, "a control character");
+        let help = match c {
+            '\0' => "save the file as UTF-8 text",
+            _ => "remove it, or write it as an escape in double quotes",
+        };
+        shared.report(error.help(help))?;
+        return Err(Stop::Document);
+    }
+    Ok(())
+}

@@ -1,1 +1,69 @@
-//! To be written.
+//! The async client of the Sandbox Server API.
+//!
+//! ```no_run
+//! use sbx::client::{Client, Config, CreateVolumeOptions};
+//! use sbx::types::Name;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Config::from_env())?;
+//! for volume in client.list_volumes().await? {
+//!     println!("{} {}", volume.name, volume.size);
+//! }
+//! let name = Name::parse("datasets")?;
+//! let volume = client.create_volume(&name, &"20Gi".parse()?, CreateVolumeOptions::default()).await?;
+//! println!("created {}", volume.name);
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`Client`] has a method for each operation; [`Reader`] has those that change nothing.
+//! * [`Client::with_headers`], [`Client::with_timeout`] and [`Client::with_deadline`] narrow what a call may do.
+//! * [`Error::kind`] says what went wrong.
+//! * [`Transport`] is the one port below: HTTP, or a server in the same process.
+//!
+//! A call is repeated where that is safe: the operation has the same effect twice, or the server refused it without
+//! doing anything, or looking has shown that there was no effect. So nothing is created twice, and a create whose answer
+//! was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle.
+//!
+//! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
+
+mod config;
+mod connect;
+mod deadline;
+mod error;
+mod exchange;
+mod guard;
+mod handle;
+mod link;
+mod object;
+mod page;
+mod pools;
+mod reader;
+mod request;
+mod retry;
+mod sandboxes;
+mod service;
+mod templates;
+mod transport;
+mod volumes;
+mod wait;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
+pub use self::connect::Client;
+pub use self::deadline::Deadline;
+pub use self::error::{Error, Kind, QuotaType, Resource};
+pub use self::guard::SandboxGuard;
+pub use self::handle::Sandbox;
+pub use self::pools::{CreatePoolOptions, UpdatePoolOptions};
+pub use self::reader::Reader;
+pub use self::sandboxes::{CreateSandboxOptions, UpdateSandboxOptions};
+pub use self::service::{ServiceOptions, ServiceUrl};
+pub use self::templates::CreateTemplateOptions;
+pub use self::transport::{HttpTransport, Limits, Transport, TransportError};
+pub use self::volumes::{CreateVolumeOptions, UpdateVolumeOptions};
+pub use self::wait::WaitOptions;

@@ -4,6 +4,7 @@
 //! the shape that all of them have.
 
 mod ids;
+mod image;
 mod labels;
 mod name;
 mod quantity;
@@ -11,6 +12,7 @@ mod secret;
 mod time;
 
 pub use ids::{ObjectId, PoolId, SandboxId, TemplateId, VolumeId};
+pub use image::Image;
 pub use labels::Labels;
 pub use name::{Name, NameError};
 pub use quantity::{ByteSize, Cpu, QuantityError};

@@ -1,0 +1,129 @@
+//! One call as a series of attempts.
+
+use bytes::Bytes;
+use http::Response;
+use tokio::time::{sleep, timeout_at};
+
+use super::error::{Error, Kind};
+use super::link::Link;
+use super::request::Request;
+use super::retry::{Pause, Verdict, judge};
+use super::transport::TransportError;
+
+/// The attempts of one call. They share a budget, also when something is looked up between them.
+pub(super) struct Exchange<'a> {
+    link: &'a Link,
+    request: &'a Request,
+    attempts: u32,
+    doubtful: bool,
+}
+
+/// Where a series of attempts came to a halt.
+pub(super) enum Outcome {
+    /// With a success.
+    Answered(Response<Bytes>),
+    /// With an error, after which nothing is to be tried again.
+    Failed(Error),
+    /// With an attempt that may have had its effect. The error is what to report if the caller cannot go on.
+    Doubtful(Error),
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(link: &'a Link, request: &'a Request) -> Self {
+        Self { link, request, attempts: 0, doubtful: false }
+    }
+
+    /// Returns how many requests have been sent.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns whether any attempt so far may have had its effect.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Returns whether the budget allows another attempt.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.attempts <= self.link.max_retries()
+    }
+
+    /// Sends the request until an answer is final or doubtful. What the server refused without doing anything is sent
+    /// again right here.
+    ///
+    /// Not cancel-safe: dropping the future leaves open whether the last attempt had its effect.
+    pub(super) async fn advance(&mut self) -> Outcome {
+        loop {
+            let Some(result) = self.attempt().await else {
+                return Outcome::Failed(self.deadline_error());
+            };
+            match judge(&result, self.link.now()) {
+                Verdict::Final => return self.settle(result),
+                Verdict::Refused(pause) => {
+                    if !self.can_go_on() || !self.sleep(pause).await {
+                        return self.settle(result);
+                    }
+                }
+                Verdict::Doubtful => {
+                    self.doubtful = true;
+                    return Outcome::Doubtful(self.error(result));
+                }
+            }
+        }
+    }
+
+    /// Sleeps before another attempt, or gives `error` back where there can be none.
+    pub(super) async fn pause_or(&self, error: Error) -> Result<(), Error> {
+        if self.can_go_on() && self.sleep(Pause::Backoff).await { Ok(()) } else { Err(error) }
+    }
+
+    /// Sends the request once, or returns `None` if the deadline passed.
+    async fn attempt(&mut self) -> Option<Result<Response<Bytes>, TransportError>> {
+        let deadline = self.link.deadline();
+        if deadline.is_some_and(super::Deadline::has_passed) {
+            return None;
+        }
+        self.attempts += 1;
+        let attempt = self.link.attempt(self.request, self.attempts);
+        match deadline {
+            None => Some(attempt.await),
+            Some(deadline) => {
+                let result = timeout_at(deadline.instant(), attempt).await.ok();
+                self.doubtful |= result.is_none();
+                result
+            }
+        }
+    }
+
+    /// Sleeps, or returns `false` at once if the deadline would pass meanwhile.
+    async fn sleep(&self, pause: Pause) -> bool {
+        let duration = pause.duration(self.attempts - 1, fastrand::f64(), self.link.max_rate_limit_wait());
+        if self.link.deadline().is_some_and(|deadline| deadline.remaining() <= duration) {
+            return false;
+        }
+        sleep(duration).await;
+        true
+    }
+
+    fn settle(&self, result: Result<Response<Bytes>, TransportError>) -> Outcome {
+        match result {
+            Ok(response) if response.status().is_success() => Outcome::Answered(response),
+            result => Outcome::Failed(self.error(result)),
+        }
+    }
+
+    fn error(&self, result: Result<Response<Bytes>, TransportError>) -> Error {
+        let error = match result {
+            Ok(response) => self.link.refusal(self.request, &response, self.attempts),
+            Err(error) => Error::from_transport(self.request, error, self.attempts),
+        };
+        error.with_ambiguous(self.request.writes() && self.doubtful)
+    }
+
+    fn deadline_error(&self) -> Error {
+        let message = "the deadline has passed";
+        Error::new(Kind::DeadlineExceeded, self.request, message)
+            .with_attempts(self.attempts)
+            .with_ambiguous(self.request.writes() && self.doubtful)
+    }
+}

@@ -1,0 +1,197 @@
+//! What every handle holds: the connection, and the scope that a view narrows.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::config::{Config, ConfigError, WallClock};
+use super::deadline::Deadline;
+use super::error::{Detail, Error, Kind, from_answer};
+use super::exchange::{Exchange, Outcome};
+use super::request::{Request, overlay};
+use super::transport::{Limits, Transport, TransportError};
+use crate::types::{Secret, Timestamp};
+
+/// A connection to a server, seen through a scope. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    scope: Scope,
+}
+
+/// What all clones and views have in common.
+struct Shared {
+    transport: Arc<dyn Transport>,
+    base_url: String,
+    headers: HeaderMap,
+    secret: Option<Secret>,
+    timeout: Duration,
+    max_retries: u32,
+    max_rate_limit_wait: Duration,
+    clock: WallClock,
+    tasks: TaskTracker,
+}
+
+/// What a view changes for the calls that go through it.
+#[derive(Clone, Default)]
+struct Scope {
+    headers: Arc<HeaderMap>,
+    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
+}
+
+impl Link {
+    pub(super) fn new(config: &Config, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
+        config.parse_base_url()?;
+        let shared = Shared {
+            transport,
+            base_url: config.base_url.clone(),
+            headers: config.base_headers()?,
+            secret: config.api_key.clone(),
+            timeout: config.timeout,
+            max_retries: config.max_retries,
+            max_rate_limit_wait: config.max_rate_limit_wait,
+            clock: config.clock.clone(),
+            tasks: TaskTracker::new(),
+        };
+        Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
+    }
+
+    pub(super) fn with_headers(&self, headers: &HeaderMap) -> Self {
+        let mut merged = HeaderMap::clone(&self.scope.headers);
+        overlay(&mut merged, headers);
+        Self { scope: Scope { headers: Arc::new(merged), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { scope: Scope { timeout: Some(timeout), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    pub(super) fn with_deadline(&self, deadline: Option<Deadline>) -> Self {
+        Self { scope: Scope { deadline, ..self.scope.clone() }, ..self.clone() }
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.shared.base_url
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.scope.deadline
+    }
+
+    pub(super) fn max_retries(&self) -> u32 {
+        self.shared.max_retries
+    }
+
+    pub(super) fn max_rate_limit_wait(&self) -> Duration {
+        self.shared.max_rate_limit_wait
+    }
+
+    /// Returns the time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.shared.clock)()
+    }
+
+    /// Returns the tasks that outlive the call that started them, and that closing waits for.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    /// Sends a request that can be repeated without harm, as often as it takes, and reads the answer.
+    pub(super) async fn fetch<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        let mut exchange = Exchange::new(self, request);
+        let response = self.repeat(&mut exchange).await?;
+        decode(request, &response, exchange.attempts())
+    }
+
+    /// Sends a request that can be repeated without harm, as often as it takes, and returns whatever is final.
+    pub(super) async fn repeat(&self, exchange: &mut Exchange<'_>) -> Result<Response<Bytes>, Error> {
+        loop {
+            match exchange.advance().await {
+                Outcome::Answered(response) => return Ok(response),
+                Outcome::Failed(error) => return Err(error),
+                Outcome::Doubtful(error) => exchange.pause_or(error).await?,
+            }
+        }
+    }
+
+    /// Sends one attempt.
+    pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
+        let mut headers = self.shared.headers.clone();
+        overlay(&mut headers, &self.scope.headers);
+        let http = request
+            .to_http(&self.shared.base_url, &headers)
+            .map_err(|error| TransportError::Connect { source: Box::new(error) })?;
+        let timeout = request.timeout.or(self.scope.timeout).unwrap_or(self.shared.timeout);
+        self.send(request, http, timeout, n).await
+    }
+
+    /// Sends a request that is ready for the wire, and logs how it went.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        http: http::Request<Bytes>,
+        timeout: Duration,
+        n: u32,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let started = Instant::now();
+        let result = self.shared.transport.send(http, Limits { timeout }).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (method, path) = (&request.method, &request.path);
+        match &result {
+            Ok(response) => {
+                debug!(%method, path, attempt = n, status = response.status().as_u16(), elapsed_ms, "request answered");
+            }
+            Err(error) => debug!(%method, path, attempt = n, %error, elapsed_ms, "request failed"),
+        }
+        result
+    }
+
+    /// Makes the error of an answer that is no success, without the key in it should the server have quoted it.
+    pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
+        let mut detail = Detail::of(response);
+        if let Some(secret) = &self.shared.secret {
+            detail.redact(secret);
+        }
+        from_answer(request, response.status(), detail, attempts)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("base_url", &self.shared.base_url)
+            .field("headers", &self.scope.headers.keys().collect::<Vec<_>>())
+            .field("timeout", &self.scope.timeout.unwrap_or(self.shared.timeout))
+            .field("deadline", &self.scope.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the body of a success.
+pub(super) fn decode<T: DeserializeOwned>(
+    request: &Request,
+    response: &Response<Bytes>,
+    attempts: u32,
+) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(response.body());
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let message = match error.path().to_string().as_str() {
+            "." => "the answer is not what the API documents".to_owned(),
+            path => format!("the answer's `{path}` is not what the API documents"),
+        };
+        // The call succeeded: if it was to change something, it did.
+        Error::new(Kind::InvalidBody, request, message)
+            .with_attempts(attempts)
+            .with_status(response.status())
+            .with_ambiguous(request.writes())
+            .with_source(error.into_inner())
+    })
+}

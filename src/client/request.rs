@@ -1,0 +1,217 @@
+//! Requests as plain values, and what they are for.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use super::error::{Detail, Error, Mapped, Resource};
+use super::object::Object;
+use crate::types::Name;
+use crate::wire::{ListQuery, route};
+
+/// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One request to the API, without the server's address and the credentials.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) operation: Operation,
+    pub(super) method: Method,
+    /// Below the base URL, percent-encoded, with the query.
+    pub(super) path: String,
+    pub(super) body: Option<Bytes>,
+    /// The time limit of one attempt, where it is not the client's.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What a request is for: its errors are explained with this.
+#[derive(Debug, Clone)]
+pub(super) struct Operation {
+    pub(super) verb: Verb,
+    pub(super) resource: Option<Resource>,
+    pub(super) name: String,
+    pub(super) new_name: Option<String>,
+    /// What answers mean for this kind of object in particular.
+    pub(super) rules: Rules,
+}
+
+/// What a status means for one kind of object, or `None` where it means the same for all.
+pub(super) type Rules = fn(&Operation, u16, &Detail) -> Option<Mapped>;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    List,
+    Get,
+    Create,
+    Update,
+    Delete,
+    DeleteMany,
+    Status,
+    Wait,
+    ServiceUrl,
+    CallService,
+    Usage,
+}
+
+impl Operation {
+    pub(super) fn on<T: Object>(verb: Verb, name: &str) -> Self {
+        Self { verb, resource: Some(T::RESOURCE), name: name.to_owned(), new_name: None, rules: T::rules }
+    }
+
+    pub(super) fn usage() -> Self {
+        Self { verb: Verb::Usage, resource: None, name: String::new(), new_name: None, rules: |_, _, _| None }
+    }
+}
+
+impl Request {
+    /// `GET` of one page of a list.
+    pub(super) fn list<T: Object>(limit: u64, offset: u64) -> Self {
+        let query = ListQuery { limit: Some(limit), offset: Some(offset), ..ListQuery::default() };
+        let path = format!("{}?{}", T::COLLECTION, encode_query(&query));
+        Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, path)
+    }
+
+    /// `GET` of an object.
+    pub(super) fn get<T: Object>(name: &str) -> Result<Self, Error> {
+        Self::on_item(Operation::on::<T>(Verb::Get, name), Method::GET, T::ITEM)
+    }
+
+    /// `POST` of a new object.
+    pub(super) fn create<T: Object>(name: &Name, body: &impl Serialize) -> Self {
+        let operation = Operation::on::<T>(Verb::Create, name.as_str());
+        Self::new(operation, Method::POST, T::COLLECTION.to_owned()).json(body)
+    }
+
+    /// `PATCH` of an object.
+    pub(super) fn update<T: Object>(name: &str, new_name: Option<&Name>, body: &impl Serialize) -> Result<Self, Error> {
+        let mut operation = Operation::on::<T>(Verb::Update, name);
+        operation.new_name = new_name.map(ToString::to_string);
+        Ok(Self::on_item(operation, Method::PATCH, T::ITEM)?.json(body))
+    }
+
+    /// `DELETE` of an object.
+    pub(super) fn delete<T: Object>(name: &str) -> Result<Self, Error> {
+        Self::on_item(Operation::on::<T>(Verb::Delete, name), Method::DELETE, T::ITEM)
+    }
+
+    /// `POST` of the names of objects to delete.
+    pub(super) fn delete_many<T: Object>(route: &str, body: &impl Serialize) -> Self {
+        Self::new(Operation::on::<T>(Verb::DeleteMany, ""), Method::POST, route.to_owned()).json(body)
+    }
+
+    /// `GET` of the quotas and what is used of them.
+    pub(super) fn usage() -> Self {
+        Self::new(Operation::usage(), Method::GET, route::USAGE.to_owned())
+    }
+
+    /// A request on one object, whose name goes into `route`.
+    pub(super) fn on_item(operation: Operation, method: Method, route: &str) -> Result<Self, Error> {
+        if let Some(path) = path(route, &operation.name) {
+            return Ok(Self::new(operation, method, path));
+        }
+        let message = format!("`{}` cannot be a name: it would address another path", operation.name);
+        Err(Error::invalid_argument(operation, "name", message))
+    }
+
+    /// A stand-in for the request that a refused argument prevented.
+    pub(super) fn unsent(operation: Operation) -> Self {
+        Self::new(operation, Method::GET, String::new())
+    }
+
+    /// Adds a JSON body.
+    pub(super) fn json(mut self, body: &impl Serialize) -> Self {
+        let bytes = serde_json::to_vec(body).expect("bodies are structs with text keys and no failing serializer");
+        self.body = Some(bytes.into());
+        self
+    }
+
+    /// Sets the time limit of an attempt.
+    pub(super) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    fn new(operation: Operation, method: Method, path: String) -> Self {
+        Self { operation, method, path, body: None, timeout: None }
+    }
+
+    /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
+    pub(super) fn writes(&self) -> bool {
+        self.method != Method::GET && self.operation.verb != Verb::ServiceUrl
+    }
+
+    /// Returns the request as HTTP, for the server at `base_url`, with `headers` on top of its own.
+    pub(super) fn to_http(
+        &self,
+        base_url: &str,
+        headers: &http::HeaderMap,
+    ) -> Result<http::Request<Bytes>, http::Error> {
+        let uri = format!("{base_url}{}", self.path);
+        let mut request = http::Request::builder().method(&self.method).uri(uri);
+        request = request.header(header::ACCEPT, "*/*");
+        if self.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let mut request = request.body(self.body.clone().unwrap_or_default())?;
+        overlay(request.headers_mut(), headers);
+        Ok(request)
+    }
+}
+
+/// Puts `over` on top of `headers`: a name that is in both has the values of `over` alone.
+pub(super) fn overlay(headers: &mut http::HeaderMap, over: &http::HeaderMap) {
+    for name in over.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in over {
+        headers.append(name, value.clone());
+    }
+}
+
+/// Puts a name into a route, or returns `None` for one that would address something else.
+///
+/// An empty name is the collection, and `.` and `..` are steps that URL parsers take, also when percent-encoded.
+fn path(route: &str, name: &str) -> Option<String> {
+    if matches!(name, "" | "." | "..") {
+        return None;
+    }
+    Some(route.replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string()))
+}
+
+fn encode_query(query: &ListQuery) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [("limit", query.limit), ("offset", query.offset)] {
+        if let Some(value) = value {
+            pairs.append_pair(name, &value.to_string());
+        }
+    }
+    pairs.finish()
+}
+
+impl fmt::Display for Operation {
+    /// Writes it to follow "cannot": ``create volume `data` ``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, name, new_name, .. } = self;
+        let one = self.resource.map_or("object", Resource::as_str);
+        let several = self.resource.map_or("objects", Resource::plural);
+        match (verb, new_name) {
+            (Verb::List, _) => write!(f, "list {several}"),
+            (Verb::Get, _) => write!(f, "get {one} `{name}`"),
+            (Verb::Create, _) => write!(f, "create {one} `{name}`"),
+            (Verb::Update, Some(new_name)) => write!(f, "rename {one} `{name}` to `{new_name}`"),
+            (Verb::Update, None) => write!(f, "update {one} `{name}`"),
+            (Verb::Delete, _) => write!(f, "delete {one} `{name}`"),
+            (Verb::DeleteMany, _) => write!(f, "delete {several}"),
+            (Verb::Status, _) => write!(f, "get the status of {one} `{name}`"),
+            (Verb::Wait, _) => write!(f, "wait for {one} `{name}`"),
+            (Verb::ServiceUrl, _) => write!(f, "get a service URL of {one} `{name}`"),
+            (Verb::CallService, _) => write!(f, "call a service of {one} `{name}`"),
+            (Verb::Usage, _) => f.write_str("read the usage"),
+        }
+    }
+}

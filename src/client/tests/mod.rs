@@ -1,0 +1,17 @@
+//! Tests of whole calls, against a transport that expects a script of requests.
+
+mod creates;
+mod errors;
+mod mock;
+mod network;
+mod requests;
+mod retries;
+mod sandboxes;
+mod secrets;
+mod writes;
+
+use crate::types::Name;
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a valid name")
+}

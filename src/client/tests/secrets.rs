@@ -1,0 +1,88 @@
+//! A planted secret is nowhere to be seen.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::mock::{Mock, answer, refusal};
+use crate::client::{Config, ServiceOptions};
+use crate::types::Secret;
+
+const SECRET: &str = "hunter2-planted";
+
+/// Collects all that is logged, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let mut text = self.0.lock().expect("no panic while locked");
+        writeln!(text, "{field}={value:?}").expect("writing to a text cannot fail");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("sbx")
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        attributes.record(&mut self.clone());
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn neither_in_debug_nor_in_errors_nor_in_logs() {
+    let url = json!({
+        "browser_url": format!("http://x.svc/?token={SECRET}"),
+        "service_url": "http://x.svc",
+        "token": SECRET,
+        "expires_at": "9999-01-01T00:00:00Z",
+    });
+    let server = Mock::new([
+        ("GET /usage", refusal(401, SECRET, &format!("the key {SECRET} is not known"))),
+        ("POST /boxes/s/service-url", answer(200, url.to_string())),
+        ("GET http://x.svc/", answer(200, SECRET)),
+    ]);
+    let log = Log::default();
+    // While there is only one subscriber, `tracing` asks the thread that reaches an event first, which may be that of
+    // another test and have none, whether anybody is interested; with two it asks them.
+    let _second = tracing::Dispatch::new(Log::default());
+    let _guard = tracing::subscriber::set_default(log.clone());
+
+    let secret_header =
+        || HeaderMap::from_iter([("authorization".parse().expect("a name"), HeaderValue::from_static(SECRET))]);
+    let config = Config::new("http://server/v2/sandboxes").api_key(Secret::new(SECRET)).headers(secret_header());
+    let mut shown = format!("{config:?}");
+    let client = server.client_with(config).with_headers(&secret_header());
+    let error = client.usage().await.expect_err("401");
+    let service = client.service("s", 80, ServiceOptions::default()).await.expect("200");
+    service.get("/").await.expect("200");
+    write!(shown, "{client:?} {:?} {error} {error:?} {service:?}", client.reader()).expect("a text");
+    assert!(!shown.contains(SECRET), "{shown}");
+    assert!(error.message().contains("<redacted>") && error.error_type() == Some("<redacted>"));
+
+    let log = log.0.lock().expect("no panic while locked");
+    assert!(log.contains("status=401") && log.contains("path=\"/usage\""), "{log}");
+    assert!(!log.contains(SECRET), "{log}");
+}

@@ -1,0 +1,147 @@
+//! Real HTTP.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use url::Url;
+
+use super::super::config::{Config, ConfigError, is_loopback};
+use super::{Limits, Transport, TransportError, tls};
+
+/// HTTP/1.1 with a pool of connections that are kept alive.
+///
+/// The proxy variables of the environment hold for all hosts but those of the loopback interface. Certificates are read
+/// only once something asks for `https://`.
+pub struct HttpTransport {
+    connect_timeout: Duration,
+    ca_certificate: Option<Arc<[u8]>>,
+    clients: Mutex<HashMap<Way, reqwest::Client>>,
+}
+
+/// What a URL asks of a connection. Each has its own pool, made when it is first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Way {
+    tls: bool,
+    proxy: bool,
+}
+
+impl HttpTransport {
+    /// Returns a transport for what `config` says: the connect timeout and the CA certificates.
+    ///
+    /// # Errors
+    ///
+    /// For an endpoint with `https://`, what is wrong with the certificates; for any endpoint, a CA file without any.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let base_url = config.parse_base_url()?;
+        config.ca_certificate.as_deref().map(tls::read_certificates).transpose()?;
+        let transport = Self {
+            connect_timeout: config.timeout,
+            ca_certificate: config.ca_certificate.clone(),
+            clients: Mutex::default(),
+        };
+        transport.client(Way::to(&base_url))?;
+        Ok(transport)
+    }
+
+    fn client(&self, way: Way) -> Result<reqwest::Client, ConfigError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&way) {
+            return Ok(client.clone());
+        }
+        let client = self.build(way)?;
+        clients.insert(way, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, way: Way) -> Result<reqwest::Client, ConfigError> {
+        let tls =
+            if way.tls { tls::trusting_the_machine(self.ca_certificate.as_deref())? } else { tls::trusting_nobody()? };
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            // The client retries, where it knows that it may.
+            .retry(reqwest::retry::never())
+            .connect_timeout(self.connect_timeout);
+        if !way.proxy {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|error| ConfigError::Tls { source: Box::new(error) })
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| connect(Box::new(error)))?;
+        let client = self.client(Way::to(&url)).map_err(|error| connect(Box::new(error)))?;
+        let request = reqwest::Request::try_from(request).map_err(|error| connect(Box::new(error.without_url())))?;
+
+        let answer = tokio::time::timeout(limits.timeout, client.execute(request)).await;
+        let mut answer = answer.map_err(|_| TransportError::Timeout)?.map_err(classify)?;
+        let mut body = BytesMut::new();
+        loop {
+            let chunk = tokio::time::timeout(limits.timeout, answer.chunk()).await;
+            match chunk.map_err(|_| TransportError::Timeout)?.map_err(classify)? {
+                Some(chunk) => body.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        let mut response = http::Response::new(body.freeze());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
+        self.exchange(request, limits).boxed()
+    }
+}
+
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransport").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
+    }
+}
+
+impl Way {
+    fn to(url: &Url) -> Self {
+        Self { tls: url.scheme() == "https", proxy: !is_loopback(url) }
+    }
+}
+
+/// Tells the phases apart. The URL is taken out of the error: the caller knows it, and a service's may be a secret.
+fn classify(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    if error.is_connect() {
+        return if error.is_timeout() { TransportError::ConnectTimeout } else { connect(Box::new(error)) };
+    }
+    if error.is_timeout() {
+        return TransportError::Timeout;
+    }
+    if error.is_builder() {
+        // What could not be built was never sent.
+        return connect(Box::new(error));
+    }
+    if error.is_request() || error.is_body() || error.is_decode() {
+        return TransportError::Dropped { source: Box::new(error) };
+    }
+    TransportError::Other { source: Box::new(error) }
+}
+
+fn connect(source: Box<dyn StdError + Send + Sync>) -> TransportError {
+    TransportError::Connect { source }
+}

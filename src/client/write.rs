@@ -1,0 +1,135 @@
+//! Writes that have their effect once, over a wire that may deliver them twice or lose the answer.
+//!
+//! A create is never sent again blindly: when its answer was lost, the object is looked up by name first. A delete that
+//! finds nothing after a lost answer has been done. A rename is looked up under its new name.
+
+use tracing::debug;
+
+use super::error::{Error, Kind};
+use super::exchange::{Exchange, Outcome};
+use super::link::{Link, decode};
+use super::object::Object;
+use super::request::Request;
+
+/// An object that a create brought about.
+pub(super) enum Created<T> {
+    /// The server answered with it.
+    Made(T),
+    /// The answer was lost, and looking it up found what was to be created.
+    Found(T),
+}
+
+impl<T> Created<T> {
+    pub(super) fn into_object(self) -> T {
+        match self {
+            Self::Made(object) | Self::Found(object) => object,
+        }
+    }
+}
+
+impl Link {
+    /// Gets an object.
+    pub(super) async fn get<T: Object>(&self, name: &str) -> Result<T, Error> {
+        self.fetch(&Request::get::<T>(name)?).await
+    }
+
+    /// Gets an object if there is one.
+    async fn find<T: Object>(&self, name: &str) -> Result<Option<T>, Error> {
+        match self.get(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates an object. `is_asked` tells whether an object of that name is what the request asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::AlreadyExists`] when there is another object of that name.
+    pub(super) async fn create<T: Object>(
+        &self,
+        request: &Request,
+        is_asked: impl Fn(&T) -> bool,
+    ) -> Result<Created<T>, Error> {
+        let mut exchange = Exchange::new(self, request);
+        loop {
+            let error = match exchange.advance().await {
+                Outcome::Answered(response) => {
+                    return decode(request, &response, exchange.attempts()).map(Created::Made);
+                }
+                // The conflict may be with what an earlier attempt of this very call created.
+                Outcome::Failed(error) if error.is_a(Kind::AlreadyExists) && exchange.is_doubtful() => error,
+                Outcome::Doubtful(error) if self.max_retries() > 0 => error,
+                Outcome::Failed(error) | Outcome::Doubtful(error) => return Err(error),
+            };
+            let name = &request.operation.name;
+            match self.find::<T>(name).await {
+                Ok(Some(found)) if is_asked(&found) => {
+                    debug!(name, "the answer of a create was lost, but it had its effect");
+                    return Ok(Created::Found(found));
+                }
+                Ok(Some(_)) => return Err(other_exists(request, exchange.attempts())),
+                Ok(None) => {
+                    // An answered attempt is over; one that was cut off may still be under way.
+                    let under_way = error.status().is_none();
+                    exchange.pause_or(error.with_ambiguous(under_way)).await?;
+                }
+                Err(_) => return Err(error.with_ambiguous(true)),
+            }
+        }
+    }
+
+    /// Sends an update, or a rename where the request has a new name, and returns the object as it is then.
+    pub(super) async fn update<T: Object>(&self, request: &Request) -> Result<T, Error> {
+        let Some(new_name) = &request.operation.new_name else {
+            return self.fetch(request).await;
+        };
+        let mut exchange = Exchange::new(self, request);
+        loop {
+            let (error, old_is_gone) = match exchange.advance().await {
+                Outcome::Answered(response) => return decode(request, &response, exchange.attempts()),
+                Outcome::Failed(error) if error.is_not_found() && exchange.is_doubtful() => (error, true),
+                Outcome::Doubtful(error) if self.max_retries() > 0 => (error, false),
+                Outcome::Failed(error) | Outcome::Doubtful(error) => return Err(error),
+            };
+            match self.find_renamed(&request.operation.name, new_name, old_is_gone).await {
+                Ok(Some(found)) => {
+                    debug!(name = request.operation.name, new_name, "the answer of a rename was lost, but it was done");
+                    return Ok(found);
+                }
+                Ok(None) if old_is_gone => return Err(error.with_ambiguous(false)),
+                Ok(None) => exchange.pause_or(error).await?,
+                Err(_) => return Err(error.with_ambiguous(true)),
+            }
+        }
+    }
+
+    /// Returns the object under its new name if the rename was done: the old name is gone, and the new one is there.
+    async fn find_renamed<T: Object>(&self, name: &str, new_name: &str, old_is_gone: bool) -> Result<Option<T>, Error> {
+        let Some(found) = self.find::<T>(new_name).await? else {
+            return Ok(None);
+        };
+        let done = old_is_gone || self.find::<T>(name).await?.is_none();
+        Ok(done.then_some(found))
+    }
+
+    /// Deletes an object.
+    pub(super) async fn delete<T: Object>(&self, name: &str) -> Result<(), Error> {
+        let request = Request::delete::<T>(name)?;
+        let mut exchange = Exchange::new(self, &request);
+        match self.repeat(&mut exchange).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() && exchange.is_doubtful() => {
+                debug!(name, "the answer of a delete was lost, but it was done");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn other_exists(request: &Request, attempts: u32) -> Error {
+    let message = "an object of this name exists, and it is not the one that was to be created";
+    Error::new(Kind::AlreadyExists, request, message).with_attempts(attempts)
+}

@@ -1,1 +1,5 @@
-//! The one integration-test binary.
+//! The one integration-test binary: the public library and the program as their users see them.
+
+mod layering;
+mod layout;
+mod tree;

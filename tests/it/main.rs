@@ -1,1 +1,8 @@
-//! The one integration-test binary.
+//! The one integration-test binary: the public library and the program as their users see them.
+
+mod cli;
+mod dependencies;
+mod docs;
+mod layering;
+mod layout;
+mod tree;

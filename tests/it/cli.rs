@@ -1,0 +1,9 @@
+//! The program as its users run it: a real process, its output and exit code in one snapshot.
+//!
+//! ```text
+//! let environment = Environment::new();
+//! environment.write("manifests/volume.yaml", "…");
+//! insta::assert_snapshot!(environment.sbx(&["validate", "-f", "manifests"]), @"");
+//! ```
+
+pub(crate) mod environment;

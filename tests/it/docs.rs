@@ -1,0 +1,146 @@
+//! What the documents say is held to: commands, manifests, and the tests that invariants name.
+
+use std::path::PathBuf;
+
+use crate::cli::environment::Environment;
+use crate::tree;
+
+/// The first `sh` block does the main job, the second runs all tests; `.ci/run` takes both from here.
+#[test]
+fn readme_opens_with_its_two_commands() {
+    let commands = first_commands(&tree::read("README.md"));
+    assert!(commands[0].starts_with("cargo run ") && commands[0].contains(" apply "), "{commands:?}");
+    assert!(commands[1].starts_with("cargo test"), "{commands:?}");
+    let ci = tree::read(".ci/run");
+    assert!(ci.contains("$(readme_block 1)") && ci.contains("$(readme_block 2)"), "CI runs something else");
+}
+
+#[test]
+fn every_manifest_of_the_readme_is_valid() {
+    for (number, block) in blocks(&tree::read("README.md"), "yaml").iter().enumerate() {
+        let environment = Environment::new();
+        environment.write("block.yaml", block);
+        let run = environment.sbx(&["validate", "-f", "block.yaml"]);
+        assert_eq!(run.code, Some(0), "block {} of README.md\n{block}\n{run}", number + 1);
+    }
+}
+
+#[test]
+fn every_manifest_in_the_repository_is_valid() {
+    let folders = ["manifests", "examples", "tests/sdk/workspace"];
+    let files: Vec<_> = folders.iter().flat_map(|folder| manifests(folder)).collect();
+    assert!(files.iter().any(|file| file.starts_with("manifests")), "`manifests` is empty");
+    for file in files {
+        let path = tree::root().join(&file);
+        let run = Environment::new().sbx(&["validate", "-f", &path.display().to_string()]);
+        assert_eq!(run.code, Some(0), "{}\n{run}", file.display());
+    }
+}
+
+#[test]
+fn every_invariant_names_its_test() {
+    let tests = names_of_tests();
+    let orphans: Vec<_> = invariants(&tree::read("ARCHITECTURE.md"))
+        .into_iter()
+        .filter(|invariant| !names_a_test(invariant, &tests))
+        .collect();
+    assert!(orphans.is_empty(), "no test is named, or not one that exists: {orphans:#?}");
+}
+
+fn manifests(folder: &str) -> Vec<PathBuf> {
+    ["yaml", "yml"].iter().flat_map(|ending| tree::files(folder, ending)).collect()
+}
+
+/// Returns the first two `sh` blocks, each of which has to be a single command.
+fn first_commands(markdown: &str) -> [String; 2] {
+    let blocks = blocks(markdown, "sh");
+    let command = |at: usize| {
+        let lines: Vec<_> = blocks[at].lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        assert_eq!(lines.len(), 1, "not one command but {lines:?}");
+        lines[0].to_owned()
+    };
+    assert!(blocks.len() >= 2, "two `sh` blocks are missing");
+    [command(0), command(1)]
+}
+
+/// Returns the fenced code blocks of a language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in markdown.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => open = Some((info.trim() == language, String::new())),
+            (Some(_), Some(_)) => found.extend(open.take().filter(|(wanted, _)| *wanted).map(|(_, text)| text)),
+            (Some((_, text)), None) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// Returns the paragraphs that open with the word *Invariant*.
+fn invariants(markdown: &str) -> Vec<String> {
+    let paragraphs = markdown.split("\n\n").map(str::trim);
+    paragraphs.filter(|text| text.trim_start_matches(['-', ' ']).starts_with("*Invariant")).map(str::to_owned).collect()
+}
+
+/// Returns whether a paragraph has a test's path, such as `layering::arrows_point_down`, in backticks.
+fn names_a_test(paragraph: &str, tests: &[String]) -> bool {
+    let code = paragraph.split('`').skip(1).step_by(2);
+    code.filter_map(|path| path.rsplit_once("::")).any(|(_, name)| tests.iter().any(|test| test == name))
+}
+
+/// Returns the functions that follow a `test` attribute, or stand in a `proptest!`.
+fn names_of_tests() -> Vec<String> {
+    let files = ["src", "tests"].iter().flat_map(|folder| tree::files(folder, "rs"));
+    files.flat_map(|file| tests_in(&tree::read(file))).collect()
+}
+
+fn tests_in(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_test = false;
+    for line in code.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
+            found.extend(rest.split(['(', '<']).next().map(str::to_owned));
+            is_test = false;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_found_by_language() {
+        let markdown = "a\n```sh\none\n```\n```yaml\ntwo\nthree\n```\n```sh\nfour\n```\n";
+        assert_eq!(blocks(markdown, "sh"), ["one\n", "four\n"]);
+        assert_eq!(blocks(markdown, "yaml"), ["two\nthree\n"]);
+        assert_eq!(first_commands(markdown), ["one", "four"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "not one command")]
+    fn a_block_of_two_commands_is_refused() {
+        first_commands("```sh\none\ntwo\n```\n```sh\nthree\n```\n");
+    }
+
+    #[test]
+    fn invariants_without_a_test_are_found() {
+        let tests = tests_in(
+            "#[test]\nfn holds() {}\n\nfn helper() {}\n#[tokio::test(start_paused = true)]\nasync fn waits() {}\n",
+        );
+        assert_eq!(tests, ["holds", "waits"]);
+        let markdown = "# A\n\n*Invariant:* x (`a::holds`).\n\n*Invariant*: y, `a::helper`.\n\nNo *Invariant* here.\n";
+        let found = invariants(markdown);
+        assert_eq!(found.len(), 2);
+        assert!(names_a_test(&found[0], &tests));
+        assert!(!names_a_test(&found[1], &tests));
+    }
+}

@@ -1,0 +1,185 @@
+//! What the server does, without HTTP: the rules of the API over the store and the runtime.
+//!
+//! [`App`] is a cheap handle. The modules below add the operations of each kind to it; every one of them is a single
+//! transaction, so that its checks and its effect cannot be torn apart by another request. What follows from a
+//! transaction (starting a sandbox, filling a pool, clearing up) is never done by the request: [`supervisor`] makes the
+//! runtime equal to the store, woken by each change, so that a request that is given up and a killed server end in the
+//! same place.
+
+mod claims;
+mod clear;
+mod error;
+mod instances;
+mod pools;
+mod quota;
+mod sandboxes;
+mod supervisor;
+mod templates;
+mod transaction;
+mod volumes;
+mod waiters;
+
+pub(crate) use error::{Error, Kind, Quota, Users};
+pub(crate) use instances::Instances;
+pub(crate) use pools::{NewPool, PoolChange};
+pub(crate) use sandboxes::{NewSandbox, SandboxChange, Settled};
+pub(crate) use templates::{NewMount, NewTemplate};
+pub(crate) use transaction::Tx;
+pub(crate) use volumes::{NewVolume, VolumeChange};
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::waiters::Waiters;
+use super::clock::Time;
+use super::options::Limits;
+use super::reaper;
+use super::runtime::Runtime;
+use super::store::{self, Store};
+use crate::types::{PoolId, SandboxId};
+
+/// A handle to the whole server.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    time: Time,
+    limits: Limits,
+    runtime: Arc<dyn Runtime>,
+    instances: Instances,
+    /// Creators that wait for their sandbox to become ready.
+    sandbox_waiters: Waiters<SandboxId, Settled>,
+    /// Creators that wait for the first replica of their pool.
+    pool_waiters: Waiters<PoolId, ()>,
+    signals: Arc<Signals>,
+    warm_pools: bool,
+    /// The server's own address, known once it is bound.
+    base_url: OnceLock<String>,
+    /// Operations that go on when their request is given up.
+    operations: TaskTracker,
+    /// The supervisor and the reaper.
+    background: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What wakes the background tasks.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// The store and the runtime may differ.
+    pub(crate) work: Notify,
+    /// The next deadline may have changed.
+    pub(crate) deadlines: Notify,
+}
+
+/// What an [`App`] is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) time: Time,
+    pub(crate) limits: Limits,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    /// Whether pools are filled. An embedded server leaves them empty: it ends with the command that opened it, so
+    /// that a replica warmed here would be lost before anybody could claim it.
+    pub(crate) warm_pools: bool,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("runtime", &self.0.runtime.name()).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Takes up what the store holds: settles times to live, finds running sandboxes again, and starts the background
+    /// tasks.
+    pub(crate) async fn open(parts: Parts) -> Result<Self, Error> {
+        let app = Self(Arc::new(Inner {
+            store: parts.store,
+            time: parts.time,
+            limits: parts.limits,
+            runtime: parts.runtime,
+            instances: Instances::default(),
+            sandbox_waiters: Waiters::default(),
+            pool_waiters: Waiters::default(),
+            signals: Arc::default(),
+            warm_pools: parts.warm_pools,
+            base_url: OnceLock::new(),
+            operations: TaskTracker::new(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }));
+        let recovered = app.recover().await?;
+        app.0.background.spawn(supervisor::run(app.clone(), recovered, app.0.stop.clone()));
+        app.0.background.spawn(reaper::run(app.clone(), app.0.stop.clone()));
+        Ok(app)
+    }
+
+    /// Waits for the operations that run, stops the background tasks, and closes the store.
+    pub(crate) async fn close(&self) {
+        self.0.operations.close();
+        self.0.operations.wait().await;
+        self.0.stop.cancel();
+        self.0.background.close();
+        self.0.background.wait().await;
+        self.0.store.close().await;
+    }
+
+    /// Makes the background tasks end soon, for whoever cannot wait for [`App::close`].
+    pub(crate) fn abandon(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// Sets the URL under which clients reach the server.
+    pub(crate) fn set_base_url(&self, url: String) {
+        self.0.base_url.set(url).expect("a server is bound once");
+    }
+
+    /// Returns the URL under which clients reach the server, without a trailing slash.
+    pub(crate) fn base_url(&self) -> &str {
+        self.0.base_url.get().map_or("http://localhost", String::as_str)
+    }
+
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.0.runtime
+    }
+
+    pub(crate) fn time(&self) -> &Time {
+        &self.0.time
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.0.signals
+    }
+
+    /// Runs `job` as one transaction: all of it is stored, or nothing when it fails.
+    ///
+    /// Sandboxes whose time is up are removed first, so that no transaction sees them (contract G38).
+    pub(crate) async fn transact<T, F>(&self, job: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let time = self.0.time.clone();
+        let limits = self.0.limits.clone();
+        let signals = Arc::clone(&self.0.signals);
+        self.0
+            .store
+            .run(move |connection| transaction::run(connection, time.now(), &limits, &signals, job))
+            .await
+            .map_err(Error::Store)?
+    }
+
+    /// Runs an operation of several steps to its end, also when its request is given up half-way.
+    async fn owned<T, F>(&self, operation: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.0.operations.spawn(operation).await.map_err(|_| Error::Store(store::Error::Closed))?
+    }
+}

@@ -1,0 +1,21 @@
+//! Emptying the whole workspace.
+
+use super::{App, Error};
+use crate::server::store::{pools, sandboxes, templates, volumes};
+
+impl App {
+    /// Deletes every object, and takes back how far the clock was moved.
+    pub(crate) async fn reset(&self) -> Result<(), Error> {
+        self.0.time.reset();
+        self.transact(|tx| {
+            pools::clear(tx)?;
+            sandboxes::clear(tx)?;
+            templates::clear(tx)?;
+            volumes::clear(tx)?;
+            tx.sets_off_work();
+            tx.moves_deadline();
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,208 @@
+//! Sandboxes.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::claims::{self, Draw};
+use super::quota::{self, Demand};
+use super::templates::referred_to;
+use super::waiters::Waited;
+use super::{App, Error, Kind, Tx};
+use crate::server::lifecycle::{self, Event, State};
+use crate::server::runtime::LaunchError;
+use crate::server::store::sandboxes::{self, Sandbox};
+use crate::server::store::templates::Template;
+use crate::server::store::{ListOptions, Page};
+use crate::types::{Name, SandboxId, Ttl};
+
+/// A sandbox to create.
+#[derive(Debug)]
+pub(crate) struct NewSandbox {
+    /// The server makes one up when `None`.
+    pub(crate) name: Option<Name>,
+    pub(crate) template_name: String,
+    /// Whether to answer only when it is ready.
+    pub(crate) wait: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) idle_ttl: Option<Ttl>,
+    /// Whether a fault rule keeps it from being started.
+    pub(crate) held: bool,
+}
+
+/// What to change of a sandbox.
+#[derive(Debug, Default)]
+pub(crate) struct SandboxChange {
+    pub(crate) name: Option<Name>,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) idle_ttl: Option<Ttl>,
+}
+
+/// What became of a sandbox that somebody waits for.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// It is ready.
+    Ready,
+    /// It could not be started, and is gone.
+    Failed(LaunchError),
+}
+
+impl App {
+    /// Creates a sandbox: from a pool if one has a replica, else from nothing.
+    ///
+    /// With `wait` the answer comes when it is ready; one that is not in time, or that cannot be started, is taken back
+    /// (contract G11 and G12).
+    pub(crate) async fn create_sandbox(&self, new: NewSandbox) -> Result<Sandbox, Error> {
+        let app = self.clone();
+        self.owned(async move {
+            let id = SandboxId::new(Uuid::new_v4().to_string());
+            let settled = app.0.sandbox_waiters.announce(id.clone());
+            let (wait, timeout) = (new.wait, new.timeout);
+            let (_draw, sandbox) = app.transact(move |tx| insert(tx, id, &new)).await?;
+            if sandbox.state == State::Ready || !wait {
+                return Ok(sandbox);
+            }
+            match settled.wait(timeout).await {
+                Waited::Told(Settled::Ready) => app.sandbox(sandbox.id.as_str().to_owned()).await,
+                Waited::Told(Settled::Failed(error)) => Err(Error::Launch(error)),
+                Waited::Forgotten => Err(not_found(&display_name(&sandbox))),
+                Waited::TimedOut => app.give_up(sandbox.id, timeout).await,
+            }
+        })
+        .await
+    }
+
+    /// Takes a sandbox back that was not ready in time, unless it became ready in this very moment.
+    async fn give_up(&self, id: SandboxId, timeout: Duration) -> Result<Sandbox, Error> {
+        self.transact(move |tx| {
+            let sandbox = sandboxes::find_any(tx, &id)?.ok_or_else(|| not_found(id.as_str()))?;
+            if lifecycle::next(sandbox.state, Event::GivenUp) != Ok(State::Gone) {
+                return Ok(Ok(sandbox));
+            }
+            sandboxes::delete(tx, &id)?;
+            tx.sets_off_work();
+            let name = sandbox.name.expect("what somebody waits for has a name");
+            Ok(Err(Error::NotReadyInTime { kind: Kind::Sandbox, name, seconds: timeout.as_secs() }))
+        })
+        .await?
+    }
+
+    /// Returns a sandbox by name or id.
+    pub(crate) async fn sandbox(&self, name: String) -> Result<Sandbox, Error> {
+        self.transact(move |tx| find(tx, &name)).await
+    }
+
+    /// Returns a sandbox that is ready, by name or id.
+    pub(crate) async fn ready_sandbox(&self, name: String) -> Result<Sandbox, Error> {
+        let sandbox = self.sandbox(name).await?;
+        if sandbox.state == State::Ready { Ok(sandbox) } else { Err(Error::NotReady { name: display_name(&sandbox) }) }
+    }
+
+    /// Returns a page of the sandboxes, replicas of pools left out (contract G20).
+    pub(crate) async fn sandboxes(&self, options: ListOptions) -> Result<Page<Sandbox>, Error> {
+        self.transact(move |tx| Ok(sandboxes::list(tx, &options)?)).await
+    }
+
+    /// Renames a sandbox or changes its times to live.
+    pub(crate) async fn update_sandbox(&self, name: String, change: SandboxChange) -> Result<Sandbox, Error> {
+        self.transact(move |tx| update(tx, &name, change)).await
+    }
+
+    /// Deletes a sandbox in whatever state it is; one that is being started is cancelled (contract G17).
+    pub(crate) async fn delete_sandbox(&self, name: String) -> Result<(), Error> {
+        self.transact(move |tx| {
+            let sandbox = find(tx, &name)?;
+            if lifecycle::next(sandbox.state, Event::Deleted) == Ok(State::Gone) {
+                sandboxes::delete(tx, &sandbox.id)?;
+                tx.sets_off_work();
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn not_found(name: &str) -> Error {
+    Error::NotFound { kind: Kind::Sandbox, name: name.to_owned() }
+}
+
+fn display_name(sandbox: &Sandbox) -> String {
+    sandbox.name.as_ref().map_or_else(|| sandbox.id.to_string(), Name::to_string)
+}
+
+fn find(tx: &Tx<'_>, name: &str) -> Result<Sandbox, Error> {
+    sandboxes::find(tx, name)?.ok_or_else(|| not_found(name))
+}
+
+fn insert(tx: &Tx<'_>, id: SandboxId, new: &NewSandbox) -> Result<(Draw, Sandbox), Error> {
+    let name = match &new.name {
+        Some(name) if sandboxes::exists(tx, name)? => {
+            return Err(Error::AlreadyExists { kind: Kind::Sandbox, name: name.clone() });
+        }
+        Some(name) => name.clone(),
+        None => free_name(tx)?,
+    };
+    let template = referred_to(tx, &new.template_name)?;
+    quota::check(tx, &Demand::of_sandboxes(&template.resources, 1))?;
+    tx.sets_off_work();
+    tx.moves_deadline();
+    if new.held {
+        let sandbox = insert_cold(tx, id, name, template, new)?;
+        return Ok((Draw::NoPool, sandbox));
+    }
+    match claims::draw(tx, &template, &name, new)? {
+        (draw, Some(sandbox)) => Ok((draw, sandbox)),
+        (draw, None) => Ok((draw, insert_cold(tx, id, name, template, new)?)),
+    }
+}
+
+fn insert_cold(tx: &Tx<'_>, id: SandboxId, name: Name, template: Template, new: &NewSandbox) -> Result<Sandbox, Error> {
+    let sandbox = Sandbox {
+        id,
+        name: Some(name),
+        template_id: template.id,
+        template_name: template.name,
+        pool_id: None,
+        state: State::Provisioning,
+        status_message: None,
+        waited_for: new.wait,
+        held: new.held,
+        ttl: new.ttl,
+        idle_ttl: new.idle_ttl,
+        last_activity_at: tx.now(),
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    sandboxes::insert(tx, &sandbox)?;
+    Ok(sandbox)
+}
+
+/// Makes up a name that no sandbox has (contract G3).
+fn free_name(tx: &Tx<'_>) -> Result<Name, Error> {
+    loop {
+        let name = Name::parse(&format!("sandbox-{:08x}", fastrand::u32(..))).expect("it follows the rule");
+        if !sandboxes::exists(tx, &name)? {
+            return Ok(name);
+        }
+    }
+}
+
+fn update(tx: &Tx<'_>, name: &str, change: SandboxChange) -> Result<Sandbox, Error> {
+    let mut sandbox = find(tx, name)?;
+    let old = sandbox.clone();
+    if let Some(name) = change.name {
+        if sandbox.name.as_ref() != Some(&name) && sandboxes::exists(tx, &name)? {
+            return Err(Error::NameTaken { kind: Kind::Sandbox, name });
+        }
+        sandbox.name = Some(name);
+    }
+    sandbox.ttl = change.ttl.or(sandbox.ttl);
+    sandbox.idle_ttl = change.idle_ttl.or(sandbox.idle_ttl);
+    if sandbox.name != old.name || sandbox.ttl != old.ttl || sandbox.idle_ttl != old.idle_ttl {
+        sandbox.updated_at = tx.now();
+        sandboxes::update(tx, &sandbox)?;
+        tx.moves_deadline();
+    }
+    Ok(sandbox)
+}

@@ -1,0 +1,60 @@
+//! The server inside another program, without a socket.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Error;
+use super::app::App;
+use super::data_dir::DataDir;
+use super::open::{Opened, open};
+use super::options::Options;
+use super::router::{self, Access};
+
+/// A server to be called in the process.
+///
+/// Close it when done: dropping it ends its tasks too, but waits for none of them.
+#[derive(Debug)]
+pub struct Embedded {
+    router: Router,
+    app: App,
+    _data_dir: Option<Arc<DataDir>>,
+}
+
+/// Opens a server without a socket.
+///
+/// Sandboxes whose time is up are removed at once. Pools are kept but not filled, and creating one does not wait for a
+/// replica: the server ends with the program that opened it, before anybody could claim what it had warmed.
+///
+/// # Errors
+///
+/// [`Error::DataDirBusy`] when another process has the data, and the others that concern the data.
+pub async fn embed(options: Options) -> Result<Embedded, Error> {
+    let Opened { app, data_dir } = open(&options, false).await?;
+    if let Some(url) = &options.public_url {
+        app.set_base_url(url.trim_end_matches('/').to_owned());
+    }
+    let access = Access { api_key: options.api_key, check_host: false, admin: true };
+    Ok(Embedded { router: router::build(app.clone(), access), app, _data_dir: data_dir })
+}
+
+impl Embedded {
+    /// Returns the router; cloning it is cheap.
+    ///
+    /// Where a server with a socket would drop the connection, the response carries a
+    /// [`DroppedConnection`](super::DroppedConnection) among its extensions.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Finishes what was begun, and gives the data up.
+    pub async fn close(self) {
+        self.app.close().await;
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.app.abandon();
+    }
+}

@@ -1,0 +1,97 @@
+//! Who may call: the API key, and the names under which a loopback server answers.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::HOST;
+use http::{HeaderMap, StatusCode};
+
+use crate::server::error::Failure;
+use crate::types::Secret;
+
+const KEY_HEADER: &str = "x-api-key";
+
+/// Lets a request pass that carries the key, if there is one.
+pub(crate) async fn require_key(State(key): State<Option<Arc<Secret>>>, request: Request, next: Next) -> Response {
+    match key {
+        Some(key) if !carries(request.headers(), &key) => unauthorized().into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+fn unauthorized() -> Failure {
+    let message = "An API key is required, in the header `X-Api-Key`.".to_owned();
+    Failure::Refused(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+}
+
+/// Returns whether the request carries the key. When the header is there twice the last one counts: the official
+/// client sends its own before the caller's (contract section 1.3).
+fn carries(headers: &HeaderMap, key: &Secret) -> bool {
+    headers.get_all(KEY_HEADER).iter().next_back().is_some_and(|sent| same(sent.as_bytes(), key.expose().as_bytes()))
+}
+
+/// Compares in a time that depends on the lengths only, so that a key cannot be guessed byte by byte.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    let difference = left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right));
+    left.len() == right.len() && std::hint::black_box(difference) == 0
+}
+
+/// Lets a request pass that names this machine as its host.
+///
+/// A web page that resolves its own name to the loopback address can make a browser send requests here, but the browser
+/// names the page's host.
+pub(crate) async fn require_loopback_host(request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    match host {
+        Some(host) if !is_loopback(host) => {
+            let message = format!("This server does not answer under the host name `{host}`.");
+            Failure::Refused(StatusCode::MISDIRECTED_REQUEST, "WrongHost", message).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_names() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:80"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in
+            ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "[::1]x", "::2", "localhost:"]
+        {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_last_key_counts() {
+        let key = Secret::new("right");
+        let headers = |keys: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for key in keys {
+                headers.append(KEY_HEADER, http::HeaderValue::from_static(key));
+            }
+            headers
+        };
+        for keys in [&["right"][..], &["wrong", "right"]] {
+            assert!(carries(&headers(keys), &key), "{keys:?}");
+        }
+        for keys in [&[][..], &["wrong"], &["right", "wrong"], &["righ"], &["rightt"], &[""]] {
+            assert!(!carries(&headers(keys), &key), "{keys:?}");
+        }
+    }
+}

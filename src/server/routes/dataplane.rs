@@ -1,0 +1,33 @@
+//! `/dp/{id}/…`, the sandboxes' own endpoints: known, checked, and not there yet.
+
+use axum::extract::{Path, State};
+
+use crate::server::app::App;
+use crate::server::error::Failure;
+
+pub(crate) async fn execute(app: State<App>, id: Path<String>) -> Failure {
+    refuse(app, id, "execute").await
+}
+
+pub(crate) async fn execute_ws(app: State<App>, id: Path<String>) -> Failure {
+    refuse(app, id, "execute_ws").await
+}
+
+pub(crate) async fn upload(app: State<App>, id: Path<String>) -> Failure {
+    refuse(app, id, "upload").await
+}
+
+pub(crate) async fn download(app: State<App>, id: Path<String>) -> Failure {
+    refuse(app, id, "download").await
+}
+
+pub(crate) async fn tunnel(app: State<App>, id: Path<String>) -> Failure {
+    refuse(app, id, "tunnel").await
+}
+
+async fn refuse(State(app): State<App>, Path(id): Path<String>, operation: &'static str) -> Failure {
+    match app.ready_sandbox(id).await {
+        Ok(_) => Failure::not_implemented(operation),
+        Err(error) => error.into(),
+    }
+}

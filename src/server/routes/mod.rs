@@ -1,0 +1,20 @@
+//! The endpoints: each reads its request, calls `app`, and writes the answer. None knows SQL or a runtime.
+//!
+//! [`table`] lists the operations; [`decode`] is how bodies and queries are read.
+
+mod admin;
+mod boxes;
+mod dataplane;
+mod decode;
+mod object;
+mod pools;
+mod query;
+mod system;
+pub(crate) mod table;
+mod templates;
+mod usage;
+mod volumes;
+
+pub(crate) use decode::Body;
+pub(crate) use object::{Held, Named};
+pub(crate) use system::health;

@@ -1,0 +1,126 @@
+//! The one table of operations. Router, metrics, fault rules and the coverage page are made from it.
+
+use axum::routing::{MethodRouter, delete, get, patch, post};
+use http::Method;
+
+use super::{boxes, dataplane, pools, templates, usage, volumes};
+use crate::server::app::App;
+use crate::wire::route;
+
+/// An operation of the API.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its name, in metrics, in fault rules and on the coverage page.
+    pub(crate) id: &'static str,
+    pub(crate) method: Method,
+    /// The path below the API's prefix, or from the root for the data plane.
+    pub(crate) path: &'static str,
+    pub(crate) is_served: bool,
+    /// What is known to differ from the real service, empty when nothing is.
+    pub(crate) differences: &'static str,
+}
+
+/// An operation and what serves it.
+pub(crate) struct Row {
+    pub(crate) operation: &'static Operation,
+    pub(crate) handler: MethodRouter<App>,
+}
+
+macro_rules! rows {
+    ($($id:ident $method:ident $path:expr, $handler:expr, $is_served:expr, $differences:expr;)*) => {
+        vec![$({
+            static OPERATION: Operation = Operation {
+                id: stringify!($id),
+                method: Method::$method,
+                path: $path,
+                is_served: $is_served,
+                differences: $differences,
+            };
+            Row { operation: &OPERATION, handler: $handler }
+        }),*]
+    };
+}
+
+const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule only";
+const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
+const NOT_YET: &str = "answers 501 after checking the sandbox and the arguments";
+
+/// Returns the operations of the control plane, below each prefix of the API.
+#[rustfmt::skip]
+pub(crate) fn control_plane() -> Vec<Row> {
+    rows! {
+        create_volume POST route::VOLUMES, post(volumes::create), true, STORAGE;
+        list_volumes GET route::VOLUMES, get(volumes::list), true, "";
+        get_volume GET route::VOLUME, get(volumes::get), true, "";
+        update_volume PATCH route::VOLUME, patch(volumes::update), true, "";
+        delete_volume DELETE route::VOLUME, delete(volumes::delete), true, "";
+
+        create_template POST route::TEMPLATES, post(templates::create), true, "any image text is taken as it is";
+        list_templates GET route::TEMPLATES, get(templates::list), true, "";
+        batch_delete_templates POST route::TEMPLATES_BATCH_DELETE, post(templates::batch_delete), true, "";
+        get_template GET route::TEMPLATE, get(templates::get), true, "";
+        update_template PATCH route::TEMPLATE, patch(templates::update), true, "";
+        delete_template DELETE route::TEMPLATE, delete(templates::delete), true, "";
+
+        create_pool POST route::POOLS, post(pools::create), true, "";
+        list_pools GET route::POOLS, get(pools::list), true, "";
+        get_pool GET route::POOL, get(pools::get), true, "";
+        update_pool PATCH route::POOL, patch(pools::update), true, POOLED;
+        delete_pool DELETE route::POOL, delete(pools::delete), true, "";
+
+        create_sandbox POST route::SANDBOXES, post(boxes::create), true, "";
+        list_sandboxes GET route::SANDBOXES, get(boxes::list), true, "";
+        batch_delete_sandboxes POST route::SANDBOXES_BATCH_DELETE, post(boxes::batch_delete), true, "";
+        get_sandbox GET route::SANDBOX, get(boxes::get), true, "";
+        update_sandbox PATCH route::SANDBOX, patch(boxes::update), true, "";
+        delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), true, "";
+        get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
+        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), false, NOT_YET;
+
+        get_usage GET route::USAGE, get(usage::get), true, "";
+    }
+}
+
+/// Returns the operations on objects that are called like a batch operation. They are served by the rows of the same
+/// name above; the router alone needs them twice.
+#[rustfmt::skip]
+pub(crate) fn shadowed() -> Vec<Row> {
+    rows! {
+        get_template GET route::TEMPLATES_BATCH_DELETE, get(templates::get), true, "";
+        update_template PATCH route::TEMPLATES_BATCH_DELETE, patch(templates::update), true, "";
+        delete_template DELETE route::TEMPLATES_BATCH_DELETE, delete(templates::delete), true, "";
+        get_sandbox GET route::SANDBOXES_BATCH_DELETE, get(boxes::get), true, "";
+        update_sandbox PATCH route::SANDBOXES_BATCH_DELETE, patch(boxes::update), true, "";
+        delete_sandbox DELETE route::SANDBOXES_BATCH_DELETE, delete(boxes::delete), true, "";
+    }
+}
+
+/// Returns the operations of the data plane.
+#[rustfmt::skip]
+pub(crate) fn data_plane() -> Vec<Row> {
+    rows! {
+        execute POST "/dp/{id}/execute", post(dataplane::execute), false, NOT_YET;
+        execute_ws GET "/dp/{id}/execute/ws", get(dataplane::execute_ws), false, NOT_YET;
+        upload POST "/dp/{id}/upload", post(dataplane::upload), false, NOT_YET;
+        download GET "/dp/{id}/download", get(dataplane::download), false, NOT_YET;
+        tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel), false, NOT_YET;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn operations_have_names_of_their_own() {
+        let mut ids = HashSet::new();
+        for row in control_plane().into_iter().chain(data_plane()) {
+            assert!(ids.insert(row.operation.id), "{}", row.operation.id);
+        }
+        for row in shadowed() {
+            assert!(ids.contains(row.operation.id), "{}", row.operation.id);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A running sandbox, as the server handles it.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+
+/// A running sandbox.
+pub trait Instance: Send + Sync + 'static {
+    /// Starts a command.
+    fn exec(&self, spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>>;
+
+    /// Reads a file.
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>>;
+
+    /// Writes a file, with the folders above it.
+    fn write<'a>(&'a self, path: &'a str, content: Bytes) -> BoxFuture<'a, Result<(), FileError>>;
+
+    /// Connects to a TCP port inside.
+    fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;
+
+    /// Ends the sandbox and clears away what belongs to it. Doing it twice does no harm.
+    fn destroy(&self) -> BoxFuture<'_, ()>;
+
+    /// Waits until the sandbox ends by itself, and says why it did. Cancel-safe.
+    fn ended(&self) -> BoxFuture<'_, String>;
+}
+
+/// A connection into a sandbox.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A command to run.
+#[derive(Debug, Clone, Default)]
+pub struct ExecSpec {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// What is added to the sandbox's environment.
+    pub env: BTreeMap<String, String>,
+    /// The working directory; the sandbox's own when `None`.
+    pub cwd: Option<String>,
+    /// Whether to give it a pseudo-terminal, which merges the two output streams.
+    pub pty: bool,
+}
+
+/// A command that runs.
+///
+/// Its output ends with exactly one [`Frame::Exit`]. Both channels are bounded: a command whose output nobody takes is
+/// held up.
+#[derive(Debug)]
+pub struct Session {
+    /// The process id inside the sandbox.
+    pub pid: u32,
+    /// What it writes, in the order in which it wrote it.
+    pub output: mpsc::Receiver<Frame>,
+    /// What it is told.
+    pub control: mpsc::Sender<Control>,
+}
+
+/// A piece of what a command does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// It wrote to its standard output.
+    Stdout(Bytes),
+    /// It wrote to its standard error.
+    Stderr(Bytes),
+    /// It ended, with this code; a signal is 128 plus its number. The last frame.
+    Exit(i32),
+}
+
+/// What a command is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// Bytes for its standard input.
+    Input(Bytes),
+    /// Kill its whole process group.
+    Kill,
+}
+
+/// Why a command did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// This runtime runs no commands.
+    #[error("this runtime runs no commands")]
+    Unsupported,
+    /// The sandbox has ended.
+    #[error("the sandbox has ended")]
+    Ended,
+    /// The program could not be started.
+    #[error("the command did not start")]
+    Start(#[source] io::Error),
+}
+
+/// Why a file was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// This runtime has no files.
+    #[error("this runtime has no files")]
+    Unsupported,
+    /// The sandbox has ended.
+    #[error("the sandbox has ended")]
+    Ended,
+    /// Reading or writing failed.
+    #[error("the file cannot be used")]
+    Io(#[source] io::Error),
+}
+
+/// Why a port inside could not be reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// This runtime has no network.
+    #[error("this runtime has no network")]
+    Unsupported,
+    /// The sandbox has ended.
+    #[error("the sandbox has ended")]
+    Ended,
+    /// Nothing listens there.
+    #[error("nothing listens on port {port}")]
+    Refused {
+        /// The port.
+        port: u16,
+    },
+}

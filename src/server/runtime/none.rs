@@ -1,0 +1,81 @@
+//! The runtime that runs nothing.
+
+use std::future::{pending, ready};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::{DialError, ExecError, ExecSpec, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream};
+use crate::types::SandboxId;
+
+/// A runtime that starts no process: sandboxes become ready, and that is all they do.
+///
+/// It serves whoever needs the control plane only, on any platform. The server says so when it starts, and the data
+/// plane of its sandboxes answers 501.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRuntime;
+
+impl Runtime for NoRuntime {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn notice(&self) -> Option<&str> {
+        Some("sandboxes become ready but run no process: their data plane answers 501")
+    }
+
+    fn has_data_plane(&self) -> bool {
+        false
+    }
+
+    fn prepare<'a>(&'a self, _image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn launch<'a>(
+        &'a self,
+        _id: &'a SandboxId,
+        _spec: &'a LaunchSpec,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, LaunchError>> {
+        Box::pin(ready(Ok(Arc::new(Nothing) as Arc<dyn Instance>)))
+    }
+
+    fn recover<'a>(&'a self, _ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
+        Box::pin(ready(Vec::new()))
+    }
+
+    fn discard<'a>(&'a self, _id: &'a SandboxId) -> BoxFuture<'a, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+/// A sandbox that is not there.
+#[derive(Debug)]
+struct Nothing;
+
+impl Instance for Nothing {
+    fn exec(&self, _spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>> {
+        Box::pin(ready(Err(ExecError::Unsupported)))
+    }
+
+    fn read<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>> {
+        Box::pin(ready(Err(FileError::Unsupported)))
+    }
+
+    fn write<'a>(&'a self, _path: &'a str, _content: Bytes) -> BoxFuture<'a, Result<(), FileError>> {
+        Box::pin(ready(Err(FileError::Unsupported)))
+    }
+
+    fn dial(&self, _port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
+        Box::pin(ready(Err(DialError::Unsupported)))
+    }
+
+    fn destroy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(pending())
+    }
+}

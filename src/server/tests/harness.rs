@@ -1,0 +1,99 @@
+//! A server for a test, and calls to it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::server::app::{App, Parts};
+use crate::server::clock::{PausedClock, Time};
+use crate::server::options::{Limits, Options};
+use crate::server::router::{self, Access};
+use crate::server::runtime::{NoRuntime, Runtime};
+use crate::server::store::Store;
+use crate::server::{Embedded, embed};
+
+/// A server with its pools filled, on a clock that moves with the test's.
+pub(super) struct Server {
+    pub(super) app: App,
+    router: Router,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) dropped: bool,
+    pub(super) text: String,
+    /// Null when it is no JSON.
+    pub(super) body: Value,
+}
+
+impl Server {
+    pub(super) async fn new() -> Self {
+        Self::with(Arc::new(NoRuntime), Limits::default()).await
+    }
+
+    pub(super) async fn with(runtime: Arc<dyn Runtime>, limits: Limits) -> Self {
+        let clock = PausedClock::starting_at("2026-03-24T12:00:00Z".parse().expect("a time"));
+        let parts = Parts {
+            store: Store::open(None, ()).await.expect("a store in memory"),
+            time: Time::new(Arc::new(clock)),
+            limits,
+            runtime,
+            warm_pools: true,
+        };
+        let app = App::open(parts).await.expect("an empty store");
+        let access = Access { api_key: None, check_host: false, admin: true };
+        Self { router: router::build(app.clone(), access), app }
+    }
+
+    pub(super) async fn call(&self, method: &str, path: &str, body: Value) -> Reply {
+        call(self.router.clone(), method, &format!("/v2/sandboxes{path}"), &[], body).await
+    }
+
+    pub(super) async fn root(&self, method: &str, path: &str, body: Value) -> Reply {
+        call(self.router.clone(), method, path, &[], body).await
+    }
+
+    /// Calls and expects success.
+    pub(super) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
+        let reply = self.call(method, path, body).await;
+        assert!(reply.status.is_success(), "{method} {path}: {reply:?}");
+        reply.body
+    }
+}
+
+/// Opens an embedded server with the defaults.
+pub(super) async fn embedded(options: Options) -> Embedded {
+    embed(options).await.expect("opens")
+}
+
+/// Sends one request to a router.
+pub(super) async fn call(router: Router, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = match body {
+        Value::Null => Body::empty(),
+        // A text is a raw body, for tests of what is no JSON.
+        Value::String(raw) => Body::from(raw),
+        json => Body::from(json.to_string()),
+    };
+    let response = router.oneshot(request.body(body).expect("a request")).await.expect("routers do not fail");
+    let dropped = response.extensions().get::<crate::server::DroppedConnection>().is_some();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    Reply {
+        status: parts.status,
+        headers: parts.headers,
+        dropped,
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}

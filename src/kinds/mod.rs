@@ -1,1 +1,73 @@
-//! To be written.
+//! The kinds of objects, one file each: what a manifest declares of it, how each field may change, its verbs.
+//!
+//! Start with [`Kind`], then read `volume.rs`, the smallest one. A new kind is a file here and a line in the list below;
+//! everything above this module works from [`ALL`] and knows no kind by name.
+
+mod field;
+mod kind;
+mod object;
+mod pool;
+mod quota;
+mod read;
+mod sandbox;
+mod schema;
+mod spec;
+mod template;
+mod value;
+mod volume;
+
+pub use field::{Absent, Change, Field, Shape};
+pub use kind::{
+    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
+    Violation,
+};
+pub use object::{
+    API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
+};
+pub use pool::PoolSpec;
+pub use quota::{Capacity, Quota, capacity};
+pub use sandbox::SandboxSpec;
+pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
+pub use spec::Spec;
+pub use template::TemplateSpec;
+pub use value::{Reference, Replicas, Value};
+pub use volume::VolumeSpec;
+
+/// All kinds, each after those that it refers to: creating goes down this list, deleting goes up.
+pub static ALL: &[&dyn AnyKind] =
+    &[&volume::VolumeKind, &template::TemplateKind, &pool::PoolKind, &sandbox::SandboxKind];
+
+/// The kind `Volume`.
+pub const VOLUME: KindId = KindId(0);
+/// The kind `Template`.
+pub const TEMPLATE: KindId = KindId(1);
+/// The kind `Pool`.
+pub const POOL: KindId = KindId(2);
+/// The kind `Sandbox`.
+pub const SANDBOX: KindId = KindId(3);
+
+/// Returns every kind, in the order of [`ALL`].
+pub fn all() -> impl Iterator<Item = KindId> {
+    (0_u8..).take(ALL.len()).map(KindId)
+}
+
+/// Returns the kind that a manifest calls `kind`.
+pub fn named(kind: &str) -> Option<KindId> {
+    all().find(|id| id.info().kind == kind)
+}
+
+/// Returns the kind that a command line means by `word`: singular, plural or short, in any case.
+pub fn meant_by(word: &str) -> Option<KindId> {
+    let word = word.to_ascii_lowercase();
+    all().find(|id| {
+        let info = id.info();
+        info.singular == word || info.plural == word || info.short.contains(&word.as_str())
+    })
+}
+
+fn id_of<K: Kind>() -> KindId {
+    named(K::INFO.kind).expect("every kind stands in the list")
+}
+
+#[cfg(test)]
+mod tests;

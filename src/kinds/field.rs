@@ -1,0 +1,76 @@
+//! What is known about a field of a spec: its shape, how it may change, what its absence means.
+//!
+//! The diff, the plan, the schema, the explanations and the tables are all made from this data.
+
+/// A field of a kind's spec.
+#[derive(Debug)]
+pub struct Field {
+    /// Where it stands below `spec`, with dots between the keys.
+    pub path: &'static str,
+    /// What it looks like in a manifest.
+    pub shape: Shape,
+    /// How the API lets it change.
+    pub change: Change,
+    /// What leaving it out means.
+    pub absent: Absent,
+    /// One or two sentences about it: meaning, unit, limits.
+    pub doc: &'static str,
+    /// An example value, in YAML flow style.
+    pub example: &'static str,
+}
+
+/// What a field looks like in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// A quantity: text or a plain number.
+    Quantity,
+    /// A text.
+    Text,
+    /// The name of an object.
+    Reference,
+    /// A whole number, or `{min, max}`.
+    Replicas,
+    /// Seconds: zero or a positive multiple of 60.
+    Ttl,
+    /// A list of `{volume_name, mount_path}`.
+    Mounts,
+}
+
+/// How the API lets a field change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// In place, to any value.
+    InPlace,
+    /// In place, but never to less.
+    GrowOnly,
+    /// Only by making the object anew.
+    Replace,
+}
+
+/// What leaving a field out means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Absent {
+    /// An error.
+    Required,
+    /// This value, in YAML flow style.
+    Default(&'static str),
+    /// That the live value is left alone, whatever it is.
+    LeaveAlone,
+}
+
+impl Shape {
+    /// Returns what the shape is called, with its article.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quantity => "a quantity",
+            Self::Text => "a text",
+            Self::Reference => "the name of an object",
+            Self::Replicas => "a whole number, or {min, max}",
+            Self::Ttl => "seconds, a multiple of 60",
+            Self::Mounts => "a list of {volume_name, mount_path}",
+        }
+    }
+}

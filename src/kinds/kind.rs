@@ -1,0 +1,359 @@
+//! The trait that a kind implements, and its erased form, with which the engine handles all kinds alike.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::field::Field;
+use super::quota::Quota;
+use super::spec::Spec;
+use super::value::Value;
+use crate::client::{Client, Error, Reader};
+use crate::manifest::{Diagnostics, Node};
+use crate::types::{Name, ObjectId, Timestamp};
+
+/// A kind of object, typed: its spec, a rule for each field, what it refers to, its verbs.
+///
+/// Implementors are unit types. The verbs make exactly the calls they name; looking twice and waiting between tries is
+/// the client's and the executor's business.
+pub trait Kind: Send + Sync + 'static {
+    /// What a manifest declares.
+    type Spec: fmt::Debug + Clone + Send + Sync + 'static;
+    /// An object as the server describes it.
+    type Wire: Send;
+
+    /// Names, texts and habits of the kind.
+    const INFO: KindInfo;
+    /// The fields of the spec, in the order in which they are shown.
+    const FIELDS: &'static [Field];
+
+    /// Reads the `spec` node of a manifest, reporting all that is wrong in it.
+    fn decode(node: &Node, out: &mut Diagnostics) -> Option<Self::Spec>;
+
+    /// Returns the value of each field, in the order of [`Kind::FIELDS`]; `None` where it is left out.
+    ///
+    /// Implementations take the spec apart with an exhaustive pattern, so that a field without a value does not compile.
+    fn values(spec: &Self::Spec) -> Vec<Option<Value>>;
+
+    /// Returns the spec that has these values, the inverse of [`Kind::values`]; `None` if one has the wrong type.
+    fn from_values(values: &[Option<Value>]) -> Option<Self::Spec>;
+
+    /// Checks the rules across objects that hold for `spec`, and says where in it they are broken.
+    fn check(_spec: &Self::Spec, _others: &dyn Lookup) -> Vec<Violation> {
+        Vec::new()
+    }
+
+    /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
+    fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
+
+    /// Reads a live object; a part that makes no sense (a size of `unknown`) is an error in words.
+    fn project(wire: Self::Wire) -> Projection<Self::Spec>;
+
+    /// Lists all live objects of the kind.
+    fn list(reader: &Reader) -> impl Future<Output = Result<Vec<Self::Wire>, Error>> + Send;
+
+    /// Reads one live object.
+    fn get(reader: &Reader, name: &str) -> impl Future<Output = Result<Self::Wire, Error>> + Send;
+
+    /// Creates an object and waits until it is ready.
+    fn create(
+        client: &Client,
+        name: &Name,
+        spec: &Self::Spec,
+        options: CreateOptions,
+    ) -> impl Future<Output = Result<Self::Wire, Error>> + Send;
+
+    /// Brings the fields in `changes` to their new values, in place.
+    fn update(
+        client: &Client,
+        name: &Name,
+        changes: &[(&'static str, Value)],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Gives the object another name.
+    fn rename(client: &Client, name: &Name, new_name: &Name) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Deletes the object.
+    fn delete(client: &Client, name: &Name) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Names, texts and habits of a kind.
+#[derive(Debug)]
+pub struct KindInfo {
+    /// As manifests write it, such as `Pool`.
+    pub kind: &'static str,
+    /// As commands write one, such as `pool`.
+    pub singular: &'static str,
+    /// As commands write many, such as `pools`.
+    pub plural: &'static str,
+    /// Shorter forms that commands take too.
+    pub short: &'static [&'static str],
+    /// One or two sentences about it.
+    pub doc: &'static str,
+    /// Whether destroying an object of it loses data that nothing can make again. Such objects are kept when a
+    /// manifest set is destroyed, unless they say `on_remove: delete`.
+    pub holds_data: bool,
+    /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
+    /// otherwise.
+    pub outlives_its_source: bool,
+    /// Whether objects may have a time to live.
+    pub expires: bool,
+    /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.
+    pub ready_timeout: Duration,
+}
+
+/// What a create needs beside the spec.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOptions {
+    /// How long to wait for the object to be ready; the kind's own default when absent.
+    pub ready_timeout: Option<Duration>,
+    /// Fields unknown to this version, carried over verbatim from the object that this one takes the place of.
+    pub carry: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A typed live object.
+#[derive(Debug)]
+pub struct Projection<S> {
+    /// Its id, if the server gives one.
+    pub id: Option<ObjectId>,
+    /// Its name, as the server gives it.
+    pub name: String,
+    /// Its spec, or why it cannot be read.
+    pub spec: Result<S, String>,
+    /// How it is doing.
+    pub health: Health,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When the server will delete it by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a live object is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Health {
+    /// It has no status, or a good one.
+    #[default]
+    Good,
+    /// It is on its way; the text is the status.
+    Pending(String),
+    /// It failed, and does not recover by itself; the text is the server's.
+    Failed(String),
+}
+
+/// A rule across objects that a spec breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field that is at fault, below `spec`.
+    pub path: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What can be done about it.
+    pub help: String,
+    /// The object that the rule is about beside this one.
+    pub other: Option<(KindId, Arc<str>, &'static str)>,
+}
+
+/// What is known of other objects when one is checked.
+pub trait Lookup {
+    /// Returns the spec of the object of that name, if it is known.
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec>;
+}
+
+/// A kind, known at run time: an entry of [`super::ALL`].
+///
+/// It dereferences to the kind's erased verbs and data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindId(pub(super) u8);
+
+impl Deref for KindId {
+    type Target = dyn AnyKind;
+
+    fn deref(&self) -> &Self::Target {
+        super::ALL[usize::from(self.0)]
+    }
+}
+
+impl fmt::Display for KindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.info().kind)
+    }
+}
+
+impl fmt::Debug for KindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.info().kind)
+    }
+}
+
+/// An object's kind and name: what a manifest identifies it by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The kind.
+    pub kind: KindId,
+    /// The name.
+    pub name: Name,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.info().singular, self.name)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A live object of any kind.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Its kind and name.
+    pub key: Key,
+    /// Its id, if the server gives one.
+    pub id: Option<ObjectId>,
+    /// Its spec, or why it cannot be read.
+    pub spec: Result<Spec, String>,
+    /// How it is doing.
+    pub health: Health,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When the server will delete it by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A live object that cannot be handled, since its name is none that the API could have given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misnamed {
+    /// Its kind.
+    pub kind: KindId,
+    /// What the server calls it.
+    pub name: String,
+}
+
+/// A future that borrows from its arguments.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What [`Kind`] is to the engine: the same, with its types erased.
+///
+/// Implemented for every [`Kind`] by one adapter; each method is documented there.
+#[expect(missing_docs, reason = "each method is that of `Kind` with the types erased")]
+pub trait AnyKind: Send + Sync {
+    fn info(&self) -> &'static KindInfo;
+    fn fields(&self) -> &'static [Field];
+    fn decode(&self, node: &Node, out: &mut Diagnostics) -> Option<Spec>;
+    fn spec_from_values(&self, values: Vec<Option<Value>>) -> Option<Spec>;
+    fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
+    fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
+    fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
+    fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
+    fn create<'a>(
+        &'a self,
+        client: &'a Client,
+        name: &'a Name,
+        spec: &'a Spec,
+        options: CreateOptions,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+    fn update<'a>(
+        &'a self,
+        client: &'a Client,
+        name: &'a Name,
+        changes: &'a [(&'static str, Value)],
+    ) -> BoxFuture<'a, Result<(), Error>>;
+    fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>>;
+    fn delete<'a>(&'a self, client: &'a Client, name: &'a Name) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+impl<K: Kind> AnyKind for K {
+    fn info(&self) -> &'static KindInfo {
+        &K::INFO
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        K::FIELDS
+    }
+
+    fn decode(&self, node: &Node, out: &mut Diagnostics) -> Option<Spec> {
+        K::decode(node, out).map(Spec::new::<K>)
+    }
+
+    fn spec_from_values(&self, values: Vec<Option<Value>>) -> Option<Spec> {
+        K::from_values(&values).map(Spec::new::<K>)
+    }
+
+    fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation> {
+        K::check(spec.typed::<K>(), others)
+    }
+
+    fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {
+        K::takes(spec.typed::<K>(), others)
+    }
+
+    fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>> {
+        Box::pin(async move { Ok(K::list(reader).await?.into_iter().map(erase::<K>).collect()) })
+    }
+
+    fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>> {
+        Box::pin(async move {
+            let projection = K::project(K::get(reader, name.as_str()).await?);
+            // The name asked for, not the one in the answer: the server answered for it.
+            Ok(live::<K>(projection, name.clone()))
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        client: &'a Client,
+        name: &'a Name,
+        spec: &'a Spec,
+        options: CreateOptions,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { K::create(client, name, spec.typed::<K>(), options).await.map(drop) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        client: &'a Client,
+        name: &'a Name,
+        changes: &'a [(&'static str, Value)],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(K::update(client, name, changes))
+    }
+
+    fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(K::rename(client, name, new))
+    }
+
+    fn delete<'a>(&'a self, client: &'a Client, name: &'a Name) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(K::delete(client, name))
+    }
+}
+
+fn erase<K: Kind>(wire: K::Wire) -> Result<Live, Misnamed> {
+    let projection = K::project(wire);
+    match Name::parse(&projection.name) {
+        Ok(name) => Ok(live::<K>(projection, name)),
+        Err(_) => Err(Misnamed { kind: super::id_of::<K>(), name: projection.name }),
+    }
+}
+
+fn live<K: Kind>(projection: Projection<K::Spec>, name: Name) -> Live {
+    Live {
+        key: Key { kind: super::id_of::<K>(), name },
+        id: projection.id,
+        spec: projection.spec.map(Spec::new::<K>),
+        health: projection.health,
+        created_at: projection.created_at,
+        expires_at: projection.expires_at,
+        extra: projection.extra,
+    }
+}

@@ -1,0 +1,117 @@
+//! What objects take of a workspace's quota.
+
+use std::ops::{Add, Mul};
+
+use crate::client::{Error, Reader};
+
+/// Amounts of everything that a workspace may limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Sandboxes, warm replicas among them.
+    pub sandboxes: u64,
+    /// Volumes.
+    pub volumes: u64,
+    /// CPU in thousandths of a core.
+    pub cpu_millicores: u64,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Storage in bytes.
+    pub storage_bytes: u64,
+}
+
+/// What a workspace uses and may use; a limit of 0 means "unlimited".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// What is in use.
+    pub used: Quota,
+    /// What may be in use.
+    pub limit: Quota,
+}
+
+impl Quota {
+    /// Returns each amount with its name for messages.
+    pub fn amounts(self) -> [(&'static str, u64); 5] {
+        [
+            ("sandboxes", self.sandboxes),
+            ("volumes", self.volumes),
+            ("millicores of CPU", self.cpu_millicores),
+            ("bytes of memory", self.memory_bytes),
+            ("bytes of storage", self.storage_bytes),
+        ]
+    }
+
+    /// Returns what is left after taking `other` away, never less than nothing.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            sandboxes: self.sandboxes.saturating_sub(other.sandboxes),
+            volumes: self.volumes.saturating_sub(other.volumes),
+            cpu_millicores: self.cpu_millicores.saturating_sub(other.cpu_millicores),
+            memory_bytes: self.memory_bytes.saturating_sub(other.memory_bytes),
+            storage_bytes: self.storage_bytes.saturating_sub(other.storage_bytes),
+        }
+    }
+}
+
+impl Add for Quota {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sandboxes: self.sandboxes.saturating_add(other.sandboxes),
+            volumes: self.volumes.saturating_add(other.volumes),
+            cpu_millicores: self.cpu_millicores.saturating_add(other.cpu_millicores),
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+            storage_bytes: self.storage_bytes.saturating_add(other.storage_bytes),
+        }
+    }
+}
+
+impl Mul<u32> for Quota {
+    type Output = Self;
+
+    fn mul(self, times: u32) -> Self {
+        let times = u64::from(times);
+        Self {
+            sandboxes: self.sandboxes.saturating_mul(times),
+            volumes: self.volumes.saturating_mul(times),
+            cpu_millicores: self.cpu_millicores.saturating_mul(times),
+            memory_bytes: self.memory_bytes.saturating_mul(times),
+            storage_bytes: self.storage_bytes.saturating_mul(times),
+        }
+    }
+}
+
+impl Capacity {
+    /// Returns what is not in use, `None` where there is no limit, in the order of [`Quota::amounts`].
+    pub fn free(self) -> [Option<u64>; 5] {
+        let used = self.used.amounts();
+        let limit = self.limit.amounts();
+        std::array::from_fn(|i| (limit[i].1 > 0).then(|| limit[i].1.saturating_sub(used[i].1)))
+    }
+}
+
+/// Reads what the workspace uses and may use; `None` where the server does not tell.
+pub async fn capacity(reader: &Reader) -> Result<Option<Capacity>, Error> {
+    let usage = match reader.usage().await {
+        Ok(usage) => usage,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Capacity {
+        used: Quota {
+            sandboxes: usage.sandboxes_used,
+            volumes: usage.volumes_used,
+            cpu_millicores: usage.cpu_used_millicores,
+            memory_bytes: usage.memory_used_bytes,
+            storage_bytes: usage.storage_used_bytes,
+        },
+        limit: Quota {
+            sandboxes: usage.sandboxes_limit,
+            volumes: usage.volumes_limit,
+            cpu_millicores: usage.cpu_limit_millicores,
+            memory_bytes: usage.memory_limit_bytes,
+            storage_bytes: usage.storage_limit_bytes,
+        },
+    }))
+}

@@ -1,0 +1,241 @@
+//! What the kinds' data says to people and editors: the JSON Schema, explanations, and manifests written from specs.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::field::{Absent, Change, Field, Shape};
+use super::kind::{KindId, KindInfo};
+use super::object::API_VERSION;
+use super::spec::Spec;
+use crate::types::Name;
+
+/// What is known about a kind or a field, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What it is called, such as `pool.replicas`.
+    pub title: String,
+    /// What it looks like, such as `a quantity`.
+    pub shape: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// Facts as pairs of a word and a text: default, change, example.
+    pub facts: Vec<(&'static str, String)>,
+    /// The fields below it, each with the first sentence about it.
+    pub fields: Vec<(&'static str, &'static str)>,
+}
+
+/// Returns the JSON Schema (draft 2020-12) of a manifest of any kind.
+pub fn manifest_schema() -> Json {
+    let kinds: Vec<_> = super::all().map(kind_schema).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "sbx manifest",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"const": API_VERSION},
+            "kind": {"enum": super::all().map(|kind| kind.info().kind).collect::<Vec<_>>()},
+        },
+        "oneOf": kinds,
+    })
+}
+
+/// Explains a kind (`pool`) or one of its fields (`pool.replicas`); `None` if there is no such thing.
+pub fn explain(path: &str) -> Option<Explanation> {
+    let (word, rest) = path.split_once('.').unwrap_or((path, ""));
+    let kind = super::meant_by(word)?;
+    let rest = rest.strip_prefix("spec.").unwrap_or(rest);
+    if rest.is_empty() || rest == "spec" {
+        return Some(explain_kind(kind));
+    }
+    let field = kind.fields().iter().find(|field| field.path == rest);
+    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, rest))
+}
+
+/// Returns a spec as a manifest has it.
+pub fn spec_to_json(spec: &Spec) -> Json {
+    let mut root = Json::Object(Map::new());
+    for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
+        let Some(value) = value else { continue };
+        if field.absent == Absent::Default("[]") && value.is_satisfied_by_absence() {
+            continue;
+        }
+        insert(&mut root, field.path, value.to_json());
+    }
+    root
+}
+
+/// Returns a whole manifest for an object.
+pub fn to_manifest(name: &Name, spec: &Spec) -> Json {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": spec.kind().info().kind,
+        "metadata": {"name": name.as_str()},
+        "spec": spec_to_json(spec),
+    })
+}
+
+fn insert(root: &mut Json, path: &str, value: Json) {
+    let mut place = root;
+    for key in path.split('.') {
+        place = &mut place[key];
+    }
+    *place = value;
+}
+
+fn explain_kind(kind: KindId) -> Explanation {
+    let info = kind.info();
+    let mut names = vec![info.plural];
+    names.extend(info.short);
+    Explanation {
+        title: info.singular.to_owned(),
+        shape: "a kind",
+        doc: info.doc,
+        facts: vec![("also", names.join(", ")), ("kind", info.kind.to_owned())],
+        fields: kind.fields().iter().map(|field| (field.path, first_sentence(field.doc))).collect(),
+    }
+}
+
+fn explain_field(info: &KindInfo, field: &'static Field) -> Explanation {
+    let absent = match field.absent {
+        Absent::Required => ("required", "yes".to_owned()),
+        Absent::Default(value) => ("default", value.to_owned()),
+        Absent::LeaveAlone => ("left out", "whatever is live is left alone".to_owned()),
+    };
+    let change = match field.change {
+        Change::InPlace => "in place",
+        Change::GrowOnly => "in place, to more only",
+        Change::Replace => "by making the object anew",
+    };
+    Explanation {
+        title: format!("{}.{}", info.singular, field.path),
+        shape: field.shape.name(),
+        doc: field.doc,
+        facts: vec![absent, ("changes", change.to_owned()), ("example", field.example.to_owned())],
+        fields: Vec::new(),
+    }
+}
+
+/// A path that only fields have below them, such as `template.resources`.
+fn explain_group(kind: KindId, path: &str) -> Option<Explanation> {
+    let prefix = format!("{path}.");
+    let fields: Vec<_> = kind.fields().iter().filter(|field| field.path.starts_with(&prefix)).collect();
+    (!fields.is_empty()).then(|| Explanation {
+        title: format!("{}.{path}", kind.info().singular),
+        shape: "a mapping",
+        doc: "",
+        facts: Vec::new(),
+        fields: fields.iter().map(|field| (field.path, first_sentence(field.doc))).collect(),
+    })
+}
+
+fn first_sentence(doc: &'static str) -> &'static str {
+    doc.split_inclusive(". ").next().unwrap_or(doc).trim_end()
+}
+
+fn kind_schema(kind: KindId) -> Json {
+    let info = kind.info();
+    json!({
+        "title": info.kind,
+        "description": info.doc,
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"const": API_VERSION},
+            "kind": {"const": info.kind},
+            "metadata": metadata_schema(),
+            "lifecycle": lifecycle_schema(info),
+            "spec": spec_schema(kind),
+        },
+    })
+}
+
+fn metadata_schema() -> Json {
+    let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name"],
+        "properties": {"name": name_schema(), "labels": texts, "annotations": texts},
+    })
+}
+
+fn name_schema() -> Json {
+    json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"})
+}
+
+fn lifecycle_schema(info: &KindInfo) -> Json {
+    let mut properties = json!({
+        "prevent_destroy": {"type": "boolean", "description": "Refuse every plan that would destroy the object."},
+        "renamed_from": {"type": "string", "description": "The name the object had before; none for a new object."},
+        "on_remove": {"enum": ["delete", "retain"], "description": "What happens when it is declared no longer."},
+        "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m."},
+    });
+    if !info.holds_data {
+        properties["replace"] =
+            json!({"enum": ["rolling", "recreate"], "description": "How it is made anew when it cannot change."});
+    }
+    if info.outlives_its_source {
+        properties["on_template_change"] =
+            json!({"enum": ["keep", "replace"], "description": "What happens when its template is superseded."});
+    }
+    if info.expires {
+        properties["on_expiry"] =
+            json!({"enum": ["ignore", "recreate"], "description": "What happens when its time to live ended it."});
+    }
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+fn spec_schema(kind: KindId) -> Json {
+    let mut spec = json!({"type": "object", "additionalProperties": false, "properties": {}});
+    for field in kind.fields() {
+        let (parents, key) =
+            field.path.rsplit_once('.').map_or((None, field.path), |(parents, key)| (Some(parents), key));
+        let mut place = &mut spec;
+        for parent in parents.into_iter().flat_map(|parents| parents.split('.')) {
+            let group = &mut place["properties"][parent];
+            if group.is_null() {
+                *group = json!({"type": "object", "additionalProperties": false, "properties": {}});
+            }
+            place = group;
+        }
+        place["properties"][key] = field_schema(field);
+        if field.absent == Absent::Required {
+            match &mut place["required"] {
+                Json::Array(required) => required.push(json!(key)),
+                required => *required = json!([key]),
+            }
+        }
+    }
+    spec
+}
+
+fn field_schema(field: &Field) -> Json {
+    let mut schema = match field.shape {
+        Shape::Quantity => json!({"type": ["string", "number"]}),
+        Shape::Text => json!({"type": "string", "minLength": 1}),
+        Shape::Reference => name_schema(),
+        Shape::Ttl => json!({"type": "integer", "minimum": 0, "multipleOf": 60}),
+        Shape::Replicas => {
+            let count = json!({"type": "integer", "minimum": 0});
+            let range = json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["min", "max"],
+                "properties": {"min": count, "max": count},
+            });
+            json!({"oneOf": [count, range]})
+        }
+        Shape::Mounts => json!({
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["volume_name", "mount_path"],
+                "properties": {"volume_name": name_schema(), "mount_path": {"type": "string", "pattern": "^/."}},
+            },
+        }),
+    };
+    schema["description"] = json!(field.doc);
+    schema
+}

@@ -1,0 +1,99 @@
+//! The spec of an object whose kind is known only at run time.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use super::field::Absent;
+use super::kind::{Kind, KindId};
+use super::value::{Reference, Value};
+
+/// The spec of an object of any kind: its values for comparing, and the typed spec for its kind's verbs.
+///
+/// Equality is that of the values, by meaning. Cloning is cheap.
+#[derive(Clone)]
+pub struct Spec {
+    kind: KindId,
+    values: Arc<[Option<Value>]>,
+    typed: Arc<dyn Any + Send + Sync>,
+}
+
+impl Spec {
+    pub(super) fn new<K: Kind>(spec: K::Spec) -> Self {
+        Self { kind: super::id_of::<K>(), values: K::values(&spec).into(), typed: Arc::new(spec) }
+    }
+
+    /// Returns the kind of the object.
+    pub fn kind(&self) -> KindId {
+        self.kind
+    }
+
+    /// Returns the value of each field, in the order of the kind's fields; `None` where it is left out.
+    pub fn values(&self) -> &[Option<Value>] {
+        &self.values
+    }
+
+    /// Returns the typed spec, or `None` if it is of another kind.
+    pub fn downcast<S: 'static>(&self) -> Option<&S> {
+        self.typed.downcast_ref()
+    }
+
+    pub(super) fn typed<K: Kind>(&self) -> &K::Spec {
+        self.downcast().expect("a spec is handed only to the kind that made it")
+    }
+
+    /// Returns what this spec refers to.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.values.iter().flatten().flat_map(Value::references)
+    }
+
+    /// Returns the spec to make an object from: ranges settled, and what is left alone taken over from the object whose
+    /// place it takes, if there is one.
+    #[must_use]
+    pub fn settled(&self, live: Option<&Self>) -> Self {
+        self.map(|index, field_absent, value| {
+            let live = live.and_then(|live| live.values[index].as_ref());
+            match value {
+                Some(value) => Some(value.settled(live)),
+                None if field_absent == Absent::LeaveAlone => live.cloned(),
+                None => None,
+            }
+        })
+    }
+
+    /// Returns this spec with other values for the fields at these paths.
+    #[must_use]
+    pub fn with_changes(&self, changes: &[(&'static str, Value)]) -> Self {
+        let fields = self.kind.fields();
+        self.map(|index, _, value| {
+            let change = changes.iter().find(|(path, _)| *path == fields[index].path);
+            change.map(|(_, to)| to.clone()).or_else(|| value.cloned())
+        })
+    }
+
+    /// Returns this spec as it reads after the object `moved` got the name `to`.
+    #[must_use]
+    pub fn with_renamed_reference(&self, moved: &Reference, to: &Arc<str>) -> Self {
+        self.map(|_, _, value| value.map(|value| value.with_renamed_reference(moved, to)))
+    }
+
+    fn map(&self, mut change: impl FnMut(usize, Absent, Option<&Value>) -> Option<Value>) -> Self {
+        let fields = self.kind.fields().iter().enumerate();
+        let values = fields.map(|(index, field)| change(index, field.absent, self.values[index].as_ref())).collect();
+        self.kind.spec_from_values(values).expect("a field's value is replaced by one of the same type only")
+    }
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = self.kind.fields().iter().zip(self.values.iter());
+        let given = fields.filter_map(|(field, value)| value.as_ref().map(|value| (field.path, value)));
+        f.debug_map().entries(given).finish()
+    }
+}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.values == other.values
+    }
+}

@@ -1,0 +1,233 @@
+use super::*;
+use crate::manifest::{Diagnostics, Input, Limits, load};
+
+fn decoded(text: &str) -> (Vec<Object>, Diagnostics) {
+    let input = Input::Text { name: "test.yaml".to_owned(), text: text.to_owned() };
+    let (documents, mut diagnostics) = load(&[input], &Limits::default());
+    let objects = decode(&documents, &mut diagnostics);
+    (objects, diagnostics)
+}
+
+/// One manifest of each kind with every field given.
+const COMPLETE: &str = "
+apiVersion: sbx/v1
+kind: Volume
+metadata: {name: datasets, labels: {team: research}, annotations: {note: kept}}
+spec: {size: 20Gi}
+lifecycle: {prevent_destroy: true, renamed_from: data, on_remove: delete, timeout: 5m}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: python}
+spec:
+  image: python:3.12-slim
+  resources: {cpu: 0.5, memory: 1Gi, storage: 4Gi}
+  volume_mounts: [{volume_name: datasets, mount_path: /data}]
+lifecycle: {replace: recreate}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warm}
+spec: {template_name: plain, replicas: {min: 2, max: 10}}
+---
+apiVersion: sbx/v1
+kind: Sandbox
+metadata: {name: box}
+spec: {template_name: python, ttl_seconds: 3600, idle_ttl_seconds: 0}
+lifecycle: {on_template_change: replace, on_expiry: recreate}
+";
+
+#[test]
+fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
+    let (objects, diagnostics) = decoded(COMPLETE);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let kinds: Vec<_> = objects.iter().map(|object| object.key.kind).collect();
+    assert_eq!(kinds, all().collect::<Vec<_>>());
+    for object in objects {
+        let fields = object.key.kind.fields();
+        assert_eq!(fields.len(), object.spec.values().len(), "{}: a rule for each field", object.key.kind);
+        for (field, value) in fields.iter().zip(object.spec.values()) {
+            let value = value.as_ref().unwrap_or_else(|| panic!("{} has a value in the example", field.path));
+            let shape = match value {
+                Value::Cpu(_) | Value::Size(_) => Shape::Quantity,
+                Value::Image(_) => Shape::Text,
+                Value::Replicas(_) => Shape::Replicas,
+                Value::Ttl(_) => Shape::Ttl,
+                Value::Reference(_) => Shape::Reference,
+                Value::Mounts(_) => Shape::Mounts,
+            };
+            assert_eq!(field.shape, shape, "{}.{}", object.key.kind, field.path);
+            assert!(!field.doc.is_empty() && !field.example.is_empty());
+        }
+    }
+}
+
+#[test]
+fn references_go_down_the_list_of_kinds() {
+    let (objects, _) = decoded(COMPLETE);
+    for object in objects {
+        for reference in object.spec.references() {
+            assert!(reference.kind < object.key.kind, "{} refers to {}", object.key.kind, reference.kind);
+        }
+    }
+}
+
+#[test]
+fn the_list_and_the_constants_agree() {
+    let names: Vec<_> = [VOLUME, TEMPLATE, POOL, SANDBOX].iter().map(|kind| kind.info().kind).collect();
+    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox"]);
+    assert_eq!(names.len(), ALL.len());
+    for kind in all() {
+        let info = kind.info();
+        for word in [info.singular, info.plural].iter().chain(info.short) {
+            assert_eq!(meant_by(word), Some(kind), "{word}");
+        }
+    }
+}
+
+#[test]
+fn values_survive_the_way_through_the_typed_spec() {
+    let (objects, _) = decoded(COMPLETE);
+    for object in objects {
+        let again = object.key.kind.spec_from_values(object.spec.values().to_vec());
+        assert_eq!(again.as_ref(), Some(&object.spec));
+    }
+}
+
+#[test]
+fn a_manifest_written_from_a_spec_reads_back() {
+    let (objects, _) = decoded(COMPLETE);
+    for object in objects {
+        let text = serde_yaml::to_string(&to_manifest(&object.key.name, &object.spec)).expect("JSON is YAML");
+        let (again, diagnostics) = decoded(&text);
+        assert!(diagnostics.is_empty(), "{text}\n{diagnostics:?}");
+        assert_eq!(again[0].spec, object.spec);
+    }
+}
+
+#[test]
+fn defaults_are_filled_in_and_what_is_left_alone_is_not() {
+    let (objects, diagnostics) = decoded(
+        "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: python}}\n---\n\
+         {apiVersion: sbx/v1, kind: Sandbox, metadata: {name: a}, spec: {template_name: a}}",
+    );
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let json = spec_to_json(&objects[0].spec);
+    assert_eq!(json, serde_json::json!({"image": "python", "resources": {"cpu": "500m", "memory": "512Mi"}}));
+    assert_eq!(spec_to_json(&objects[1].spec), serde_json::json!({"template_name": "a"}));
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once() {
+    let (objects, diagnostics) = decoded(
+        "
+apiVersion: sbx/v2
+kind: Tempalte
+metadata: {name: Bad_Name}
+spec: {}
+---
+apiVersion: sbx/v1
+kind: Volume
+metadata: {name: a}
+spec: {size: 5GB, sise: 1}
+lifecycle: {on_expiry: ignore, on_remove: never}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: p}
+spec: {template_name: mounted, replicas: -1}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: q}
+spec: {template_name: mounted, replicas: 101}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: mounted}
+spec: {image: python, volume_mounts: [{volume_name: a, mount_path: /data}, {volume_name: b, mount_path: data}]}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: mounted}
+spec: {image: python, volume_mounts: [{volume_name: a, mount_path: /data}]}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: mounted}
+spec: {image: python, volume_mounts: [{volume_name: a, mount_path: /d}, {volume_name: b, mount_path: /d}]}
+---
+apiVersion: sbx/v1
+kind: Sandbox
+metadata: {name: s--sbx-1}
+spec: {template_name: mounted, ttl_seconds: 61}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: mounted}
+spec: {image: python}
+",
+    );
+    let messages: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    for expected in [
+        "unknown `apiVersion`: `sbx/v2`",
+        "unknown kind `Tempalte`",
+        "`Bad_Name` is not a valid name",
+        "`5GB` is not a size",
+        "unknown field `sise` in `spec`",
+        "unknown field `on_expiry` in `lifecycle`",
+        "`on_remove` cannot be `never`",
+        "-1 is not a number of replicas",
+        "servers are known to take at most 100 replicas",
+        "template `mounted` has volume mounts, so it cannot be pooled",
+        "`data` is not a mount path",
+        "template/mounted is declared twice",
+        "two volumes at `/d`",
+        "the name `s--sbx-1` is reserved",
+        "61 is not a time to live",
+    ] {
+        assert!(messages.contains(&expected), "{expected:?} is not among {messages:#?}");
+    }
+    assert_eq!(messages.len(), 15, "{messages:#?}");
+    assert_eq!(objects.len(), 3);
+}
+
+#[test]
+fn two_objects_are_not_renamed_from_one() {
+    let volume = |name: &str, from: &str| {
+        format!(
+            "{{apiVersion: sbx/v1, kind: Volume, metadata: {{name: {name}}}, spec: {{size: 1Gi}}, \
+             lifecycle: {{renamed_from: {from}}}}}\n"
+        )
+    };
+    let (_, diagnostics) = decoded(&format!("{}---\n{}---\n{}", volume("a", "x"), volume("b", "x"), volume("c", "c")));
+    let messages: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(messages, ["two objects are renamed from `x`", "volume/c cannot be renamed from itself"]);
+}
+
+#[test]
+fn fields_explain_themselves() {
+    let field = explain("pool.replicas").expect("pools have replicas");
+    assert_eq!(field.title, "pool.replicas");
+    assert_eq!(field.facts[0], ("required", "yes".to_owned()));
+    assert_eq!(explain("po.spec.replicas"), Some(field));
+    assert_eq!(explain("templates").map(|kind| kind.fields.len()), Some(5));
+    assert_eq!(explain("template.resources").map(|group| group.fields.len()), Some(3));
+    assert_eq!(explain("pool.replica"), None);
+    assert_eq!(explain("pools.spec"), explain("pool"));
+}
+
+#[test]
+fn the_schema_knows_every_field_of_every_kind() {
+    let schema = manifest_schema();
+    let kinds = schema["oneOf"].as_array().expect("one schema for each kind");
+    for (kind, schema) in all().zip(kinds) {
+        for field in kind.fields() {
+            let pointer = field
+                .path
+                .split('.')
+                .fold("/properties/spec".to_owned(), |pointer, key| format!("{pointer}/properties/{key}"));
+            assert!(schema.pointer(&pointer).is_some(), "{}.{}", kind, field.path);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The value of a field, in the form in which all kinds are compared.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::kind::KindId;
+use crate::types::{ByteSize, Cpu, Image, Ttl};
+
+/// The value of one field of a spec.
+///
+/// Equality is by meaning, never by spelling; `Display` is the spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// An amount of CPU.
+    Cpu(Cpu),
+    /// A size in bytes.
+    Size(ByteSize),
+    /// A container image.
+    Image(Image),
+    /// A number of replicas, or the range in which somebody else may move it.
+    Replicas(Replicas),
+    /// A time to live.
+    Ttl(Ttl),
+    /// The object that this one is made from.
+    Reference(Reference),
+    /// Objects at paths, keyed by path.
+    Mounts(BTreeMap<Arc<str>, Reference>),
+}
+
+/// A mention of another object by its name.
+///
+/// Two mentions of one name are not always of one object, nor two names always of two: whoever compares them asks for
+/// the identity of what they point at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The kind of the object.
+    pub kind: KindId,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// How many replicas there should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replicas {
+    /// The fewest; also how many are created at first.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+}
+
+impl Value {
+    /// Returns the references in this value, each with its place within the field.
+    pub fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Reference(reference) => vec![reference],
+            Self::Mounts(mounts) => mounts.values().collect(),
+            Self::Cpu(_) | Self::Size(_) | Self::Image(_) | Self::Replicas(_) | Self::Ttl(_) => Vec::new(),
+        }
+    }
+
+    /// Returns whether `live` is what this declared value asks for, where `same` tells whether a declared and a live
+    /// reference point at one object.
+    pub fn is_satisfied_by(&self, live: &Self, same: &dyn Fn(&Reference, &Reference) -> bool) -> bool {
+        match (self, live) {
+            (Self::Replicas(declared), Self::Replicas(live)) => declared.contains(*live),
+            (Self::Reference(declared), Self::Reference(live)) => same(declared, live),
+            (Self::Mounts(declared), Self::Mounts(live)) => {
+                declared.len() == live.len() && declared.iter().zip(live).all(|(d, l)| d.0 == l.0 && same(d.1, l.1))
+            }
+            _ => self == live,
+        }
+    }
+
+    /// Returns the exact value to bring a live one to: a range becomes the nearest number in it.
+    #[must_use]
+    pub fn settled(&self, live: Option<&Self>) -> Self {
+        match (self, live) {
+            (Self::Replicas(declared), Some(Self::Replicas(live))) => Self::Replicas(declared.nearest(live.min)),
+            (Self::Replicas(declared), _) => Self::Replicas(Replicas::exactly(declared.min)),
+            _ => self.clone(),
+        }
+    }
+
+    /// Returns whether going from this value to `next` makes less of it.
+    pub fn would_shrink_to(&self, next: &Self) -> bool {
+        match (self, next) {
+            (Self::Size(now), Self::Size(next)) => next < now,
+            _ => false,
+        }
+    }
+
+    /// Returns whether a live object that does not have the field at all is what this declared value asks for.
+    pub fn is_satisfied_by_absence(&self) -> bool {
+        match self {
+            Self::Ttl(ttl) => *ttl == Ttl::DISABLED,
+            Self::Mounts(mounts) => mounts.is_empty(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn with_renamed_reference(&self, moved: &Reference, to: &Arc<str>) -> Self {
+        let rename = |reference: &Reference| {
+            if reference == moved { Reference { kind: moved.kind, name: Arc::clone(to) } } else { reference.clone() }
+        };
+        match self {
+            Self::Reference(reference) => Self::Reference(rename(reference)),
+            Self::Mounts(mounts) => {
+                Self::Mounts(mounts.iter().map(|(path, volume)| (Arc::clone(path), rename(volume))).collect())
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Returns the value as a manifest would have it.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Cpu(cpu) => json!(cpu.as_str()),
+            Self::Size(size) => json!(size.as_str()),
+            Self::Image(image) => json!(image.as_str()),
+            Self::Replicas(Replicas { min, max }) if min == max => json!(min),
+            Self::Replicas(Replicas { min, max }) => json!({"min": min, "max": max}),
+            Self::Ttl(ttl) => json!(ttl.as_seconds()),
+            Self::Reference(reference) => json!(reference.name),
+            Self::Mounts(mounts) => mounts
+                .iter()
+                .map(|(path, reference)| json!({"volume_name": reference.name, "mount_path": path}))
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu(cpu) => cpu.fmt(f),
+            Self::Size(size) => size.fmt(f),
+            Self::Image(image) => image.fmt(f),
+            Self::Replicas(replicas) => replicas.fmt(f),
+            Self::Ttl(Ttl::DISABLED) => f.pad("0 (disabled)"),
+            Self::Ttl(ttl) => ttl.fmt(f),
+            Self::Reference(reference) => f.pad(&reference.name),
+            Self::Mounts(mounts) if mounts.is_empty() => f.pad("none"),
+            Self::Mounts(mounts) => {
+                let texts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path} ({})", volume.name)).collect();
+                f.pad(&texts.join(", "))
+            }
+        }
+    }
+}
+
+impl Replicas {
+    /// Returns a range that holds one number.
+    pub fn exactly(number: u32) -> Self {
+        Self { min: number, max: number }
+    }
+
+    fn contains(self, live: Self) -> bool {
+        self.min <= live.min && live.max <= self.max
+    }
+
+    /// A pause from outside (0 where the range begins above it) goes to the range's start like any number below it.
+    fn nearest(self, number: u32) -> Self {
+        Self::exactly(number.clamp(self.min, self.max))
+    }
+}
+
+impl fmt::Display for Replicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.min == self.max { self.min.fmt(f) } else { write!(f, "{} to {}", self.min, self.max) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_leaves_the_number_in_it_alone() {
+        let range = Value::Replicas(Replicas { min: 2, max: 10 });
+        let never = |_: &Reference, _: &Reference| false;
+        for (live, satisfied, settled) in [(0, false, 2), (1, false, 2), (2, true, 2), (7, true, 7), (11, false, 10)] {
+            let live = Value::Replicas(Replicas::exactly(live));
+            assert_eq!(range.is_satisfied_by(&live, &never), satisfied, "{live}");
+            assert_eq!(range.settled(Some(&live)), Value::Replicas(Replicas::exactly(settled)), "{live}");
+        }
+        assert_eq!(range.settled(None), Value::Replicas(Replicas::exactly(2)));
+    }
+}

@@ -1,1 +1,23 @@
-//! To be written.
+//! From what is declared and what is live to a plan, and from a plan to a workspace.
+//!
+//! [`observe`] reads the live state into a [`World`]; [`plan`](plan::plan) compares it with what is [`Desired`]; [`apply`]
+//! performs the [`Plan`]'s steps and reports [`Event`]s. The middle is pure: no clock, no network, no waiting. Nothing
+//! here knows a kind by name; what differs between kinds is data in [`kinds`](crate::kinds).
+
+mod apply;
+mod diff;
+mod error;
+mod event;
+mod graph;
+pub mod model;
+mod observe;
+pub mod plan;
+mod world;
+
+pub use apply::{ApplyCx, Outcome, apply};
+pub use diff::FieldChange;
+pub use error::StepError;
+pub use event::{Counts, Done, Event, EventSink, Phase, RunState};
+pub use observe::observe;
+pub use plan::Plan;
+pub use world::{Desired, World};

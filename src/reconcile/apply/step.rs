@@ -1,0 +1,116 @@
+//! Performs one step: checks what it rests on, makes its call, and settles what a lost answer leaves open.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::client::{self, Client};
+use crate::kinds::{Health, Key, Live, Spec};
+use crate::reconcile::diff::diff;
+use crate::reconcile::error::StepError;
+use crate::reconcile::event::Done;
+use crate::reconcile::plan::{Step, Verb};
+use crate::types::Name;
+
+/// How often, and how long apart, an object that was deleted is looked for before its name is taken again. That a name
+/// is free at once is an assumption (contract G6).
+const GONE_CHECKS: u32 = 20;
+const GONE_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) async fn perform(step: &Step, client: &Client) -> Result<Done, StepError> {
+    match &step.verb {
+        Verb::Create { spec, options } => {
+            match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
+                Ok(()) => Ok(Done::Acted),
+                Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await,
+                Err(error) => Err(error.into()),
+            }
+        }
+        Verb::Update { changes } => {
+            check(step, client).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
+            step.key.kind.update(client, &step.key.name, changes).await?;
+            Ok(Done::Acted)
+        }
+        Verb::Rename { to } => rename(step, to, client).await,
+        Verb::Delete { frees_name } => delete(step, *frees_name, client).await,
+    }
+}
+
+/// Reads the object; an error if it is not what the plan saw, `None` if it is gone.
+async fn check(step: &Step, client: &Client) -> Result<Option<Live>, StepError> {
+    let Some(live) = look(&step.key, client).await? else { return Ok(None) };
+    match &step.expects {
+        Some(expected) if !expected.holds_for(&live) => Err(StepError::Changed { key: step.key.clone() }),
+        _ => Ok(Some(live)),
+    }
+}
+
+async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error> {
+    match key.kind.get(&client.reader(), &key.name).await {
+        Ok(live) => Ok(Some(live)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An equal object under the name is what was asked for, whoever made it; a failed or different one is not.
+async fn adopt_if_equal(key: &Key, spec: &Spec, client: &Client) -> Result<Done, StepError> {
+    let live = look(key, client).await?;
+    let is_equal = live.is_some_and(|live| {
+        let differs = |live: &Spec| !diff(spec, live, &|declared, live| declared == live).is_empty();
+        !matches!(live.health, Health::Failed(_)) && live.spec.is_ok_and(|live| !differs(&live))
+    });
+    if is_equal { Ok(Done::AlreadyThere) } else { Err(StepError::ExistsDifferent { key: key.clone() }) }
+}
+
+async fn rename(step: &Step, to: &Name, client: &Client) -> Result<Done, StepError> {
+    let renamed = Key { kind: step.key.kind, name: to.clone() };
+    if check(step, client).await?.is_none() {
+        return match look(&renamed, client).await? {
+            Some(live) if is_same(step, &live) => Ok(Done::AlreadyThere),
+            _ => Err(StepError::Gone { key: step.key.clone() }),
+        };
+    }
+    let error = match step.key.kind.rename(client, &step.key.name, to).await {
+        Ok(()) => return Ok(Done::Acted),
+        Err(error) if error.is_ambiguous() || error.is_not_found() => error,
+        Err(error) => return Err(error.into()),
+    };
+    // The answer was lost: the object is under one of the two names, and its id tells.
+    if look(&renamed, client).await?.is_some_and(|live| is_same(step, &live)) {
+        return Ok(Done::Acted);
+    }
+    match look(&step.key, client).await? {
+        Some(live) if is_same(step, &live) => Err(error.into()),
+        _ => Err(StepError::RenameLost { key: step.key.clone(), to: to.clone(), cause: error }),
+    }
+}
+
+fn is_same(step: &Step, live: &Live) -> bool {
+    step.expects.as_ref().is_none_or(|expected| expected.holds_for(live))
+}
+
+async fn delete(step: &Step, frees_name: bool, client: &Client) -> Result<Done, StepError> {
+    if check(step, client).await?.is_none() {
+        return Ok(Done::AlreadyGone);
+    }
+    let done = match step.key.kind.delete(client, &step.key.name).await {
+        Ok(()) => Done::Acted,
+        Err(error) if error.is_not_found() => Done::AlreadyGone,
+        Err(error) => return Err(error.into()),
+    };
+    if frees_name {
+        wait_until_gone(&step.key, client).await?;
+    }
+    Ok(done)
+}
+
+async fn wait_until_gone(key: &Key, client: &Client) -> Result<(), StepError> {
+    for _ in 0..GONE_CHECKS {
+        if look(key, client).await?.is_none() {
+            return Ok(());
+        }
+        sleep(GONE_PAUSE).await;
+    }
+    Err(StepError::StillThere { key: key.clone() })
+}

@@ -1,0 +1,35 @@
+//! What differs between a declared and a live spec. One diff serves all kinds.
+
+use crate::kinds::{Absent, Change, Reference, Spec, Value};
+
+/// A field that differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldChange {
+    /// The field, below `spec`.
+    pub path: &'static str,
+    /// How the API lets it change.
+    pub change: Change,
+    /// What it is; `None` if the live object does not have it.
+    pub from: Option<Value>,
+    /// What it becomes; `None` if only what it points at changes, or it goes away.
+    pub to: Option<Value>,
+}
+
+/// Returns the fields in which `live` is not what `desired` asks for.
+///
+/// `same` tells whether a declared and a live reference point at one object: names alone do not.
+pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Reference) -> bool) -> Vec<FieldChange> {
+    let fields = desired.kind().fields();
+    let pairs = desired.values().iter().zip(live.values());
+    let changed = fields.iter().zip(pairs).filter_map(|(field, (desired, live))| {
+        let to = match (desired, live) {
+            (Some(desired), Some(live)) if desired.is_satisfied_by(live, same) => return None,
+            (Some(desired), None) if desired.is_satisfied_by_absence() => return None,
+            (Some(desired), live) => Some(desired.settled(live.as_ref())),
+            (None, Some(_)) if field.absent != Absent::LeaveAlone => None,
+            (None, _) => return None,
+        };
+        Some(FieldChange { path: field.path, change: field.change, from: live.clone(), to })
+    });
+    changed.collect()
+}

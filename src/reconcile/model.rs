@@ -1,0 +1,179 @@
+//! The server's rules as a pure value: what the world is after a step, or why the step is refused.
+//!
+//! The rules come from the kinds' data: names are unique, references must point at something, what is referred to
+//! cannot be deleted, sizes only grow. Tests run plans against it; the server has its own implementation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::plan::{Plan, Step, Verb};
+use super::world::World;
+use crate::kinds::{Change, Health, Key, KindId, Live, Lookup, Reference, Spec, Value};
+use crate::types::{Name, ObjectId};
+
+/// A workspace that obeys the server's rules.
+#[derive(Debug, Clone)]
+pub struct Model {
+    live: BTreeMap<Key, Live>,
+    n_created: usize,
+}
+
+/// Why the server would refuse a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The name is taken.
+    #[error("{key} exists already")]
+    NameTaken {
+        /// The name.
+        key: Key,
+    },
+    /// There is no such object.
+    #[error("{key} does not exist")]
+    NotFound {
+        /// The object.
+        key: Key,
+    },
+    /// It refers to something that does not exist.
+    #[error("{key} refers to `{name}`, which does not exist")]
+    BadReference {
+        /// The object.
+        key: Key,
+        /// What it refers to.
+        name: Arc<str>,
+    },
+    /// Other objects refer to it.
+    #[error("{key} is in use by {by}")]
+    InUse {
+        /// The object.
+        key: Key,
+        /// One that refers to it.
+        by: Key,
+    },
+    /// A field cannot change like this.
+    #[error("{path} of {key} cannot change like this")]
+    BadChange {
+        /// The object.
+        key: Key,
+        /// The field.
+        path: &'static str,
+    },
+    /// A rule across objects is broken.
+    #[error("{key}: {message}")]
+    BrokenRule {
+        /// The object.
+        key: Key,
+        /// The rule.
+        message: String,
+    },
+}
+
+impl Model {
+    /// Starts from the live objects of a world.
+    pub fn of(world: &World) -> Self {
+        Self { live: world.iter().map(|live| (live.key.clone(), live.clone())).collect(), n_created: 0 }
+    }
+
+    /// Returns the world as it is now, with the time and capacity of `before`.
+    pub fn to_world(&self, before: &World) -> World {
+        let mut world = World::new(self.live.values().cloned(), before.now);
+        world.capacity = before.capacity;
+        world
+    }
+
+    /// Performs all steps in their order.
+    ///
+    /// # Errors
+    ///
+    /// The first step that the server would refuse, with the reason.
+    pub fn run(&mut self, plan: &Plan) -> Result<(), (usize, Refusal)> {
+        plan.steps
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, step)| self.perform(step).map_err(|refusal| (index, refusal)))
+    }
+
+    /// Performs one step.
+    pub fn perform(&mut self, step: &Step) -> Result<(), Refusal> {
+        match &step.verb {
+            Verb::Create { spec, .. } => self.create(&step.key, spec),
+            Verb::Update { changes } => self.update(&step.key, changes),
+            Verb::Rename { to } => self.rename(&step.key, to),
+            Verb::Delete { .. } => self.delete(&step.key),
+        }
+    }
+
+    fn create(&mut self, key: &Key, spec: &Spec) -> Result<(), Refusal> {
+        if self.live.contains_key(key) {
+            return Err(Refusal::NameTaken { key: key.clone() });
+        }
+        for reference in spec.references() {
+            if self.spec(reference.kind, &reference.name).is_none() {
+                return Err(Refusal::BadReference { key: key.clone(), name: Arc::clone(&reference.name) });
+            }
+        }
+        if let Some(violation) = key.kind.check(spec, self).into_iter().next() {
+            return Err(Refusal::BrokenRule { key: key.clone(), message: violation.message });
+        }
+        self.n_created += 1;
+        let live = Live {
+            key: key.clone(),
+            id: Some(ObjectId::new(format!("made-{}", self.n_created))),
+            spec: Ok(spec.clone()),
+            health: Health::Good,
+            created_at: None,
+            expires_at: None,
+            extra: serde_json::Map::new(),
+        };
+        self.live.insert(key.clone(), live);
+        Ok(())
+    }
+
+    fn update(&mut self, key: &Key, changes: &[(&'static str, Value)]) -> Result<(), Refusal> {
+        let live = self.live.get_mut(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
+        let Ok(spec) = &live.spec else { return Ok(()) };
+        for (field, now) in key.kind.fields().iter().zip(spec.values()) {
+            let Some((_, next)) = changes.iter().find(|(path, _)| *path == field.path) else { continue };
+            let shrinks = now.as_ref().is_some_and(|now| now.would_shrink_to(next));
+            if field.change == Change::Replace || (field.change == Change::GrowOnly && shrinks) {
+                return Err(Refusal::BadChange { key: key.clone(), path: field.path });
+            }
+        }
+        live.spec = Ok(spec.with_changes(changes));
+        Ok(())
+    }
+
+    fn rename(&mut self, key: &Key, to: &Name) -> Result<(), Refusal> {
+        let new_key = Key { kind: key.kind, name: to.clone() };
+        if self.live.contains_key(&new_key) {
+            return Err(Refusal::NameTaken { key: new_key });
+        }
+        let live = self.live.remove(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
+        self.live.insert(new_key.clone(), Live { key: new_key, ..live });
+        let moved = Reference { kind: key.kind, name: key.name.as_str().into() };
+        let new_name: Arc<str> = to.as_str().into();
+        for live in self.live.values_mut() {
+            if let Ok(spec) = &mut live.spec {
+                *spec = spec.with_renamed_reference(&moved, &new_name);
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &Key) -> Result<(), Refusal> {
+        let points_here = |spec: &Spec| {
+            spec.references().any(|reference| reference.kind == key.kind && &*reference.name == key.name.as_str())
+        };
+        if let Some(by) = self.live.values().find(|live| live.spec.as_ref().is_ok_and(points_here)) {
+            return Err(Refusal::InUse { key: key.clone(), by: by.key.clone() });
+        }
+        self.live.remove(key).map(drop).ok_or_else(|| Refusal::NotFound { key: key.clone() })
+    }
+}
+
+impl Lookup for Model {
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        let key = Key { kind, name: Name::parse(name).ok()? };
+        self.live.get(&key)?.spec.as_ref().ok()
+    }
+}

@@ -1,0 +1,242 @@
+//! The planner: what is declared and what is live become a complete list of steps.
+//!
+//! [`plan`] and [`plan_removal`] are functions of their arguments. A [`Plan`] is complete: each step has its call, its
+//! place in the order and what it rests on; what cannot be done is a [`Change`] that is blocked, with its reason. The
+//! executor has no choices left to make. Read `decide.rs` for how an action is chosen, `steps.rs` for the order.
+
+mod decide;
+mod matching;
+mod note;
+mod quota;
+mod removal;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use note::{Holder, Note};
+
+use std::sync::Arc;
+
+use super::diff::FieldChange;
+use super::world::{Desired, World};
+use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Spec, Value};
+use crate::types::{Name, ObjectId};
+
+/// What has to happen for the live state to be what is declared.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// One entry for each declared object, each after those that it refers to.
+    pub changes: Vec<Change>,
+    /// What [`apply`](super::apply) does, each step after all that it waits for.
+    pub steps: Vec<Step>,
+    /// The objects whose `prevent_destroy` refuses this whole plan. Not empty means: no step may be performed.
+    pub refused_by: Vec<Key>,
+}
+
+/// What happens to one object, and why.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The object, by the name it is declared with.
+    pub key: Key,
+    /// What happens to it.
+    pub action: Action,
+    /// The id of the live object.
+    pub id: Option<ObjectId>,
+    /// The name of the live object, if it is another one.
+    pub was: Option<Name>,
+    /// The spec that is declared; `None` for an object that is removed.
+    pub spec: Option<Spec>,
+    /// The fields that change.
+    pub fields: Vec<FieldChange>,
+    /// Why, and what else there is to know.
+    pub notes: Vec<Note>,
+    /// Where it is declared.
+    pub origin: Option<Origin>,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Action {
+    /// Nothing live matches: it is made.
+    Create,
+    /// Only fields that the API can change in place differ.
+    Update,
+    /// It gets another name; fields that change in place may change too.
+    Rename,
+    /// A field differs that the API cannot change: it is deleted and made anew.
+    Replace,
+    /// It is deleted.
+    Delete,
+    /// It stays as it is.
+    Keep,
+    /// It cannot be done, or not safely.
+    Blocked,
+}
+
+/// One call, with all that it takes.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The object, by the name that it has when the step runs.
+    pub key: Key,
+    /// The entry of [`Plan::changes`] that this step belongs to.
+    pub change: usize,
+    /// The call.
+    pub verb: Verb,
+    /// The steps, as indices of [`Plan::steps`], that must be done before.
+    pub after: Vec<usize>,
+    /// What the object must still look like for the step to be performed.
+    pub expects: Option<Expectation>,
+}
+
+/// The call that a step makes.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// Creates the object and waits until it is ready.
+    Create {
+        /// What to make.
+        spec: Spec,
+        /// How.
+        options: CreateOptions,
+    },
+    /// Changes fields in place.
+    Update {
+        /// The fields and their new values.
+        changes: Vec<(&'static str, Value)>,
+    },
+    /// Gives the object another name.
+    Rename {
+        /// The new name.
+        to: Name,
+    },
+    /// Deletes the object.
+    Delete {
+        /// Whether the name is taken by a later step, so that the object must be seen to be gone.
+        frees_name: bool,
+    },
+}
+
+/// What a step rests on: the object as the plan saw it. Never times or status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// Its id, if it had one.
+    pub id: Option<ObjectId>,
+    /// Its spec.
+    pub spec: Spec,
+    /// What it refers to that the plan itself gives another name, before this step or beside it.
+    pub renamed: Vec<(Reference, Arc<str>)>,
+}
+
+/// How many changes of a plan there are of each sort.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many objects are made.
+    pub create: usize,
+    /// How many change in place.
+    pub update: usize,
+    /// How many get another name.
+    pub rename: usize,
+    /// How many are made anew.
+    pub replace: usize,
+    /// How many are deleted.
+    pub delete: usize,
+    /// How many stay as they are.
+    pub keep: usize,
+    /// How many cannot be brought to what is declared.
+    pub blocked: usize,
+}
+
+/// Plans to bring the live state to what is declared.
+pub fn plan(desired: &Desired, world: &World) -> Plan {
+    let decisions = decide::decide(desired, world);
+    steps::assemble(decisions, world)
+}
+
+/// Plans to remove declared objects, those that hold data only if their manifest says so.
+pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
+    steps::assemble(removal::destroy(desired, world), world)
+}
+
+/// Plans to remove these objects, whatever a manifest says.
+pub fn plan_removal(keys: &[Key], world: &World) -> Plan {
+    steps::assemble(removal::remove(keys, world), world)
+}
+
+impl Plan {
+    /// Counts the changes of each sort.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for change in &self.changes {
+            *match change.action {
+                Action::Create => &mut summary.create,
+                Action::Update => &mut summary.update,
+                Action::Rename => &mut summary.rename,
+                Action::Replace => &mut summary.replace,
+                Action::Delete => &mut summary.delete,
+                Action::Keep => &mut summary.keep,
+                Action::Blocked => &mut summary.blocked,
+            } += 1;
+        }
+        summary
+    }
+
+    /// Returns whether there is nothing to do and nothing in the way.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.changes.iter().all(|change| change.action == Action::Keep)
+    }
+}
+
+impl Summary {
+    /// Returns how many objects change.
+    pub fn n_changes(&self) -> usize {
+        self.create + self.update + self.rename + self.replace + self.delete
+    }
+}
+
+impl Action {
+    /// Returns the action's word, as plans and JSON have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Rename => "rename",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl Verb {
+    /// Returns the verb's word, as progress and JSON have it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Rename { .. } => "rename",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+impl Expectation {
+    /// Returns whether `live` is still what the plan saw.
+    pub fn holds_for(&self, live: &Live) -> bool {
+        let same_id = self.id.is_none() || self.id == live.id;
+        let same_spec = live.spec.as_ref().is_ok_and(|spec| self.same_values(spec));
+        same_id && same_spec
+    }
+
+    /// A reference reads the same, or has the name that this plan gives to what it points at.
+    fn same_values(&self, now: &Spec) -> bool {
+        let same = |seen: &Reference, now: &Reference| {
+            seen == now || self.renamed.iter().any(|(from, to)| from == seen && *to == now.name)
+        };
+        let pairs = self.spec.values().iter().zip(now.values());
+        pairs.into_iter().all(|pair| match pair {
+            (Some(seen), Some(now)) => seen.is_satisfied_by(now, &same),
+            (seen, now) => seen == now,
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Chooses an action for each declared object.
+//!
+//! Objects are decided in the order of their references, so that what an object is made from is decided before it.
+//! Whether a live object can be deleted depends on what becomes of the objects that hold it, which come later: so all
+//! are decided as if it could, then those that could not are blocked, and all are decided again, until nothing changes.
+//! Each round blocks at least one more object, so it ends.
+
+use std::collections::{HashMap, HashSet};
+
+use super::matching::{Matches, Target};
+use super::note::{Holder, Note};
+use super::{Action, Change, quota};
+use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
+use crate::reconcile::diff::{FieldChange, diff};
+use crate::reconcile::world::{DeclaredOrLive, Desired, World};
+use crate::types::Name;
+
+/// A change together with the objects that it is about.
+pub(super) struct Decision<'a> {
+    pub(super) object: Option<&'a Object>,
+    pub(super) live: Option<&'a Live>,
+    pub(super) change: Change,
+}
+
+/// Changes that cannot be made, with the reason, found by looking at all changes together.
+pub(super) type Obstacles = HashMap<Key, Note>;
+
+pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
+    let matches = Matches::of(desired, world);
+    let mut obstacles = Obstacles::new();
+    loop {
+        let decisions =
+            Round { desired, world, matches: &matches, obstacles: &obstacles, fates: HashMap::new() }.decide();
+        let n_before = obstacles.len();
+        obstacles.extend(held(&decisions, world));
+        obstacles.extend(names_taken(&decisions, world));
+        if obstacles.len() == n_before {
+            obstacles.extend(quota::exceeded(&decisions, desired, world));
+        }
+        if obstacles.len() == n_before {
+            return decisions;
+        }
+    }
+}
+
+/// Returns the objects that would be deleted although live objects that stay refer to them.
+pub(super) fn held(decisions: &[Decision<'_>], world: &World) -> Obstacles {
+    let destroys = |decision: &&Decision<'_>| matches!(decision.change.action, Action::Replace | Action::Delete);
+    let going: HashMap<&Key, &Key> = decisions
+        .iter()
+        .filter(destroys)
+        .filter_map(|decision| Some((&decision.live?.key, &decision.change.key)))
+        .collect();
+    let mut obstacles = Obstacles::new();
+    for (live, declared) in &going {
+        let holders: Vec<_> =
+            world.holders(live).filter(|holder| !going.contains_key(&holder.key)).map(Holder::of).collect();
+        if !holders.is_empty() {
+            obstacles.insert((*declared).clone(), Note::HeldBy { holders, now: world.now });
+        }
+    }
+    obstacles
+}
+
+/// Returns the objects whose new name stays with another live object, one whose own change is blocked.
+fn names_taken(decisions: &[Decision<'_>], world: &World) -> Obstacles {
+    let frees = |decision: &&Decision<'_>| {
+        let change = &decision.change;
+        matches!(change.action, Action::Replace | Action::Delete)
+            || (change.action == Action::Rename && change.was.is_some())
+    };
+    let freed: HashSet<&Key> =
+        decisions.iter().filter(frees).filter_map(|decision| Some(&decision.live?.key)).collect();
+    let takes = |decision: &&Decision<'_>| {
+        let is_new = decision.live.is_none_or(|live| live.key != decision.change.key);
+        is_new && matches!(decision.change.action, Action::Create | Action::Rename | Action::Replace)
+    };
+    let taken = decisions.iter().filter(takes).filter_map(|decision| {
+        let holder = world.get(&decision.change.key)?;
+        (!freed.contains(&holder.key)).then(|| (decision.change.key.clone(), Note::NameTaken { id: holder.id.clone() }))
+    });
+    taken.collect()
+}
+
+struct Round<'a, 'r> {
+    desired: &'a Desired,
+    world: &'a World,
+    matches: &'r Matches<'a>,
+    obstacles: &'r Obstacles,
+    /// The actions of the objects decided so far.
+    fates: HashMap<&'a Key, Action>,
+}
+
+impl<'a> Round<'a, '_> {
+    fn decide(mut self) -> Vec<Decision<'a>> {
+        let mut decisions = Vec::with_capacity(self.desired.len());
+        for object in self.desired.iter() {
+            let decision = self.decide_one(object);
+            self.fates.insert(&object.key, decision.change.action);
+            decisions.push(decision);
+        }
+        decisions
+    }
+
+    fn decide_one(&self, object: &'a Object) -> Decision<'a> {
+        let found = self.matches.of_declared(&object.key);
+        let live = found.and_then(|found| found.live);
+        let mut change = Change {
+            key: object.key.clone(),
+            action: Action::Keep,
+            id: live.and_then(|live| live.id.clone()),
+            was: live.map(|live| live.key.name.clone()).filter(|name| *name != object.key.name),
+            spec: Some(object.spec.clone()),
+            fields: Vec::new(),
+            notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
+            origin: Some(object.origin),
+        };
+        change.action = match live {
+            None => Action::Create,
+            Some(live) => self.compare(object, live, &mut change),
+        };
+        self.look_for_obstacles(object, &mut change);
+        Decision { object: Some(object), live, change }
+    }
+
+    /// Chooses the action for an object that is live, and notes what differs and why.
+    fn compare(&self, object: &'a Object, live: &Live, change: &mut Change) -> Action {
+        let spec = match &live.spec {
+            Ok(spec) => spec,
+            Err(why) => {
+                change.notes.push(Note::Unreadable { why: why.clone() });
+                return Action::Blocked;
+            }
+        };
+        let fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
+        let (mut replacing, in_place): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
+        change.fields = in_place;
+
+        if let Health::Failed(message) = &live.health {
+            change.notes.push(Note::Failed { message: message.clone() });
+            change.fields.append(&mut replacing);
+            return Action::Replace;
+        }
+        if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
+            change.notes.extend(replacing.drain(..).filter_map(outdated));
+        }
+        if !replacing.is_empty() {
+            change.notes.extend(self.reasons_to_replace(object, &replacing));
+            change.fields.append(&mut replacing);
+            return Action::Replace;
+        }
+        if change.was.is_some() {
+            return Action::Rename;
+        }
+        if change.fields.is_empty() { Action::Keep } else { Action::Update }
+    }
+
+    fn reasons_to_replace(&self, object: &Object, replacing: &[FieldChange]) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let (superseded, changed): (Vec<_>, Vec<_>) = replacing.iter().partition(|field| field.from == field.to);
+        if !changed.is_empty() {
+            notes.push(Note::CannotChangeInPlace { paths: changed.iter().map(|field| field.path).collect() });
+        }
+        let sources = superseded.iter().filter_map(|field| field.to.as_ref()).flat_map(kinds::Value::references);
+        let replaced = sources.filter(|source| self.fate(source) == Some(Action::Replace));
+        notes.extend(replaced.map(|source| Note::SourceReplaced { source: source.clone() }));
+        if object.lifecycle.replace != Some(Replace::Recreate) {
+            notes.push(Note::RecreatedForNow);
+        }
+        notes
+    }
+
+    /// Blocks the change where something stands in its way.
+    fn look_for_obstacles(&self, object: &'a Object, change: &mut Change) {
+        let n_before = change.notes.iter().filter(|note| note.is_obstacle()).count();
+        for field in &change.fields {
+            if let (kinds::Change::GrowOnly, Some(from), Some(to)) = (field.change, &field.from, &field.to)
+                && from.would_shrink_to(to)
+            {
+                change.notes.push(Note::WouldShrink { path: field.path, from: from.clone(), to: to.clone() });
+            }
+        }
+        let makes_anew = matches!(change.action, Action::Create | Action::Replace);
+        for reference in object.spec.references() {
+            change.notes.extend(self.obstacle_in(reference, makes_anew));
+        }
+        if makes_anew {
+            let others = DeclaredOrLive { desired: self.desired, world: self.world };
+            let broken = object.key.kind.check(&object.spec, &others).into_iter();
+            change.notes.extend(broken.map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
+        }
+        if change.action != Action::Keep {
+            change.notes.extend(self.obstacles.get(&object.key).cloned());
+        }
+        let n_after = change.notes.iter().filter(|note| note.is_obstacle()).count();
+        if n_after > n_before || n_before > 0 {
+            change.action = Action::Blocked;
+        } else if change.action == Action::Replace && object.lifecycle.prevent_destroy {
+            change.notes.push(Note::PreventsDestroy);
+        }
+    }
+
+    fn obstacle_in(&self, reference: &Reference, makes_anew: bool) -> Option<Note> {
+        match self.matches.target(reference, self.world) {
+            Target::Missing => Some(Note::MissingReference { missing: reference.clone() }),
+            Target::RenamedTo(new) => Some(Note::ReferenceRenamed { stale: reference.clone(), new: new.clone() }),
+            Target::Live(_) | Target::Declared(_) if makes_anew && self.fate(reference) == Some(Action::Blocked) => {
+                let name = Name::parse(&reference.name).ok()?;
+                Some(Note::NeedsBlocked { needs: Key { kind: reference.kind, name } })
+            }
+            Target::Live(_) | Target::Declared(_) => None,
+        }
+    }
+
+    /// Returns what has been decided for the declared object that a manifest's reference names.
+    fn fate(&self, reference: &Reference) -> Option<Action> {
+        let name = Name::parse(&reference.name).ok()?;
+        self.fates.get(&Key { kind: reference.kind, name }).copied()
+    }
+
+    /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
+    fn is_same(&self, declared: &Reference, live: &Reference) -> bool {
+        let Target::Live(target) = self.matches.target(declared, self.world) else { return false };
+        declared.kind == live.kind
+            && target.name.as_str() == &*live.name
+            && self.fate(declared) != Some(Action::Replace)
+    }
+}
+
+fn outdated(field: FieldChange) -> Option<Note> {
+    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to })
+}

@@ -1,0 +1,272 @@
+//! Why a change is what it is, in typed form and in words.
+
+use std::fmt;
+
+use crate::kinds::{Key, Live, Reference, Value};
+use crate::types::{Name, ObjectId, Timestamp};
+
+/// Something to know about a change: a reason, an obstacle, a way out.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Note {
+    /// Both the old and the new name of a rename are live.
+    BothNamesLive {
+        /// The old name.
+        old: Name,
+        /// The id under the old name.
+        old_id: Option<ObjectId>,
+        /// The id under the new name.
+        new_id: Option<ObjectId>,
+    },
+    /// The rename is done: the manifest need not mention it any more.
+    RenameSpent {
+        /// The old name.
+        old: Name,
+    },
+    /// The live object cannot be read.
+    Unreadable {
+        /// Which part, and why.
+        why: String,
+    },
+    /// A field would become less, which the API refuses.
+    WouldShrink {
+        /// The field.
+        path: &'static str,
+        /// What it is.
+        from: Value,
+        /// What it should become.
+        to: Value,
+    },
+    /// The API cannot change these fields in place.
+    CannotChangeInPlace {
+        /// The fields.
+        paths: Vec<&'static str>,
+    },
+    /// What it is made from is made anew, so this is too.
+    SourceReplaced {
+        /// What it is made from.
+        source: Reference,
+    },
+    /// The live object failed and does not recover by itself.
+    Failed {
+        /// The server's text.
+        message: String,
+    },
+    /// It is deleted before it is made anew, also where the manifest asks for more care.
+    RecreatedForNow,
+    /// It stays on what it was made from, which is superseded.
+    Outdated {
+        /// The field that says what it is made from.
+        path: &'static str,
+        /// What it was made from.
+        from: Value,
+        /// What is declared.
+        to: Option<Value>,
+    },
+    /// Live objects that stay refer to it, so that it cannot be deleted.
+    HeldBy {
+        /// Who.
+        holders: Vec<Holder>,
+        /// When the world was seen: deadlines are told against it.
+        now: Timestamp,
+    },
+    /// It needs an object that is itself blocked.
+    NeedsBlocked {
+        /// The blocked object.
+        needs: Key,
+    },
+    /// It refers to something that is neither declared nor live.
+    MissingReference {
+        /// What it refers to.
+        missing: Reference,
+    },
+    /// It refers to an object by a name that this plan takes away.
+    ReferenceRenamed {
+        /// What it refers to.
+        stale: Reference,
+        /// The name that the object gets.
+        new: Name,
+    },
+    /// The name is another live object's, which cannot give it up.
+    NameTaken {
+        /// The id of the other object.
+        id: Option<ObjectId>,
+    },
+    /// It breaks a rule that holds across objects.
+    BrokenRule {
+        /// What is wrong.
+        message: String,
+        /// What can be done about it.
+        help: String,
+    },
+    /// The workspace's quota has no room for it.
+    OverQuota {
+        /// What it takes too much of.
+        what: &'static str,
+        /// How much of it this change takes.
+        needed: u64,
+        /// How much of it is left.
+        free: u64,
+    },
+    /// The manifest protects it against being destroyed.
+    PreventsDestroy,
+    /// It holds data, so it stays when its manifests are destroyed.
+    Retained,
+    /// There is nothing to delete.
+    NotLive,
+}
+
+/// A live object that keeps another one from being deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The object.
+    pub key: Key,
+    /// When it will be gone by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Holder {
+    pub(super) fn of(live: &Live) -> Self {
+        Self { key: live.key.clone(), expires_at: live.expires_at }
+    }
+}
+
+impl Note {
+    /// Returns what the reader can do about it, if there is something.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::BothNamesLive { old, .. } => {
+                format!("delete one of the two, or take `renamed_from: {old}` away to leave the old one alone")
+            }
+            Self::RenameSpent { .. } => "take `renamed_from` out of the manifest".to_owned(),
+            Self::WouldShrink { .. } => {
+                "declare at least the live size, or make a new object and move the data".to_owned()
+            }
+            Self::HeldBy { .. } => "delete what holds it, or wait until it is gone, and run this again".to_owned(),
+            Self::MissingReference { missing } => {
+                format!("declare the {} `{}`, or create it first", missing.kind.info().singular, missing.name)
+            }
+            Self::ReferenceRenamed { new, .. } => format!("refer to it as `{new}`"),
+            Self::BrokenRule { help, .. } => help.clone(),
+            Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
+            Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
+            Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
+            Self::Outdated { .. } => {
+                "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    /// Returns whether the note says what is in the way, rather than what happens.
+    pub fn is_obstacle(&self) -> bool {
+        matches!(
+            self,
+            Self::BothNamesLive { .. }
+                | Self::Unreadable { .. }
+                | Self::WouldShrink { .. }
+                | Self::HeldBy { .. }
+                | Self::NeedsBlocked { .. }
+                | Self::MissingReference { .. }
+                | Self::ReferenceRenamed { .. }
+                | Self::NameTaken { .. }
+                | Self::BrokenRule { .. }
+                | Self::OverQuota { .. }
+                | Self::PreventsDestroy
+        )
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BothNamesLive { old, old_id, new_id } => {
+                write!(f, "both names are live: the old one, `{old}`, with id {}", Id(old_id))?;
+                write!(f, ", and the new one with id {}", Id(new_id))
+            }
+            Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
+            Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
+            Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
+            Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
+            Self::SourceReplaced { source } => {
+                write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
+            }
+            Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
+            Self::Failed { message } => write!(f, "it failed: {message}"),
+            Self::RecreatedForNow => f.write_str(
+                "recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later",
+            ),
+            Self::Outdated { path, from, to: Some(to) } if from != to => {
+                write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
+            }
+            Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
+            Self::HeldBy { holders, now } => held_by(f, holders, *now),
+            Self::NeedsBlocked { needs } => write!(f, "it needs {needs}, which is blocked"),
+            Self::MissingReference { missing } => {
+                write!(f, "{} `{}` is neither declared nor live", missing.kind.info().singular, missing.name)
+            }
+            Self::ReferenceRenamed { stale, new } => {
+                write!(f, "{} `{}` is renamed to `{new}`", stale.kind.info().singular, stale.name)
+            }
+            Self::NameTaken { id } => {
+                write!(f, "its name stays with another object, id {}, whose own change is blocked", Id(id))
+            }
+            Self::BrokenRule { message, .. } => f.write_str(message),
+            Self::OverQuota { what, needed, free } => {
+                write!(f, "quota: it takes {needed} {what}, and {free} are left")
+            }
+            Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
+            Self::Retained => f.write_str("it holds data and is kept"),
+            Self::NotLive => f.write_str("it is not there"),
+        }
+    }
+}
+
+/// How many holders are named before the rest is counted.
+const SHOWN_HOLDERS: usize = 8;
+
+fn held_by(f: &mut fmt::Formatter<'_>, holders: &[Holder], now: Timestamp) -> fmt::Result {
+    f.write_str("held by ")?;
+    for (index, holder) in holders.iter().take(SHOWN_HOLDERS).enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        write!(f, "{separator}{}", holder.key)?;
+        match holder.expires_at {
+            Some(at) => write!(f, ", gone by {} by its TTL", When { at, now })?,
+            None if holder.key.kind.info().expires => f.write_str(", no TTL")?,
+            None => {}
+        }
+    }
+    match holders.len().saturating_sub(SHOWN_HOLDERS) {
+        0 => Ok(()),
+        n_more => write!(f, "; and {n_more} more"),
+    }
+}
+
+/// A near time as a time of day, a far one as a date.
+struct When {
+    at: Timestamp,
+    now: Timestamp,
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let half_a_day = std::time::Duration::from_hours(12);
+        if self.at.saturating_since(self.now) < half_a_day {
+            write!(f, "{} UTC", self.at.to_clock_text())
+        } else {
+            self.at.fmt(f)
+        }
+    }
+}
+
+struct Id<'a>(&'a Option<ObjectId>);
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => id.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}

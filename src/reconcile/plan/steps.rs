@@ -1,0 +1,166 @@
+//! Turns decisions into steps, and orders them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::decide::Decision;
+use super::note::Note;
+use super::{Action, Change, Expectation, Plan, Step, Verb};
+use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
+use crate::reconcile::graph;
+use crate::reconcile::world::World;
+use crate::types::Name;
+
+pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
+    let renamed = decisions.iter().filter_map(|decision| renamed(&decision.change)).collect();
+    let mut draft = Draft { renamed, ..Draft::default() };
+    for (index, decision) in decisions.iter().enumerate() {
+        draft.add(index, decision);
+    }
+    draft.connect(world);
+    let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
+    let refused = changes.iter().filter(|change| change.notes.contains(&Note::PreventsDestroy));
+    let refused_by = refused.map(|change| change.key.clone()).collect();
+    Plan { changes, steps: draft.into_steps(), refused_by }
+}
+
+/// Steps in no particular order yet, with an index of what they do to names.
+#[derive(Default)]
+struct Draft {
+    steps: Vec<Step>,
+    /// The new names of the live objects that get one.
+    renamed: HashMap<Reference, Arc<str>>,
+    /// The step that makes a name stand for the object that is declared with it.
+    provides: HashMap<Key, usize>,
+    /// The step that takes a name away from the object that has it now.
+    frees: HashMap<Key, usize>,
+    /// The step that deletes the live object with this name.
+    deletes: HashMap<Key, usize>,
+}
+
+impl Draft {
+    fn add(&mut self, change: usize, decision: &Decision<'_>) {
+        let (object, live) = (decision.object, decision.live);
+        match (decision.change.action, object, live) {
+            (Action::Create, Some(object), _) => self.add_create(change, object, None),
+            (Action::Replace, Some(object), Some(live)) => {
+                self.add_delete(change, live);
+                self.add_create(change, object, Some(live));
+            }
+            (Action::Delete, _, Some(live)) => self.add_delete(change, live),
+            (Action::Rename, Some(object), Some(live)) => {
+                let renaming =
+                    self.push(change, &live.key, Verb::Rename { to: object.key.name.clone() }, self.expect(live));
+                self.frees.insert(live.key.clone(), renaming);
+                self.provides.insert(object.key.clone(), renaming);
+                if !decision.change.fields.is_empty() {
+                    let update = self.add_update(change, &object.key, &decision.change, live);
+                    self.steps[update].after.push(renaming);
+                }
+            }
+            (Action::Update, Some(object), Some(live)) => {
+                self.add_update(change, &object.key, &decision.change, live);
+            }
+            _ => {}
+        }
+    }
+
+    fn add_create(&mut self, change: usize, object: &Object, replaced: Option<&Live>) {
+        let live_spec = replaced.and_then(|live| live.spec.as_ref().ok());
+        let carry = replaced.map(|live| live.extra.clone()).unwrap_or_default();
+        let carry = carry.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let options = CreateOptions { ready_timeout: object.lifecycle.timeout.map(|timeout| timeout.0), carry };
+        let verb = Verb::Create { spec: object.spec.settled(live_spec), options };
+        let step = self.push(change, &object.key, verb, None);
+        self.provides.insert(object.key.clone(), step);
+    }
+
+    fn add_delete(&mut self, change: usize, live: &Live) {
+        let step = self.push(change, &live.key, Verb::Delete { frees_name: false }, self.expect(live));
+        self.frees.insert(live.key.clone(), step);
+        self.deletes.insert(live.key.clone(), step);
+    }
+
+    fn add_update(&mut self, index: usize, key: &Key, change: &Change, live: &Live) -> usize {
+        let changes = change.fields.iter().filter_map(|field| Some((field.path, field.to.clone()?))).collect();
+        self.push(index, key, Verb::Update { changes }, self.expect(live))
+    }
+
+    fn expect(&self, live: &Live) -> Option<Expectation> {
+        let spec = live.spec.as_ref().ok()?.clone();
+        let renamed = spec.references().filter_map(|from| Some((from.clone(), Arc::clone(self.renamed.get(from)?))));
+        let renamed = renamed.collect();
+        Some(Expectation { id: live.id.clone(), spec, renamed })
+    }
+
+    fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {
+        self.steps.push(Step { key: key.clone(), change, verb, after: Vec::new(), expects });
+        self.steps.len() - 1
+    }
+
+    /// Adds to each step what it waits for.
+    fn connect(&mut self, world: &World) {
+        for index in 0..self.steps.len() {
+            let after = match &self.steps[index].verb {
+                Verb::Create { spec, .. } => {
+                    let sources = spec.references().filter_map(key_of);
+                    let provided = sources.filter_map(|key| self.provides.get(&key).copied());
+                    provided.chain(self.frees.get(&self.steps[index].key).copied()).collect()
+                }
+                Verb::Rename { to } => {
+                    let taken = Key { kind: self.steps[index].key.kind, name: to.clone() };
+                    self.frees.get(&taken).copied().into_iter().collect()
+                }
+                Verb::Delete { .. } => {
+                    let holders = world.holders(&self.steps[index].key);
+                    holders.filter_map(|holder| self.deletes.get(&holder.key).copied()).collect()
+                }
+                Verb::Update { .. } => Vec::new(),
+            };
+            self.add_after(index, after);
+        }
+    }
+
+    fn add_after(&mut self, index: usize, after: Vec<usize>) {
+        let takes_name = matches!(self.steps[index].verb, Verb::Create { .. } | Verb::Rename { .. });
+        for earlier in after {
+            if let Verb::Delete { frees_name } = &mut self.steps[earlier].verb {
+                *frees_name |= takes_name;
+            }
+            if !self.steps[index].after.contains(&earlier) {
+                self.steps[index].after.push(earlier);
+            }
+        }
+    }
+
+    /// Sorts the steps so that each comes after all that it waits for.
+    fn into_steps(self) -> Vec<Step> {
+        let after: Vec<_> = self.steps.iter().map(|step| step.after.clone()).collect();
+        let order =
+            graph::order(&after).expect("references go down the list of kinds and names are freed along chains");
+        let mut place = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            place[old] = new;
+        }
+        let mut steps: Vec<_> = self.steps.into_iter().map(Some).collect();
+        let sorted = order.iter().filter_map(|&old| steps[old].take());
+        sorted
+            .map(|mut step| {
+                for earlier in &mut step.after {
+                    *earlier = place[*earlier];
+                }
+                step
+            })
+            .collect()
+    }
+}
+
+fn renamed(change: &Change) -> Option<(Reference, Arc<str>)> {
+    let was = change.was.as_ref().filter(|_| change.action == Action::Rename)?;
+    let from = Reference { kind: change.key.kind, name: was.as_str().into() };
+    Some((from, change.key.name.as_str().into()))
+}
+
+fn key_of(reference: &Reference) -> Option<Key> {
+    Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? })
+}

@@ -1,0 +1,115 @@
+//! Everything that the planner may know, as values.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Spec};
+use crate::types::{Name, Timestamp};
+
+/// What is live, as it was observed at one time.
+#[derive(Debug, Clone)]
+pub struct World {
+    live: BTreeMap<Key, Live>,
+    holders: HashMap<Key, Vec<Key>>,
+    /// Live objects whose names are none that a manifest could have; they are reported and left alone.
+    pub misnamed: Vec<Misnamed>,
+    /// What the workspace uses and may use, if the server tells.
+    pub capacity: Option<Capacity>,
+    /// When it was observed.
+    pub now: Timestamp,
+}
+
+impl World {
+    /// Makes a world of live objects.
+    pub fn new(live: impl IntoIterator<Item = Live>, now: Timestamp) -> Self {
+        let live: BTreeMap<_, _> = live.into_iter().map(|live| (live.key.clone(), live)).collect();
+        let mut holders: HashMap<Key, Vec<Key>> = HashMap::new();
+        for object in live.values() {
+            for held in references_of(object) {
+                let of_held = holders.entry(held).or_default();
+                if of_held.last() != Some(&object.key) {
+                    of_held.push(object.key.clone());
+                }
+            }
+        }
+        Self { live, holders, misnamed: Vec::new(), capacity: None, now }
+    }
+
+    /// Returns the live object with this kind and name.
+    pub fn get(&self, key: &Key) -> Option<&Live> {
+        self.live.get(key)
+    }
+
+    /// Returns every live object, kind by kind and by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Live> {
+        self.live.values()
+    }
+
+    /// Returns the live objects that refer to this one, and so keep it from being deleted.
+    pub fn holders(&self, key: &Key) -> impl Iterator<Item = &Live> {
+        self.holders.get(key).into_iter().flatten().filter_map(|holder| self.live.get(holder))
+    }
+}
+
+impl Lookup for World {
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        let key = Key { kind, name: Name::parse(name).ok()? };
+        self.live.get(&key)?.spec.as_ref().ok()
+    }
+}
+
+fn references_of(object: &Live) -> impl Iterator<Item = Key> {
+    let references = object.spec.iter().flat_map(Spec::references);
+    references.filter_map(|reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? }))
+}
+
+/// What the manifests declare.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    objects: BTreeMap<Key, Object>,
+}
+
+impl Desired {
+    /// Makes a set of declared objects. Of two with one key, the manifests' check has reported; the last one counts.
+    pub fn new(objects: impl IntoIterator<Item = Object>) -> Self {
+        Self { objects: objects.into_iter().map(|object| (object.key.clone(), object)).collect() }
+    }
+
+    /// Returns the declared object with this kind and name.
+    pub fn get(&self, key: &Key) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
+    /// Returns every declared object, each after all that it refers to.
+    pub fn iter(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values()
+    }
+
+    /// Returns how many objects are declared.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Returns whether nothing is declared.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+impl Lookup for Desired {
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        let key = Key { kind, name: Name::parse(name).ok()? };
+        self.objects.get(&key).map(|object| &object.spec)
+    }
+}
+
+/// What there will be: what is declared, and what is live beside it.
+pub(super) struct DeclaredOrLive<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) world: &'a World,
+}
+
+impl Lookup for DeclaredOrLive<'_> {
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        self.desired.spec(kind, name).or_else(|| self.world.spec(kind, name))
+    }
+}

@@ -1,8 +1,10 @@
 //! The one integration-test binary: the public library and the program as their users see them.
 
+mod apply;
 mod cli;
 mod dependencies;
 mod docs;
 mod layering;
 mod layout;
+mod simulation;
 mod tree;

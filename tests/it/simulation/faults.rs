@@ -1,0 +1,167 @@
+//! A transport that carries requests to a router in the process, and lets one of them go wrong.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use sbx::client::{Limits, Transport, TransportError};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The connection is not made.
+    Refused,
+    /// The request is lost on its way.
+    LostBefore,
+    /// The request has its effect, and the answer is lost.
+    LostAfter,
+    /// The request has its effect, and no answer comes in time.
+    Stalled,
+    /// The request has its effect, and the answer is cut short.
+    Truncated,
+    /// The request has its effect, and the answer is JSON of another shape.
+    WrongJson,
+    /// A proxy answers in the server's place, before the effect.
+    Unavailable,
+    /// A proxy answers in the server's place, after the effect.
+    BadGateway,
+    /// The server is out of order.
+    Broken,
+    /// There are too many requests.
+    TooMany,
+    /// The program is killed before the request is sent.
+    KilledBefore,
+    /// The program is killed after the effect.
+    KilledAfter,
+}
+
+impl Fault {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Refused,
+        Self::LostBefore,
+        Self::LostAfter,
+        Self::Stalled,
+        Self::Truncated,
+        Self::WrongJson,
+        Self::Unavailable,
+        Self::BadGateway,
+        Self::Broken,
+        Self::TooMany,
+        Self::KilledBefore,
+        Self::KilledAfter,
+    ];
+
+    fn has_effect(self) -> bool {
+        matches!(
+            self,
+            Self::LostAfter | Self::Stalled | Self::Truncated | Self::WrongJson | Self::BadGateway | Self::KilledAfter
+        )
+    }
+}
+
+/// The router, and what is to go wrong.
+pub(crate) struct FaultyTransport {
+    router: Router,
+    plan: Mutex<FaultPlan>,
+    n_writes: AtomicUsize,
+}
+
+/// The calls of one attempt, and the one of them that goes wrong.
+#[derive(Clone, Default)]
+pub(crate) struct FaultPlan {
+    fault: Option<(usize, Fault)>,
+    n_calls: Arc<AtomicUsize>,
+    /// Cancelled when the program is to be killed.
+    pub(crate) kill: CancellationToken,
+}
+
+impl FaultPlan {
+    pub(crate) fn so_far(&self) -> usize {
+        self.n_calls.load(Ordering::SeqCst)
+    }
+}
+
+impl FaultyTransport {
+    pub(crate) fn new(router: Router) -> Self {
+        Self { router, plan: Mutex::default(), n_writes: AtomicUsize::new(0) }
+    }
+
+    /// Begins to count calls anew; the one with this index goes wrong.
+    pub(crate) fn begin(&self, fault: Option<(usize, Fault)>) -> FaultPlan {
+        let plan = FaultPlan { fault, ..FaultPlan::default() };
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
+        plan
+    }
+
+    pub(crate) fn plan(&self) -> FaultPlan {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn n_writes(&self) -> usize {
+        self.n_writes.load(Ordering::SeqCst)
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let response = self.router.clone().oneshot(Request::from_parts(head, Body::from(body))).await;
+        let (head, body) = response.expect("a router answers everything").into_parts();
+        Response::from_parts(head, to_bytes(body, usize::MAX).await.expect("the body is in memory"))
+    }
+
+    async fn go_wrong(
+        &self,
+        fault: Fault,
+        request: Request<Bytes>,
+        limits: Limits,
+        kill: CancellationToken,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let response = if fault.has_effect() { Some(self.exchange(request).await) } else { None };
+        match fault {
+            Fault::Refused => Err(TransportError::Connect { source: "refused".into() }),
+            Fault::LostBefore | Fault::LostAfter => Err(TransportError::Dropped { source: "lost".into() }),
+            Fault::Stalled => {
+                sleep(limits.timeout).await;
+                Err(TransportError::Timeout)
+            }
+            Fault::Truncated => Ok(response.expect("it had its effect").map(|body| body.slice(..body.len() / 2))),
+            Fault::WrongJson => Ok(response.expect("it had its effect").map(|_| Bytes::from_static(b"[true]"))),
+            Fault::Unavailable => Ok(answer(StatusCode::SERVICE_UNAVAILABLE)),
+            Fault::BadGateway => Ok(answer(StatusCode::BAD_GATEWAY)),
+            Fault::Broken => Ok(answer(StatusCode::INTERNAL_SERVER_ERROR)),
+            Fault::TooMany => Ok(answer(StatusCode::TOO_MANY_REQUESTS)),
+            Fault::KilledBefore | Fault::KilledAfter => {
+                kill.cancel();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+fn answer(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"<html>out of order</html>"));
+    *response.status_mut() = status;
+    response
+}
+
+impl Transport for FaultyTransport {
+    fn send(&self, request: Request<Bytes>, limits: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let plan = self.plan();
+        let call = plan.n_calls.fetch_add(1, Ordering::SeqCst);
+        if *request.method() != Method::GET {
+            self.n_writes.fetch_add(1, Ordering::SeqCst);
+        }
+        Box::pin(async move {
+            match plan.fault {
+                Some((at, fault)) if at == call => self.go_wrong(fault, request, limits, plan.kill).await,
+                _ => Ok(self.exchange(request).await),
+            }
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! A workspace on the server in the process, and attempts to bring it to what is declared.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use sbx::client::{Client, Config};
+use sbx::kinds;
+use sbx::manifest::{Input, Limits, load};
+use sbx::reconcile::{ApplyCx, Desired, EventSink, World, apply, observe, plan};
+use sbx::server::{Embedded, Options, embed};
+use sbx::types::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::{Fault, FaultPlan, FaultyTransport};
+
+pub(crate) struct Workspace {
+    transport: Arc<FaultyTransport>,
+    client: Client,
+    _server: Embedded,
+}
+
+/// How an attempt to plan and apply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// All steps are done.
+    Complete,
+    /// It could not be planned, or a step failed.
+    Failed,
+    /// The program was killed.
+    Killed,
+}
+
+impl Workspace {
+    pub(crate) async fn open(max_retries: u32) -> Self {
+        let server = embed(Options::new()).await.expect("a server in memory opens");
+        let transport = Arc::new(FaultyTransport::new(server.router()));
+        let config = Config::new("http://in.process/v2/sandboxes").max_retries(max_retries);
+        let client = Client::with_transport(config, Arc::clone(&transport) as _).expect("the URL is good");
+        Self { transport, client, _server: server }
+    }
+
+    pub(crate) fn begin(&self, fault: Option<(usize, Fault)>) -> FaultPlan {
+        self.transport.begin(fault)
+    }
+
+    pub(crate) fn n_writes(&self) -> usize {
+        self.transport.n_writes()
+    }
+
+    /// Plans and applies once.
+    pub(crate) async fn attempt(&self, manifests: &str) -> Attempt {
+        let kill = self.transport.plan().kill;
+        tokio::select! {
+            biased;
+            () = kill.cancelled() => Attempt::Killed,
+            is_complete = self.plan_and_apply(manifests) => if is_complete { Attempt::Complete } else { Attempt::Failed },
+        }
+    }
+
+    pub(crate) async fn must_apply(&self, manifests: &str) {
+        assert_eq!(self.attempt(manifests).await, Attempt::Complete, "{manifests}");
+    }
+
+    async fn plan_and_apply(&self, manifests: &str) -> bool {
+        let Some(world) = self.world().await else { return false };
+        let plan = plan::plan(&desired(manifests), &world);
+        assert!(plan.changes.iter().all(|change| change.action != plan::Action::Blocked), "{:?}", plan.changes);
+        let cx = self.cx(NonZeroUsize::new(4).expect("4 is not 0"));
+        apply(&plan, &cx, EventSink::none(), CancellationToken::new()).await.is_complete()
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn cx(&self, parallelism: NonZeroUsize) -> ApplyCx {
+        ApplyCx { client: self.client.clone(), parallelism }
+    }
+
+    pub(crate) async fn world(&self) -> Option<World> {
+        let now: Timestamp = "2026-03-24T12:00:00Z".parse().expect("a time");
+        observe(&self.client.reader(), now).await.ok()
+    }
+
+    pub(crate) async fn volume_ids(&self) -> Vec<String> {
+        let world = self.world().await.expect("nothing goes wrong here");
+        let volumes = world.iter().filter(|live| live.key.kind == kinds::VOLUME);
+        volumes.filter_map(|live| live.id.as_ref().map(ToString::to_string)).collect()
+    }
+
+    /// Returns what is live: every object with its spec.
+    pub(crate) async fn describe(&self) -> String {
+        let world = self.world().await.expect("nothing goes wrong here");
+        world.iter().map(|live| format!("{} {:?}\n", live.key, live.spec)).collect()
+    }
+}
+
+pub(crate) fn desired(manifests: &str) -> Desired {
+    let input = Input::Text { name: "test.yaml".to_owned(), text: manifests.to_owned() };
+    if manifests.is_empty() {
+        return Desired::default();
+    }
+    let (documents, mut diagnostics) = load(&[input], &Limits::default());
+    let objects = kinds::decode(&documents, &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    Desired::new(objects)
+}

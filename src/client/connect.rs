@@ -87,10 +87,7 @@ impl Client {
     ///
     /// Dropping the future stops the waiting, not the clean-up.
     pub async fn close(&self) {
-        let tasks = self.link.tasks();
-        tasks.close();
-        tasks.wait().await;
-        tasks.reopen();
+        self.link.tasks().wait().await;
     }
 
     /// Returns all volumes (`GET /volumes`, every page).

@@ -53,7 +53,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// Those of [`Client::delete_sandbox`].
-    pub async fn delete(self) -> Result<(), Error> {
+    pub async fn delete(&self) -> Result<(), Error> {
         self.client.delete_sandbox(&self.object.name).await
     }
 

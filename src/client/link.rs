@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{Instrument, debug, debug_span};
 
 use super::config::{Config, ConfigError, WallClock};
 use super::deadline::Deadline;
@@ -49,17 +49,21 @@ struct Scope {
 
 impl Link {
     pub(super) fn new(config: &Config, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
-        config.parse_base_url()?;
+        let base_url = config.parse_base_url()?;
+        let tasks = TaskTracker::new();
+        // A closed tracker still takes tasks; closed, it can be waited for whenever it is empty.
+        tasks.close();
         let shared = Shared {
             transport,
-            base_url: config.base_url.clone(),
+            // As the parser writes it, so that no request fails for a space or an umlaut in it.
+            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
             headers: config.base_headers()?,
             secret: config.api_key.clone(),
             timeout: config.timeout,
             max_retries: config.max_retries,
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
-            tasks: TaskTracker::new(),
+            tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
     }
@@ -122,6 +126,14 @@ impl Link {
         }
     }
 
+    /// Runs `work`, or returns `None` if the deadline of the scope passes first.
+    pub(super) async fn within_deadline<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.scope.deadline {
+            Some(deadline) => timeout_at(deadline.instant(), work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
     /// Sends one attempt.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
         let mut headers = self.shared.headers.clone();
@@ -141,10 +153,11 @@ impl Link {
         timeout: Duration,
         n: u32,
     ) -> Result<Response<Bytes>, TransportError> {
-        let started = Instant::now();
-        let result = self.shared.transport.send(http, Limits { timeout }).await;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (method, path) = (&request.method, &request.path);
+        let span = debug_span!("request", %method, path, attempt = n);
+        let started = Instant::now();
+        let result = self.shared.transport.send(http, Limits { timeout }).instrument(span).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(response) => {
                 debug!(%method, path, attempt = n, status = response.status().as_u16(), elapsed_ms, "request answered");
@@ -181,17 +194,27 @@ pub(super) fn decode<T: DeserializeOwned>(
     response: &Response<Bytes>,
     attempts: u32,
 ) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(response.body());
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let message = match error.path().to_string().as_str() {
-            "." => "the answer is not what the API documents".to_owned(),
-            path => format!("the answer's `{path}` is not what the API documents"),
-        };
-        // The call succeeded: if it was to change something, it did.
-        Error::new(Kind::InvalidBody, request, message)
-            .with_attempts(attempts)
-            .with_status(response.status())
-            .with_ambiguous(request.writes())
-            .with_source(error.into_inner())
+    serde_json::from_slice(response.body()).or_else(|_| {
+        // Keeping the path costs as much as reading, so it is kept only when it is known to be needed.
+        let mut json = serde_json::Deserializer::from_slice(response.body());
+        serde_path_to_error::deserialize(&mut json).map_err(|error| unreadable(request, response, attempts, error))
     })
+}
+
+fn unreadable(
+    request: &Request,
+    response: &Response<Bytes>,
+    attempts: u32,
+    error: serde_path_to_error::Error<serde_json::Error>,
+) -> Error {
+    let message = match error.path().to_string().as_str() {
+        "." => "the answer is not what the API documents".to_owned(),
+        path => format!("the answer's `{path}` is not what the API documents"),
+    };
+    // The call succeeded: if it was to change something, it did.
+    Error::new(Kind::InvalidBody, request, message)
+        .with_attempts(attempts)
+        .with_status(response.status())
+        .with_ambiguous(request.writes())
+        .with_source(error.into_inner())
 }

@@ -202,7 +202,8 @@ impl Client {
         self.link().delete::<wire::Sandbox>(name).await
     }
 
-    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be.
+    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be, which after
+    /// a lost answer may be what the first attempt deleted.
     pub async fn delete_sandboxes(&self, names: &[impl AsRef<str>]) -> Result<BatchDeleted, Error> {
         let body = BatchDelete { names: names.iter().map(|name| name.as_ref().to_owned()).collect() };
         self.link().fetch(&Request::delete_many::<wire::Sandbox>(route::SANDBOXES_BATCH_DELETE, &body)).await
@@ -241,7 +242,7 @@ fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> 
     }
     let creation = || Mapped::new(Kind::Creation).about(Resource::Sandbox);
     match status {
-        400 | 404 if detail.is("TemplateNotFound") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
+        400 | 404 if detail.misses("template") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
         408 => Some(Mapped::new(Kind::Timeout).about(Resource::Sandbox)),
         // The other meaning of a conflict: a volume of the template that another sandbox holds.
         409 if detail.mentions("volume") && !detail.mentions("exist") => {

@@ -63,6 +63,13 @@ impl Detail {
         self.error_type.as_deref() == Some(error_type)
     }
 
+    /// Returns whether the answer says that an object does not exist, of the kind that is called `kind` in lower case.
+    /// Servers differ in the type, but all say so.
+    pub(in crate::client) fn misses(&self, kind: &str) -> bool {
+        let named = |it: &String| it.to_lowercase() == format!("{kind}notfound");
+        self.error_type.as_ref().is_some_and(named) || (self.mentions(kind) && self.mentions("not found"))
+    }
+
     /// Returns whether the message has `word` in it, in any case.
     pub(in crate::client) fn mentions(&self, word: &str) -> bool {
         self.message.as_ref().is_some_and(|message| message.to_lowercase().contains(word))

@@ -180,6 +180,11 @@ impl Error {
         Self::new(kind, request, message).with_attempts(attempts).with_ambiguous(ambiguous).with_source(error)
     }
 
+    /// A call that was given up.
+    pub(super) fn deadline_exceeded(request: &Request, attempts: u32) -> Self {
+        Self::new(Kind::DeadlineExceeded, request, "the deadline has passed").with_attempts(attempts)
+    }
+
     pub(super) fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self

@@ -114,6 +114,7 @@ async fn statuses_with_a_meaning_of_their_own() {
         (Call::DeleteVolume, 409, "Conflict", Kind::InUse, Some(Volume), Some("Conflict")),
         (Call::CreateTemplate, 400, "VolumeNotFound", Kind::NotFound, Some(Volume), Some("VolumeNotFound")),
         (Call::CreateTemplate, 404, "VolumeNotFound", Kind::NotFound, Some(Volume), Some("VolumeNotFound")),
+        (Call::CreateTemplate, 404, "Other", Kind::NotFound, None, Some("Other")),
         (Call::CreateTemplate, 409, "Conflict", Kind::AlreadyExists, Some(Template), Some("Conflict")),
         (Call::CreateTemplate, 400, "Other", Kind::Client, None, Some("Other")),
         (Call::GetTemplate, 404, "NotFound", Kind::NotFound, Some(Template), Some("NotFound")),
@@ -217,6 +218,19 @@ async fn quotas_by_their_messages() {
 async fn a_volume_in_use_is_not_a_sandbox_that_exists() {
     let error = Call::CreateSandbox.fails_with(refusal(409, "Conflict", "Volume 'v' is mounted elsewhere")).await;
     assert_eq!((error.kind(), error.resource()), (Kind::InUse, Some(Resource::Volume)));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_known_by_the_message_too() {
+    for (call, message, resource) in [
+        (Call::CreateTemplate, "Volume 'v' not found", Resource::Volume),
+        (Call::CreateSandbox, "Template 't' not found", Resource::Template),
+    ] {
+        for status in [400, 404] {
+            let error = call.fails_with(refusal(status, "NotFound", message)).await;
+            assert_eq!((error.kind(), error.resource()), (Kind::NotFound, Some(resource)), "{call:?} {status}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::mock::{Mock, Reply, answer, dropped, refusal};
 use super::name;
-use crate::client::{Client, Config, CreateSandboxOptions, Kind, ServiceOptions, UpdateSandboxOptions, WaitOptions};
+use crate::client::{
+    Client, Config, CreateSandboxOptions, Deadline, Kind, ServiceOptions, UpdateSandboxOptions, WaitOptions,
+};
 use crate::types::{Secret, Timestamp};
 
 const STATUS: &str = "GET /boxes/s/status";
@@ -70,6 +72,15 @@ async fn waiting_ends_when_its_time_is_over() {
     );
     let options = WaitOptions::default().timeout(Duration::ZERO);
     client.wait_for_sandbox("s", options).await.expect_err("the status is read once all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_ends_with_the_deadline_of_the_scope() {
+    let server = Mock::new([(STATUS, status("provisioning"))]);
+    let client = server.client().with_deadline(Deadline::after(Duration::from_millis(300)));
+    let started = Instant::now();
+    let error = client.wait_for_sandbox("s", WaitOptions::default()).await.expect_err("the deadline comes first");
+    assert_eq!((error.kind(), started.elapsed()), (Kind::DeadlineExceeded, Duration::from_millis(300)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +210,7 @@ async fn requests_to_a_service_carry_its_token_and_not_the_key() {
         ("PATCH http://x.svc/a", answer(200, "")),
         ("DELETE http://x.svc/a", answer(200, "")),
         ("OPTIONS http://x.svc/a", answer(200, "")),
-        ("GET http://x.svc/a", dropped()),
+        ("GET http://x.svc/a?q=1", dropped()),
     ]);
     let (_, now) = clock();
     let config = Config::new("http://server/v2/sandboxes").api_key(Secret::new("key")).wall_clock(now);
@@ -215,8 +226,10 @@ async fn requests_to_a_service_carry_its_token_and_not_the_key() {
         ("x-mine".parse().expect("a name"), HeaderValue::from_static("1")),
     ]);
     service.request(Method::OPTIONS, "/a", mine, Bytes::new()).await.expect("200");
-    let error = service.get("/a").await.expect_err("nothing is retried");
-    assert_eq!((error.kind(), error.attempts()), (Kind::Transport, 1));
+    let error = service.get("/a?q=1").await.expect_err("nothing is retried");
+    assert_eq!((error.kind(), error.attempts(), error.path()), (Kind::Transport, 1, "/a"));
+    let error = service.get("/a b").await.expect_err("a path is taken as it is");
+    assert_eq!((error.kind(), error.field()), (Kind::InvalidArgument, Some("path")));
 
     for n in 1..=6 {
         let request = server.request(n);

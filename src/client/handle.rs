@@ -19,11 +19,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn new(client: Client, object: wire::Sandbox) -> Self {
-        Self { client, object }
+    pub(super) fn new(client: &Client, object: wire::Sandbox) -> Self {
+        Self { client: client.without_deadline(), object }
     }
 
-    /// Returns the client that it came from, in the scope that it came through.
+    /// Returns the client that it came from, in the scope that it came through but for a deadline.
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -76,7 +76,7 @@ impl Client {
         let request = Request::on_item(operation, Method::POST, route::SANDBOX_SERVICE_URL)?.json(&body);
         let current = self.link().fetch(&request).await?;
         Ok(ServiceUrl {
-            link: self.link().clone(),
+            link: self.link().without_deadline(),
             request: Arc::new(request),
             current: Arc::new(RwLock::new(current)),
         })

@@ -261,6 +261,11 @@ async fn texts_for_people() {
             refusal(409, "Conflict", "taken"),
             "cannot rename sandbox `x` to `y`: the name `y` is already in use",
         ),
+        (
+            Call::Usage,
+            answer(308, "").header("location", "https://server/usage?token=1"),
+            "cannot read the usage: the server answered 308 Permanent Redirect, to `https://server/usage`",
+        ),
         (Call::Usage, answer(401, "<html>"), "cannot read the usage: the server answered 401 Unauthorized"),
     ];
     for (call, reply, text) in cases {

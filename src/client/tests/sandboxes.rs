@@ -96,6 +96,16 @@ async fn guard(client: &Client) -> crate::client::SandboxGuard {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_deadline_of_a_creation_does_not_bind_the_sandbox() {
+    let server =
+        Mock::new([("POST /boxes", sandbox()), ("GET /boxes/s", sandbox()), ("DELETE /boxes/s", answer(204, ""))]);
+    let mut guard = guard(&server.client().with_deadline(Deadline::after(Duration::from_secs(1)))).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
+    guard.refresh().await.expect("200");
+    guard.close().await.expect("204");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_guard_deletes_when_closed() {
     let server = Mock::new([("POST /boxes", sandbox()), ("DELETE /boxes/s", answer(204, ""))]);
     let guard = guard(&server.client()).await;

@@ -112,6 +112,8 @@ impl<'a> Exchange<'a> {
             Ok(response) => self.link.refusal(self.request, &response, self.attempts),
             Err(error) => Error::from_transport(self.request, error, self.attempts),
         };
-        error.with_ambiguous(self.request.writes() && self.doubtful)
+        // A server that failed is not asked again, but may have failed after the effect.
+        let failed_inside = error.status().is_some_and(|status| status.as_u16() == 500);
+        error.with_ambiguous(self.request.writes() && (self.doubtful || failed_inside))
     }
 }

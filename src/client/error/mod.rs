@@ -70,8 +70,8 @@ impl Error {
         }
     }
 
-    /// Returns whether a write may have had its effect in spite of the error: its answer was lost, and looking did not
-    /// settle it.
+    /// Returns whether a write may have had its effect in spite of the error: its answer was lost, or the server failed
+    /// in the midst of it, and looking did not settle it. If not, nothing was changed.
     pub fn is_ambiguous(&self) -> bool {
         self.0.ambiguous
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::{Host, Url};
 
 use crate::types::{Secret, Timestamp};
@@ -214,6 +214,7 @@ impl Config {
     /// Returns the headers of every request, with the key among them.
     pub(super) fn base_headers(&self) -> Result<HeaderMap, ConfigError> {
         let mut headers = self.headers.clone();
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("sbx/", env!("CARGO_PKG_VERSION"))));
         if let Some(key) = &self.api_key
             && !headers.contains_key(API_KEY_HEADER)
         {

@@ -58,15 +58,16 @@ impl Client {
         Self { link: self.link.with_timeout(timeout) }
     }
 
-    /// Returns a view whose calls, with all their attempts and sleeps, are done or given up by `deadline`.
+    /// Returns a view whose calls, with all their attempts and sleeps, are done or given up by `deadline`; an earlier
+    /// deadline of this view holds on. The sandboxes and service URLs that calls return are not bound by it.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
-        Self { link: self.link.with_deadline(Some(deadline)) }
+        Self { link: self.link.with_deadline(deadline) }
     }
 
-    /// Returns a view that has all of the scope but its deadline, to clean up with.
+    /// Returns a view that has all of the scope but its deadline.
     pub(super) fn without_deadline(&self) -> Self {
-        Self { link: self.link.with_deadline(None) }
+        Self { link: self.link.without_deadline() }
     }
 
     /// Returns the half of the client that can only read, in the same scope.
@@ -87,10 +88,7 @@ impl Client {
     ///
     /// Dropping the future stops the waiting, not the clean-up.
     pub async fn close(&self) {
-        let tasks = self.link.tasks();
-        tasks.close();
-        tasks.wait().await;
-        tasks.reopen();
+        self.link.tasks().wait().await;
     }
 
     /// Returns all volumes (`GET /volumes`, every page).
@@ -111,7 +109,7 @@ impl Client {
     /// Returns all sandboxes (`GET /boxes`, every page), without those that wait in pools.
     pub async fn list_sandboxes(&self) -> Result<Vec<Sandbox>, Error> {
         let objects = self.link.list().await?;
-        Ok(objects.into_iter().map(|object| Sandbox::new(self.clone(), object)).collect())
+        Ok(objects.into_iter().map(|object| Sandbox::new(self, object)).collect())
     }
 
     /// Returns a volume (`GET /volumes/{name}`).
@@ -131,7 +129,7 @@ impl Client {
 
     /// Returns a sandbox (`GET /boxes/{name}`).
     pub async fn get_sandbox(&self, name: &str) -> Result<Sandbox, Error> {
-        Ok(Sandbox::new(self.clone(), self.link.get(name).await?))
+        Ok(Sandbox::new(self, self.link.get(name).await?))
     }
 
     /// Returns how far a sandbox is (`GET /boxes/{name}/status`): less than the whole, to be asked often.

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::Response;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
-use super::error::{Error, Kind};
+use super::deadline::Deadline;
+use super::error::Error;
 use super::link::Link;
 use super::request::Request;
 use super::retry::{Pause, Verdict, judge};
@@ -55,7 +56,8 @@ impl<'a> Exchange<'a> {
     pub(super) async fn advance(&mut self) -> Outcome {
         loop {
             let Some(result) = self.attempt().await else {
-                return Outcome::Failed(self.deadline_error());
+                let error = Error::deadline_exceeded(self.request, self.attempts);
+                return Outcome::Failed(error.with_ambiguous(self.request.writes() && self.doubtful));
             };
             match judge(&result, self.link.now()) {
                 Verdict::Final => return self.settle(result),
@@ -79,20 +81,13 @@ impl<'a> Exchange<'a> {
 
     /// Sends the request once, or returns `None` if the deadline passed.
     async fn attempt(&mut self) -> Option<Result<Response<Bytes>, TransportError>> {
-        let deadline = self.link.deadline();
-        if deadline.is_some_and(super::Deadline::has_passed) {
+        if self.link.deadline().is_some_and(Deadline::has_passed) {
             return None;
         }
         self.attempts += 1;
-        let attempt = self.link.attempt(self.request, self.attempts);
-        match deadline {
-            None => Some(attempt.await),
-            Some(deadline) => {
-                let result = timeout_at(deadline.instant(), attempt).await.ok();
-                self.doubtful |= result.is_none();
-                result
-            }
-        }
+        let result = self.link.within_deadline(self.link.attempt(self.request, self.attempts)).await;
+        self.doubtful |= result.is_none();
+        result
     }
 
     /// Sleeps, or returns `false` at once if the deadline would pass meanwhile.
@@ -117,13 +112,8 @@ impl<'a> Exchange<'a> {
             Ok(response) => self.link.refusal(self.request, &response, self.attempts),
             Err(error) => Error::from_transport(self.request, error, self.attempts),
         };
-        error.with_ambiguous(self.request.writes() && self.doubtful)
-    }
-
-    fn deadline_error(&self) -> Error {
-        let message = "the deadline has passed";
-        Error::new(Kind::DeadlineExceeded, self.request, message)
-            .with_attempts(self.attempts)
-            .with_ambiguous(self.request.writes() && self.doubtful)
+        // A server that failed is not asked again, but may have failed after the effect.
+        let failed_inside = error.status().is_some_and(|status| status.as_u16() == 500);
+        error.with_ambiguous(self.request.writes() && (self.doubtful || failed_inside))
     }
 }

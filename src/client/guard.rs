@@ -84,9 +84,8 @@ impl Drop for SandboxGuard {
     }
 }
 
-/// Deletes the sandbox, also when the deadline of the work on it has passed.
 async fn clean_up(sandbox: &Sandbox) -> Result<(), Error> {
-    match sandbox.client().without_deadline().delete_sandbox(&sandbox.name).await {
+    match sandbox.delete().await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
     }

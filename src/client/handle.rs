@@ -19,11 +19,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn new(client: Client, object: wire::Sandbox) -> Self {
-        Self { client, object }
+    pub(super) fn new(client: &Client, object: wire::Sandbox) -> Self {
+        Self { client: client.without_deadline(), object }
     }
 
-    /// Returns the client that it came from, in the scope that it came through.
+    /// Returns the client that it came from, in the scope that it came through but for a deadline.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -53,7 +53,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// Those of [`Client::delete_sandbox`].
-    pub async fn delete(self) -> Result<(), Error> {
+    pub async fn delete(&self) -> Result<(), Error> {
         self.client.delete_sandbox(&self.object.name).await
     }
 

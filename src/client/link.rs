@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Response};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{Instrument, debug, debug_span};
 
-use super::config::{Config, ConfigError, WallClock};
+use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
 use super::request::{Request, overlay};
 use super::transport::{Limits, Transport, TransportError};
-use crate::types::{Secret, Timestamp};
+use crate::types::Timestamp;
 
 /// A connection to a server, seen through a scope. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +32,6 @@ struct Shared {
     transport: Arc<dyn Transport>,
     base_url: String,
     headers: HeaderMap,
-    secret: Option<Secret>,
     timeout: Duration,
     max_retries: u32,
     max_rate_limit_wait: Duration,
@@ -49,17 +49,20 @@ struct Scope {
 
 impl Link {
     pub(super) fn new(config: &Config, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
-        config.parse_base_url()?;
+        let base_url = config.parse_base_url()?;
+        let tasks = TaskTracker::new();
+        // A closed tracker still takes tasks; closed, it can be waited for whenever it is empty.
+        tasks.close();
         let shared = Shared {
             transport,
-            base_url: config.base_url.clone(),
+            // As the parser writes it, so that no request fails for a space or an umlaut in it.
+            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
             headers: config.base_headers()?,
-            secret: config.api_key.clone(),
             timeout: config.timeout,
             max_retries: config.max_retries,
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
-            tasks: TaskTracker::new(),
+            tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
     }
@@ -74,8 +77,14 @@ impl Link {
         Self { scope: Scope { timeout: Some(timeout), ..self.scope.clone() }, ..self.clone() }
     }
 
-    pub(super) fn with_deadline(&self, deadline: Option<Deadline>) -> Self {
+    pub(super) fn with_deadline(&self, deadline: Deadline) -> Self {
+        let deadline = Some(self.scope.deadline.map_or(deadline, |outer| outer.min(deadline)));
         Self { scope: Scope { deadline, ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view without a deadline, for what outlives the call that it bounds.
+    pub(super) fn without_deadline(&self) -> Self {
+        Self { scope: Scope { deadline: None, ..self.scope.clone() }, ..self.clone() }
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -122,12 +131,18 @@ impl Link {
         }
     }
 
+    /// Runs `work`, or returns `None` if the deadline of the scope passes first.
+    pub(super) async fn within_deadline<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.scope.deadline {
+            Some(deadline) => timeout_at(deadline.instant(), work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
     /// Sends one attempt.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
-        let mut headers = self.shared.headers.clone();
-        overlay(&mut headers, &self.scope.headers);
         let http = request
-            .to_http(&self.shared.base_url, &headers)
+            .to_http(&self.shared.base_url, &self.headers())
             .map_err(|error| TransportError::Connect { source: Box::new(error) })?;
         let timeout = request.timeout.or(self.scope.timeout).unwrap_or(self.shared.timeout);
         self.send(request, http, timeout, n).await
@@ -141,10 +156,11 @@ impl Link {
         timeout: Duration,
         n: u32,
     ) -> Result<Response<Bytes>, TransportError> {
-        let started = Instant::now();
-        let result = self.shared.transport.send(http, Limits { timeout }).await;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (method, path) = (&request.method, &request.path);
+        let span = debug_span!("request", %method, path, attempt = n);
+        let started = Instant::now();
+        let result = self.shared.transport.send(http, Limits { timeout }).instrument(span).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(response) => {
                 debug!(%method, path, attempt = n, status = response.status().as_u16(), elapsed_ms, "request answered");
@@ -154,11 +170,19 @@ impl Link {
         result
     }
 
-    /// Makes the error of an answer that is no success, without the key in it should the server have quoted it.
+    /// Returns the headers that requests of this scope carry.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.shared.headers.clone();
+        overlay(&mut headers, &self.scope.headers);
+        headers
+    }
+
+    /// Makes the error of an answer that is no success, without the credentials in it that a server may quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
-        if let Some(secret) = &self.shared.secret {
-            detail.redact(secret);
+        let headers = self.headers();
+        for value in [API_KEY_HEADER, AUTHORIZATION].iter().flat_map(|name| headers.get_all(name)) {
+            detail.redact(value);
         }
         from_answer(request, response.status(), detail, attempts)
     }
@@ -181,17 +205,25 @@ pub(super) fn decode<T: DeserializeOwned>(
     response: &Response<Bytes>,
     attempts: u32,
 ) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(response.body());
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let message = match error.path().to_string().as_str() {
-            "." => "the answer is not what the API documents".to_owned(),
-            path => format!("the answer's `{path}` is not what the API documents"),
+    serde_json::from_slice(response.body()).map_err(|error| {
+        let message = match path_of_error::<T>(response.body()) {
+            Some(path) => format!("the answer's `{path}` is not what the API documents"),
+            None => "the answer is not what the API documents".to_owned(),
         };
         // The call succeeded: if it was to change something, it did.
         Error::new(Kind::InvalidBody, request, message)
             .with_attempts(attempts)
             .with_status(response.status())
             .with_ambiguous(request.writes())
-            .with_source(error.into_inner())
+            .with_source(error)
     })
+}
+
+/// Returns where in a body reading fails, unless it does so at the top.
+///
+/// Keeping the path costs as much as reading, so a body is read again once it is known to have one.
+fn path_of_error<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
+    Some(error.path().to_string()).filter(|path| path != ".")
 }

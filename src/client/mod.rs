@@ -6,12 +6,11 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::new(Config::from_env())?;
-//! for volume in client.list_volumes().await? {
-//!     println!("{} {}", volume.name, volume.size);
-//! }
 //! let name = Name::parse("datasets")?;
-//! let volume = client.create_volume(&name, &"20Gi".parse()?, CreateVolumeOptions::default()).await?;
-//! println!("created {}", volume.name);
+//! if client.list_volumes().await?.iter().all(|volume| volume.name != name.as_str()) {
+//!     let volume = client.create_volume(&name, &"20Gi".parse()?, CreateVolumeOptions::default()).await?;
+//!     assert_eq!(volume.size, "20Gi");
+//! }
 //! client.close().await;
 //! # Ok(())
 //! # }
@@ -24,7 +23,8 @@
 //!
 //! A call is repeated where that is safe: the operation has the same effect twice, or the server refused it without
 //! doing anything, or looking has shown that there was no effect. So nothing is created twice, and a create whose answer
-//! was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle.
+//! was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle. Dropping the future of a
+//! write leaves open whether it had its effect; dropping that of a read changes nothing.
 //!
 //! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
 

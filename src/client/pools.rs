@@ -137,8 +137,8 @@ fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> 
         return None;
     }
     match status {
-        400 if detail.is("TemplateNotFound") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
         400 if detail.is("ValidationError") => Some(Mapped::new(Kind::Validation).about(Resource::Pool)),
+        400 if detail.misses("template") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
         504 => Some(Mapped::new(Kind::Timeout).about(Resource::Pool)),
         _ => None,
     }

@@ -38,7 +38,7 @@ impl Reader {
     /// Returns a view whose calls are done, or given up, by `deadline`.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
-        Self::new(self.link.with_deadline(Some(deadline)))
+        Self::new(self.link.with_deadline(deadline))
     }
 
     /// Returns the base URL of the API, without a trailing slash.

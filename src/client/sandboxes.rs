@@ -147,9 +147,8 @@ impl Client {
             idle_ttl_seconds: options.idle_ttl.map(wire_seconds),
             extra: options.extra,
         };
-        // Without a wait the answer comes at once, but pulling records together has its own limit (contract 1.4).
-        let timeout = if body.wait_for_ready { options.timeout.saturating_add(WAIT_MARGIN) } else { WAIT_MARGIN };
-        let request = Request::create::<wire::Sandbox>(&name, &body).timeout(timeout);
+        let wait = if body.wait_for_ready { options.timeout } else { Duration::ZERO };
+        let request = Request::create::<wire::Sandbox>(&name, &body).timeout(wait.saturating_add(WAIT_MARGIN));
         let created = self.link().create(&request, |found: &wire::Sandbox| is_asked(found, &body)).await?;
         if let Created::Found(sandbox) = &created
             && body.wait_for_ready
@@ -159,7 +158,7 @@ impl Client {
             let options = WaitOptions::default().timeout(options.timeout);
             return self.wait_for_sandbox(&sandbox.name, options).await;
         }
-        Ok(Sandbox::new(self.clone(), created.into_object()))
+        Ok(Sandbox::new(self, created.into_object()))
     }
 
     /// Creates a sandbox, waits until it is ready, and deletes it when the guard is closed or dropped.
@@ -190,7 +189,7 @@ impl Client {
             idle_ttl_seconds: idle_ttl.map(wire_seconds),
         };
         let request = Request::update::<wire::Sandbox>(name, new_name.as_ref(), &body)?;
-        Ok(Sandbox::new(self.clone(), self.link().update(&request).await?))
+        Ok(Sandbox::new(self, self.link().update(&request).await?))
     }
 
     /// Deletes a sandbox (`DELETE /boxes/{name}`).
@@ -202,7 +201,8 @@ impl Client {
         self.link().delete::<wire::Sandbox>(name).await
     }
 
-    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be.
+    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be, which after
+    /// a lost answer may be what the first attempt deleted.
     pub async fn delete_sandboxes(&self, names: &[impl AsRef<str>]) -> Result<BatchDeleted, Error> {
         let body = BatchDelete { names: names.iter().map(|name| name.as_ref().to_owned()).collect() };
         self.link().fetch(&Request::delete_many::<wire::Sandbox>(route::SANDBOXES_BATCH_DELETE, &body)).await
@@ -241,7 +241,7 @@ fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> 
     }
     let creation = || Mapped::new(Kind::Creation).about(Resource::Sandbox);
     match status {
-        400 | 404 if detail.is("TemplateNotFound") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
+        400 | 404 if detail.misses("template") => Some(Mapped::new(Kind::NotFound).about(Resource::Template)),
         408 => Some(Mapped::new(Kind::Timeout).about(Resource::Sandbox)),
         // The other meaning of a conflict: a volume of the template that another sandbox holds.
         409 if detail.mentions("volume") && !detail.mentions("exist") => {

@@ -7,13 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Response};
-use tokio::time::timeout_at;
 
 use super::connect::{Client, whole_seconds};
 use super::error::Error;
 use super::link::Link;
 use super::request::{Operation, Request, Verb, overlay};
-use super::transport::TransportError;
 use crate::types::{Secret, Timestamp};
 use crate::wire::{self, CreateServiceUrl, route};
 
@@ -78,7 +76,7 @@ impl Client {
         let request = Request::on_item(operation, Method::POST, route::SANDBOX_SERVICE_URL)?.json(&body);
         let current = self.link().fetch(&request).await?;
         Ok(ServiceUrl {
-            link: self.link().clone(),
+            link: self.link().without_deadline(),
             request: Arc::new(request),
             current: Arc::new(RwLock::new(current)),
         })
@@ -158,16 +156,22 @@ impl ServiceUrl {
         body: Bytes,
     ) -> Result<Response<Bytes>, Error> {
         let url = self.fresh().await?;
-        let request = Request { operation: self.operation(), method, path: path.to_owned(), body: None, timeout: None };
-        let http = to_http(&url, &request, headers, body).map_err(|error| {
-            Error::invalid_argument(self.operation(), "path", format!("`{path}` makes no URL")).with_source(error)
+        let http = to_http(&url, method, path, headers, body).map_err(|error| {
+            let message = "the path makes no URL below that of the service";
+            Error::invalid_argument(self.operation(), "path", message).with_source(error)
         })?;
-        let sent = self.link.send(&request, http, SERVICE_TIMEOUT, 1);
-        let result = match self.link.deadline() {
-            Some(deadline) => timeout_at(deadline.instant(), sent).await.unwrap_or(Err(TransportError::Timeout)),
-            None => sent.await,
+        // For logs and errors: a query may hold anything, so it stays out.
+        let request = Request {
+            operation: self.operation(),
+            method: http.method().clone(),
+            path: http.uri().path().to_owned(),
+            body: None,
+            timeout: None,
         };
-        result.map_err(|error| Error::from_transport(&request, error, 1))
+        match self.link.within_deadline(self.link.send(&request, http, SERVICE_TIMEOUT, 1)).await {
+            Some(result) => result.map_err(|error| Error::from_transport(&request, error, 1)),
+            None => Err(Error::deadline_exceeded(&request, 1).with_ambiguous(request.writes())),
+        }
     }
 
     /// Returns the URL, after replacing it if it is about to expire.
@@ -189,12 +193,13 @@ impl ServiceUrl {
 
 fn to_http(
     url: &wire::ServiceUrl,
-    request: &Request,
+    method: Method,
+    path: &str,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<http::Request<Bytes>, http::Error> {
-    let uri = format!("{}/{}", url.service_url.trim_end_matches('/'), request.path.trim_start_matches('/'));
-    let mut http = http::Request::builder().method(&request.method).uri(uri).body(body)?;
+    let uri = format!("{}/{}", url.service_url.trim_end_matches('/'), path.trim_start_matches('/'));
+    let mut http = http::Request::builder().method(method).uri(uri).body(body)?;
     let mut token = HeaderValue::from_str(&url.token)?;
     token.set_sensitive(true);
     *http.headers_mut() = headers;

@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// Deletes several templates in one request (`POST /templates/batch-delete`). Those in use are skipped, and said to
-    /// be.
+    /// be; so, after a lost answer, may be those that the first attempt deleted.
     pub async fn delete_templates(&self, names: &[impl AsRef<str>]) -> Result<BatchDeleted, Error> {
         let body = BatchDelete { names: names.iter().map(|name| name.as_ref().to_owned()).collect() };
         self.link().fetch(&Request::delete_many::<Template>(route::TEMPLATES_BATCH_DELETE, &body)).await
@@ -157,15 +157,10 @@ object!(Template, Template, TemplateList, templates, route::TEMPLATES, route::TE
 
 fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
     match (operation.verb, status) {
-        (Verb::Create, 400 | 404) if detail.is("VolumeNotFound") || is_missing_volume(detail) => {
+        (Verb::Create, 400 | 404) if detail.misses("volume") => {
             Some(Mapped::new(Kind::NotFound).about(Resource::Volume))
         }
         (Verb::Delete, 409) => Some(Mapped::new(Kind::InUse).about(Resource::Template)),
         _ => None,
     }
-}
-
-/// Servers differ in the status and the type, but all say so.
-fn is_missing_volume(detail: &Detail) -> bool {
-    detail.mentions("volume") && detail.mentions("not found")
 }

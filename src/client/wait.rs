@@ -58,13 +58,15 @@ impl Client {
     /// Dropping the future stops the waiting and changes nothing.
     pub async fn wait_for_sandbox(&self, name: &str, options: WaitOptions) -> Result<Sandbox, Error> {
         let deadline = Deadline::after(options.timeout);
+        // The scope's own deadline ends the sleep too, and then the next look fails with it.
+        let end = self.link().deadline().map_or(deadline, |scope| scope.min(deadline));
         loop {
             let now = self.get_sandbox_status(name).await?;
             match now.status {
                 SandboxStatus::Ready => return self.get_sandbox(name).await,
                 SandboxStatus::Failed => return Err(failed(name, now.status_message)?),
                 status if deadline.has_passed() => return Err(not_ready(name, status, options.timeout)?),
-                _ => sleep(options.poll_interval.min(deadline.remaining())).await,
+                _ => sleep(options.poll_interval.min(end.remaining())).await,
             }
         }
     }

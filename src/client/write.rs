@@ -3,7 +3,7 @@
 //! A create is never sent again blindly: when its answer was lost, the object is looked up by name first. A delete that
 //! finds nothing after a lost answer has been done. A rename is looked up under its new name.
 
-use tracing::debug;
+use tracing::info;
 
 use super::error::{Error, Kind};
 use super::exchange::{Exchange, Outcome};
@@ -66,7 +66,7 @@ impl Link {
             let name = &request.operation.name;
             match self.find::<T>(name).await {
                 Ok(Some(found)) if is_asked(&found) => {
-                    debug!(name, "the answer of a create was lost, but it had its effect");
+                    info!(name, "the answer of a create was lost, but it had its effect");
                     return Ok(Created::Found(found));
                 }
                 Ok(Some(_)) => return Err(other_exists(request, exchange.attempts())),
@@ -95,7 +95,7 @@ impl Link {
             };
             match self.find_renamed(&request.operation.name, new_name, old_is_gone).await {
                 Ok(Some(found)) => {
-                    debug!(name = request.operation.name, new_name, "the answer of a rename was lost, but it was done");
+                    info!(name = request.operation.name, new_name, "the answer of a rename was lost, but it was done");
                     return Ok(found);
                 }
                 Ok(None) if old_is_gone => return Err(error.with_ambiguous(false)),
@@ -121,7 +121,7 @@ impl Link {
         match self.repeat(&mut exchange).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() && exchange.is_doubtful() => {
-                debug!(name, "the answer of a delete was lost, but it was done");
+                info!(name, "the answer of a delete was lost, but it was done");
                 Ok(())
             }
             Err(error) => Err(error),

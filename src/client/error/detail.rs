@@ -1,10 +1,9 @@
 //! What a server says is wrong: the three shapes of an error's body, read leniently.
 
 use bytes::Bytes;
-use http::Response;
-use http::header::RETRY_AFTER;
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderValue, Response};
 
-use crate::types::Secret;
 use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ValidationItem};
 
 /// The body of an error, whatever its shape; everything is absent when it was in none (contract section 3.1).
@@ -18,13 +17,17 @@ pub(in crate::client) struct Detail {
     pub(in crate::client) items: Vec<ValidationItem>,
     /// Whether the answer says when to come back.
     pub(in crate::client) has_retry_after: bool,
+    /// Where the answer leads, without the query.
+    pub(in crate::client) location: Option<String>,
 }
 
 impl Detail {
     /// Reads an answer.
     pub(in crate::client) fn of(response: &Response<Bytes>) -> Self {
         let has_retry_after = response.headers().contains_key(RETRY_AFTER);
-        Self { has_retry_after, ..Self::parse(response.body()) }
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.and_then(|text| text.split(['?', '#']).next()).map(ToOwned::to_owned);
+        Self { has_retry_after, location, ..Self::parse(response.body()) }
     }
 
     /// Reads a body. What is not an error's body has no detail, and is no error here: the status says enough.
@@ -43,10 +46,11 @@ impl Detail {
     }
 
     /// Takes a credential out of every text, in case the server quotes what it was sent.
-    pub(in crate::client) fn redact(&mut self, secret: &Secret) {
+    pub(in crate::client) fn redact(&mut self, credential: &HeaderValue) {
+        let Some(credential) = credential.to_str().ok().filter(|text| !text.is_empty()) else { return };
         let items = self.items.iter_mut().map(|item| &mut item.msg);
         for text in self.message.iter_mut().chain(self.error_type.iter_mut()).chain(items) {
-            *text = text.replace(secret.expose(), "<redacted>");
+            *text = text.replace(credential, "<redacted>");
         }
     }
 
@@ -61,6 +65,13 @@ impl Detail {
     /// Returns whether the type is `error_type`.
     pub(in crate::client) fn is(&self, error_type: &str) -> bool {
         self.error_type.as_deref() == Some(error_type)
+    }
+
+    /// Returns whether the answer says that an object does not exist, of the kind that is called `kind` in lower case.
+    /// Servers differ in the type, but all say so.
+    pub(in crate::client) fn misses(&self, kind: &str) -> bool {
+        let named = |it: &String| it.to_lowercase() == format!("{kind}notfound");
+        self.error_type.as_ref().is_some_and(named) || (self.mentions(kind) && self.mentions("not found"))
     }
 
     /// Returns whether the message has `word` in it, in any case.

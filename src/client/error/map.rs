@@ -50,7 +50,7 @@ pub(in crate::client) fn from_answer(request: &Request, status: StatusCode, deta
         .or_else(|| common(operation, status.as_u16()))
         .unwrap_or_else(|| generic(status, &detail));
 
-    let message = mapped.message.or_else(|| detail.message.clone()).unwrap_or_else(|| fallback(status));
+    let message = mapped.message.or_else(|| detail.message.clone()).unwrap_or_else(|| fallback(status, &detail));
     let mut error = Error::new(mapped.kind, request, message).with_attempts(attempts).with_status(status);
     let inner = &mut *error.0;
     inner.resource = mapped.resource;
@@ -112,6 +112,10 @@ pub(in crate::client) fn is_quota(detail: &Detail) -> bool {
 }
 
 /// What is said when the server says nothing.
-fn fallback(status: StatusCode) -> String {
-    format!("the server answered {status}")
+fn fallback(status: StatusCode, detail: &Detail) -> String {
+    match &detail.location {
+        // Not followed, since that would take the credentials there; most often it is `https` that is meant.
+        Some(location) if status.is_redirection() => format!("the server answered {status}, to `{location}`"),
+        _ => format!("the server answered {status}"),
+    }
 }

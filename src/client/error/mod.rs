@@ -70,8 +70,8 @@ impl Error {
         }
     }
 
-    /// Returns whether a write may have had its effect in spite of the error: its answer was lost, and looking did not
-    /// settle it.
+    /// Returns whether a write may have had its effect in spite of the error: its answer was lost, or the server failed
+    /// in the midst of it, and looking did not settle it. If not, nothing was changed.
     pub fn is_ambiguous(&self) -> bool {
         self.0.ambiguous
     }
@@ -178,6 +178,11 @@ impl Error {
             n => format!("the request got no answer in {n} attempts"),
         };
         Self::new(kind, request, message).with_attempts(attempts).with_ambiguous(ambiguous).with_source(error)
+    }
+
+    /// A call that was given up.
+    pub(super) fn deadline_exceeded(request: &Request, attempts: u32) -> Self {
+        Self::new(Kind::DeadlineExceeded, request, "the deadline has passed").with_attempts(attempts)
     }
 
     pub(super) fn with_attempts(mut self, attempts: u32) -> Self {

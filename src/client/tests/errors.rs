@@ -114,6 +114,7 @@ async fn statuses_with_a_meaning_of_their_own() {
         (Call::DeleteVolume, 409, "Conflict", Kind::InUse, Some(Volume), Some("Conflict")),
         (Call::CreateTemplate, 400, "VolumeNotFound", Kind::NotFound, Some(Volume), Some("VolumeNotFound")),
         (Call::CreateTemplate, 404, "VolumeNotFound", Kind::NotFound, Some(Volume), Some("VolumeNotFound")),
+        (Call::CreateTemplate, 404, "Other", Kind::NotFound, None, Some("Other")),
         (Call::CreateTemplate, 409, "Conflict", Kind::AlreadyExists, Some(Template), Some("Conflict")),
         (Call::CreateTemplate, 400, "Other", Kind::Client, None, Some("Other")),
         (Call::GetTemplate, 404, "NotFound", Kind::NotFound, Some(Template), Some("NotFound")),
@@ -220,6 +221,19 @@ async fn a_volume_in_use_is_not_a_sandbox_that_exists() {
 }
 
 #[tokio::test]
+async fn what_is_missing_is_known_by_the_message_too() {
+    for (call, message, resource) in [
+        (Call::CreateTemplate, "Volume 'v' not found", Resource::Volume),
+        (Call::CreateSandbox, "Template 't' not found", Resource::Template),
+    ] {
+        for status in [400, 404] {
+            let error = call.fails_with(refusal(status, "NotFound", message)).await;
+            assert_eq!((error.kind(), error.resource()), (Kind::NotFound, Some(resource)), "{call:?} {status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn texts_for_people() {
     let cases = [
         (
@@ -246,6 +260,11 @@ async fn texts_for_people() {
             Call::UpdateSandbox,
             refusal(409, "Conflict", "taken"),
             "cannot rename sandbox `x` to `y`: the name `y` is already in use",
+        ),
+        (
+            Call::Usage,
+            answer(308, "").header("location", "https://server/usage?token=1"),
+            "cannot read the usage: the server answered 308 Permanent Redirect, to `https://server/usage`",
         ),
         (Call::Usage, answer(401, "<html>"), "cannot read the usage: the server answered 401 Unauthorized"),
     ];

@@ -4,6 +4,7 @@ mod creates;
 mod errors;
 mod mock;
 mod network;
+mod property;
 mod requests;
 mod retries;
 mod sandboxes;

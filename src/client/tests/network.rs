@@ -80,6 +80,39 @@ async fn an_answer_that_is_not_http_may_follow_an_effect() {
     assert_eq!((error.kind(), error.is_ambiguous()), (Kind::Transport, true), "{error:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_may_follow_an_effect() {
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\n{\"vol"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            read_request(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.expect("the client reads");
+            std::future::pending::<()>().await;
+        });
+        let config = Config::new(format!("http://{address}")).max_retries(0);
+        let error = Client::new(config).expect("a good configuration").delete_volume("v").await.expect_err("too late");
+        assert_eq!((error.kind(), error.is_ambiguous()), (Kind::TransportTimeout, true), "{answer:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_handshake_has_no_effect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("the client reads");
+    });
+    // The extra certificate makes the test independent of what the machine trusts.
+    let config = Config::new(format!("https://{address}")).ca_certificate(include_bytes!("ca.pem")).max_retries(0);
+    let error = Client::new(config).expect("the certificate is good").delete_volume("v").await.expect_err("no TLS");
+    assert_eq!((error.kind(), error.is_ambiguous()), (Kind::Connection, false), "{error:?}");
+}
+
 #[test]
 fn a_ca_file_is_checked_at_once() {
     for endpoint in ["http://example.com", "https://example.com"] {

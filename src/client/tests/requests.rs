@@ -1,16 +1,20 @@
 //! What each call sends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use serde_json::json;
 
 use super::mock::{Mock, answer};
 use super::name;
 use crate::client::{
-    Config, CreatePoolOptions, CreateSandboxOptions, CreateTemplateOptions, CreateVolumeOptions, Deadline, Kind,
-    UpdatePoolOptions, UpdateSandboxOptions, UpdateVolumeOptions,
+    Client, Config, CreatePoolOptions, CreateSandboxOptions, CreateTemplateOptions, CreateVolumeOptions, Deadline,
+    Kind, Limits, Transport, TransportError, UpdatePoolOptions, UpdateSandboxOptions, UpdateVolumeOptions,
 };
 use crate::types::{Secret, Ttl};
 
@@ -169,6 +173,7 @@ async fn headers_and_their_order_of_precedence() {
     assert_eq!((values(2, "x-b"), values(2, "x-a")), (vec!["1".to_owned()], vec!["yours".to_owned()]));
     assert_eq!((values(0, ACCEPT.as_str()), values(0, CONTENT_TYPE.as_str())), (vec!["*/*".to_owned()], vec![]));
     assert_eq!(values(3, CONTENT_TYPE.as_str()), ["application/json"]);
+    assert_eq!(values(0, "user-agent"), [concat!("sbx/", env!("CARGO_PKG_VERSION"))]);
 }
 
 #[tokio::test]
@@ -190,6 +195,7 @@ async fn a_view_narrows_time() {
     assert_eq!(server.timeout(0), Duration::from_secs(3));
 
     let hurried = client.with_deadline(Deadline::after(Duration::from_secs(10)));
+    let hurried = hurried.with_deadline(Deadline::after(Duration::from_hours(1)));
     hurried.usage().await.expect("the first call has all the time it needs");
     let error = hurried.delete_volume("v").await.expect_err("the second has only what is left");
     assert_eq!(error.kind(), Kind::DeadlineExceeded);
@@ -217,6 +223,49 @@ async fn lists_are_read_to_the_end() {
     assert!(client.list_templates().await.expect("200").is_empty());
     assert!(client.reader().list_pools().await.expect("200").is_empty());
     assert_eq!(client.list_sandboxes().await.expect("200")[0].name, "s");
+}
+
+/// A server whose list of volumes has no end.
+struct Endless;
+
+impl Transport for Endless {
+    fn send(&self, request: Request<Bytes>, _: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let query = request.uri().query().expect("lists have a query").to_owned();
+        let offset: u64 = query.rsplit('=').next().and_then(|text| text.parse().ok()).expect("the offset comes last");
+        let body = json!({"volumes": [{"name": format!("v{offset}")}], "offset": offset + 1});
+        async move { Ok(Response::new(body.to_string().into())) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn an_endless_list_is_given_up() {
+    let client = Client::with_transport(Config::new("http://server"), Arc::new(Endless)).expect("a good configuration");
+    let error = client.list_volumes().await.expect_err("it has no end");
+    assert_eq!(error.to_string(), "cannot list volumes: the list has not ended after 2000 pages");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_sent_as_a_url() {
+    let server = Mock::new([("GET http://xn--bcher-kva/a%20b/usage", answer(200, "{}"))]);
+    let client = server.client_with(Config::new("http://bücher/a b/"));
+    assert_eq!(client.base_url(), "http://xn--bcher-kva/a%20b");
+    client.usage().await.expect("200");
+}
+
+#[test]
+fn calls_can_run_on_any_thread() {
+    fn is_send(_: impl Send) {}
+    let server = Mock::new([]);
+    let client = server.client();
+    let (name, size) = (name("v"), "1Gi".parse().expect("a quantity"));
+    is_send(client.create_volume(&name, &size, CreateVolumeOptions::default()));
+    is_send(client.create_template(&name, "python", CreateTemplateOptions::default()));
+    is_send(client.create_pool(&name, "t", 1, CreatePoolOptions::default()));
+    is_send(client.sandbox("t", CreateSandboxOptions::default()));
+    is_send(client.update_volume("v", UpdateVolumeOptions::default()));
+    is_send(client.list_sandboxes());
+    is_send(client.delete_sandboxes(&["s"]));
+    is_send(client.close());
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::mock::{Mock, Reply, answer, dropped, refusal};
 use super::name;
-use crate::client::{Client, Config, CreateSandboxOptions, Kind, ServiceOptions, UpdateSandboxOptions, WaitOptions};
+use crate::client::{
+    Client, Config, CreateSandboxOptions, Deadline, Kind, ServiceOptions, UpdateSandboxOptions, WaitOptions,
+};
 use crate::types::{Secret, Timestamp};
 
 const STATUS: &str = "GET /boxes/s/status";
@@ -73,6 +75,15 @@ async fn waiting_ends_when_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_ends_with_the_deadline_of_the_scope() {
+    let server = Mock::new([(STATUS, status("provisioning"))]);
+    let client = server.client().with_deadline(Deadline::after(Duration::from_millis(300)));
+    let started = Instant::now();
+    let error = client.wait_for_sandbox("s", WaitOptions::default()).await.expect_err("the deadline comes first");
+    assert_eq!((error.kind(), started.elapsed()), (Kind::DeadlineExceeded, Duration::from_millis(300)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn waiting_for_nothing_is_an_error() {
     let server = Mock::new([(STATUS, refusal(404, "NotFound", "Sandbox 's' not found"))]);
     let error = server.client().wait_for_sandbox("s", WaitOptions::default()).await.expect_err("404");
@@ -82,6 +93,16 @@ async fn waiting_for_nothing_is_an_error() {
 async fn guard(client: &Client) -> crate::client::SandboxGuard {
     let options = CreateSandboxOptions::default().name(name("s")).wait_for_ready(false);
     client.sandbox("t", options).await.expect("201")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_a_creation_does_not_bind_the_sandbox() {
+    let server =
+        Mock::new([("POST /boxes", sandbox()), ("GET /boxes/s", sandbox()), ("DELETE /boxes/s", answer(204, ""))]);
+    let mut guard = guard(&server.client().with_deadline(Deadline::after(Duration::from_secs(1)))).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
+    guard.refresh().await.expect("200");
+    guard.close().await.expect("204");
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +220,7 @@ async fn requests_to_a_service_carry_its_token_and_not_the_key() {
         ("PATCH http://x.svc/a", answer(200, "")),
         ("DELETE http://x.svc/a", answer(200, "")),
         ("OPTIONS http://x.svc/a", answer(200, "")),
-        ("GET http://x.svc/a", dropped()),
+        ("GET http://x.svc/a?q=1", dropped()),
     ]);
     let (_, now) = clock();
     let config = Config::new("http://server/v2/sandboxes").api_key(Secret::new("key")).wall_clock(now);
@@ -215,8 +236,10 @@ async fn requests_to_a_service_carry_its_token_and_not_the_key() {
         ("x-mine".parse().expect("a name"), HeaderValue::from_static("1")),
     ]);
     service.request(Method::OPTIONS, "/a", mine, Bytes::new()).await.expect("200");
-    let error = service.get("/a").await.expect_err("nothing is retried");
-    assert_eq!((error.kind(), error.attempts()), (Kind::Transport, 1));
+    let error = service.get("/a?q=1").await.expect_err("nothing is retried");
+    assert_eq!((error.kind(), error.attempts(), error.path()), (Kind::Transport, 1, "/a"));
+    let error = service.get("/a b").await.expect_err("a path is taken as it is");
+    assert_eq!((error.kind(), error.field()), (Kind::InvalidArgument, Some("path")));
 
     for n in 1..=6 {
         let request = server.request(n);

@@ -61,8 +61,9 @@ async fn neither_in_debug_nor_in_errors_nor_in_logs() {
     });
     let server = Mock::new([
         ("GET /usage", refusal(401, SECRET, &format!("the key {SECRET} is not known"))),
+        ("GET /usage", refusal(401, "Unauthorized", &format!("the key {SECRET} is not known"))),
         ("POST /boxes/s/service-url", answer(200, url.to_string())),
-        ("GET http://x.svc/", answer(200, SECRET)),
+        ("GET http://x.svc/?token=hunter2-planted", answer(200, SECRET)),
     ]);
     let log = Log::default();
     // While there is only one subscriber, `tracing` asks the thread that reaches an event first, which may be that of
@@ -76,9 +77,13 @@ async fn neither_in_debug_nor_in_errors_nor_in_logs() {
     let mut shown = format!("{config:?}");
     let client = server.client_with(config).with_headers(&secret_header());
     let error = client.usage().await.expect_err("401");
+    let overridden = HeaderMap::from_iter([("x-api-key".parse().expect("a name"), HeaderValue::from_static(SECRET))]);
+    let other = server.client().with_headers(&overridden);
+    let from_header = other.usage().await.expect_err("401");
     let service = client.service("s", 80, ServiceOptions::default()).await.expect("200");
-    service.get("/").await.expect("200");
-    write!(shown, "{client:?} {:?} {error} {error:?} {service:?}", client.reader()).expect("a text");
+    service.get(&format!("/?token={SECRET}")).await.expect("200");
+    write!(shown, "{client:?} {:?} {error} {error:?} {from_header:?} {other:?} {service:?}", client.reader())
+        .expect("a text");
     assert!(!shown.contains(SECRET), "{shown}");
     assert!(error.message().contains("<redacted>") && error.error_type() == Some("<redacted>"));
 

@@ -30,6 +30,7 @@ pub trait Transport: Send + Sync + 'static {
 
 /// How long a transport may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The time for each of these by itself: everything up to the head of the answer, and every further read.
     pub timeout: Duration,

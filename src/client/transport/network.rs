@@ -145,3 +145,20 @@ fn classify(error: reqwest::Error) -> TransportError {
 fn connect(source: Box<dyn StdError + Send + Sync>) -> TransportError {
     TransportError::Connect { source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_has_a_say_on_the_loopback_interface() {
+        for (url, tls, proxy) in [
+            ("http://127.0.0.1:8080/v2", false, false),
+            ("https://localhost", true, false),
+            ("http://example.com", false, true),
+            ("https://example.com", true, true),
+        ] {
+            assert_eq!(Way::to(&Url::parse(url).expect(url)), Way { tls, proxy }, "{url}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, code, shown};
 use super::node::{Entry, Node};
 use super::scalar::{Scalar, ScalarKind, ScalarStyle};
 use super::suggest::suggest;
+use super::syntax::space_behind_colon;
 
 /// How many unknown fields of one mapping are reported one by one.
 const MOST_UNKNOWN: usize = 20;
@@ -167,7 +168,7 @@ impl Node {
             return is_flow_mapping.then(|| "put the text in quotes if it has `{`, or `: `, in it".to_owned());
         };
         let (text, plain) = (scalar.text(), ScalarKind::of_plain(scalar.text()));
-        let is_quoted = scalar.style() != ScalarStyle::Plain;
+        let is_quoted = scalar.style() == ScalarStyle::Quoted;
         match expected {
             "a string" if !self.is_null() => Some(format!("put it in quotes: `\"{}\"`", shown(text))),
             "a boolean" if is_quoted && plain == ScalarKind::Bool => Some(format!("remove the quotes: `{text}`")),
@@ -178,7 +179,7 @@ impl Node {
             } else {
                 format!("write `[{}]` for a sequence of one", shown(text))
             }),
-            "a mapping" => missing_space(text),
+            "a mapping" if !is_quoted => missing_space(text),
             _ => None,
         }
     }
@@ -196,8 +197,10 @@ fn boolean_for(text: &str) -> &'static str {
 /// Returns the advice for `key:value`, which is one text and no mapping.
 fn missing_space(text: &str) -> Option<String> {
     let (key, value) = text.split_once(':')?;
-    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_key.then(|| format!("put a space behind the colon: `{}: {}`", shown(key), shown(value.trim_start())))
+    // `http://host` is no key with a value.
+    let is_key =
+        !value.starts_with('/') && !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_key.then(|| space_behind_colon(key, value))
 }
 
 #[cfg(test)]

@@ -260,3 +260,6 @@ fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 pub(super) fn mib(bytes: usize) -> usize {
     bytes.div_ceil(1 << 20)
 }
+
+#[cfg(test)]
+mod tests;

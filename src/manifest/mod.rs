@@ -12,16 +12,15 @@
 
 mod budget;
 mod build;
-mod control;
 mod decode;
 mod diagnostic;
 mod encoding;
 mod load;
 mod mapping;
 mod node;
-mod offsets;
 mod parse;
 mod path;
+mod piece;
 mod pool;
 mod scalar;
 mod source;

@@ -108,7 +108,7 @@ impl<'a, 's> Builder<'a, 's> {
             Style::SingleQuoted | Style::DoubleQuoted => ScalarStyle::Quoted,
             Style::Literal | Style::Folded => ScalarStyle::Block,
         };
-        let scalar = Scalar::new(self.shared.pool.share(text), style, kind);
+        let scalar = Scalar::new(self.shared.interner.share(text), style, kind);
         let node = Node { span, value: Value::Scalar(scalar) };
         self.finish(Built { node, weight: 1, height: 0 }, anchor)
     }

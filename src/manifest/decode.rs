@@ -1,5 +1,7 @@
 //! Reading the fields of a node, with a report of everything that does not fit.
 
+use std::borrow::Cow;
+
 use super::diagnostic::{Diagnostic, Diagnostics, code, shown};
 use super::node::{Entry, Node};
 use super::scalar::{Scalar, ScalarKind, ScalarStyle};
@@ -17,7 +19,7 @@ const MOST_UNKNOWN: usize = 20;
 pub struct Fields<'a> {
     node: &'a Node,
     entries: &'a [Entry],
-    what: &'a str,
+    what: Cow<'static, str>,
     asked: Vec<&'static str>,
 }
 
@@ -25,8 +27,9 @@ impl<'a> Fields<'a> {
     /// Opens a node; reports and returns nothing if it is no mapping.
     ///
     /// `what` names the node in reports, such as `` `spec` ``.
-    pub fn new(node: &'a Node, what: &'a str, out: &mut Diagnostics) -> Option<Self> {
-        let entries = node.mapping(what, out)?;
+    pub fn new(node: &'a Node, what: impl Into<Cow<'static, str>>, out: &mut Diagnostics) -> Option<Self> {
+        let what = what.into();
+        let entries = node.mapping(&what, out)?;
         Some(Self { node, entries, what, asked: Vec::new() })
     }
 

@@ -6,10 +6,10 @@ use super::budget::{Shared, Stop};
 use super::build::Builder;
 use super::diagnostic::{Diagnostic, Diagnostics, code};
 use super::encoding::first_control;
+use super::intern::Interner;
 use super::load::{Limits, mib};
 use super::node::Node;
 use super::piece::Piece;
-use super::pool::Pool;
 use super::source::SourceId;
 use super::split::Pieces;
 
@@ -23,9 +23,15 @@ pub(super) struct Parsed {
 }
 
 /// Reads all documents of a text. A document that cannot be read is reported and left out.
-pub(super) fn parse(source: SourceId, text: &str, limits: &Limits, pool: &mut Pool, out: &mut Diagnostics) -> Parsed {
+pub(super) fn parse(
+    source: SourceId,
+    text: &str,
+    limits: &Limits,
+    interner: &mut Interner,
+    out: &mut Diagnostics,
+) -> Parsed {
     let (nodes_left, problems_left) = (limits.nodes, limits.problems);
-    let mut shared = Shared { source, limits, pool, out, nodes_left, problems_left };
+    let mut shared = Shared { source, limits, interner, out, nodes_left, problems_left };
     let mut parsed = Parsed { is_complete: true, ..Parsed::default() };
     let mut number = 0;
     for range in Pieces::new(text) {

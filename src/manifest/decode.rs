@@ -14,6 +14,24 @@ const MOST_UNKNOWN: usize = 20;
 /// The fields of a mapping, asked for one by one.
 ///
 /// The names that were asked for are the names that are known: [`finish`](Self::finish) reports all others.
+///
+/// ```
+/// use sbx::manifest::{Fields, Input, Limits, load};
+///
+/// let input = Input::Text { name: "a.yaml".to_owned(), text: "name: tea\nsiez: 3\n".to_owned() };
+/// let (documents, mut out) = load(&[input], &Limits::default());
+/// let mut fields = Fields::new(&documents.documents[0].root, "the pot", &mut out).expect("it is a mapping");
+/// let name = fields.required("name", &mut out).and_then(|node| node.text("`name`", &mut out));
+/// let size = fields.optional("size").and_then(|node| node.integer("`size`", &mut out));
+/// fields.finish(&mut out);
+///
+/// assert_eq!((name, size), (Some("tea"), None));
+/// let problem = out.iter().next().expect("`siez` is no field");
+/// assert_eq!(problem.message, "unknown field `siez` in the pot");
+/// assert_eq!(problem.help.as_deref(), Some("did you mean `size`?"));
+/// let place = documents.sources.location(problem.span().expect("it is in the text"));
+/// assert_eq!((place.name, place.line, place.column), ("a.yaml", 2, 1));
+/// ```
 #[derive(Debug)]
 #[must_use = "fields that nobody asked for are reported by `finish`"]
 pub struct Fields<'a> {
@@ -31,6 +49,11 @@ impl<'a> Fields<'a> {
         let what = what.into();
         let entries = node.mapping(&what, out)?;
         Some(Self { node, entries, what, asked: Vec::new() })
+    }
+
+    /// Returns the mapping itself, to report what concerns several of its fields.
+    pub fn node(&self) -> &'a Node {
+        self.node
     }
 
     /// Returns the value of a field. One that is null counts as left out.

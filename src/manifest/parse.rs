@@ -1,5 +1,7 @@
 //! One text to its documents.
 
+use std::ops::Range;
+
 use saphyr_parser::Parser;
 
 use super::budget::{Shared, Stop};
@@ -95,5 +97,30 @@ fn check(shared: &mut Shared<'_>, piece: &Piece<'_>) -> Result<(), Stop> {
         }))?;
         return Err(Stop::Document);
     }
+    if let Some(directive) = unknown_directive(piece.text) {
+        let error = Diagnostic::error(code::SYNTAX, "an unknown directive");
+        let error = error.primary(piece.span(directive.start, directive.end), "YAML has only `%YAML` and `%TAG`");
+        shared.report(error.help("remove the line, or put the text in quotes if the `%` is part of it"))?;
+        return Err(Stop::Document);
+    }
     Ok(())
+}
+
+/// Returns the first directive before a document that is none of YAML's two. YAML has it ignored, but it is a mistake,
+/// and the parser's marks are wrong behind one that is not ASCII.
+fn unknown_directive(text: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        let trimmed = line.trim_start_matches('\u{FEFF}').trim_ascii();
+        if trimmed.starts_with('%') {
+            let name = trimmed.split([' ', '\t']).next().unwrap_or_default();
+            if !matches!(name, "%YAML" | "%TAG") {
+                return Some(start..start + line.trim_end().len());
+            }
+        } else if !trimmed.is_empty() && !trimmed.starts_with('#') {
+            return None;
+        }
+        start += line.len();
+    }
+    None
 }

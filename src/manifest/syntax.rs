@@ -22,6 +22,10 @@ struct Rule {
 enum Place {
     /// The character at the parser's mark.
     Mark,
+    /// The word at the parser's mark.
+    Word,
+    /// The first bad escape in the double quotes that open at the parser's mark.
+    Escape,
     /// The last line with content before it: the parser notices what is missing only when the next line starts.
     LineBefore,
     /// The first tab in the indentation from there on.
@@ -187,7 +191,7 @@ const RULES: &[Rule] = &[
         message: "an alias without an anchor",
         label: "no anchor of this name stands before it in this document",
         help: "put the value in quotes if the `*` is part of it; an alias needs an anchor (`&name`) in the same document",
-        place: Place::Mark,
+        place: Place::Word,
     },
     Rule {
         info: "unexpected character",
@@ -199,16 +203,23 @@ const RULES: &[Rule] = &[
     Rule {
         info: "unknown escape character",
         message: "an unknown escape in double quotes",
-        label: "has a `\\` before a character that needs none",
+        label: "means nothing in YAML",
         help: "write `\\\\` for a backslash, or use single quotes",
-        place: Place::Mark,
+        place: Place::Escape,
     },
     Rule {
         info: "invalid Unicode character escape",
         message: "an escape that is no character",
-        label: "has an escape of half a surrogate pair, or beyond U+10FFFF",
+        label: "half a surrogate pair, or beyond U+10FFFF",
         help: "write the character itself, or its one code point: `\\U0001F600` for `\\uD83D\\uDE00`",
-        place: Place::Mark,
+        place: Place::Escape,
+    },
+    Rule {
+        info: "did not find expected hexadecimal number",
+        message: "an escape that is no character",
+        label: "has too few hexadecimal digits",
+        help: "write two digits behind `\\x`, four behind `\\u` and eight behind `\\U`; `\\\\` is a backslash",
+        place: Place::Escape,
     },
     Rule {
         info: "comment intercepting the multiline text",
@@ -229,7 +240,7 @@ const RULES: &[Rule] = &[
         message: "an unknown tag",
         label: "has no meaning here",
         help: "remove the tag, or put the value in quotes if the `!` is part of it",
-        place: Place::Mark,
+        place: Place::Word,
     },
 ];
 
@@ -250,6 +261,8 @@ pub(super) fn diagnostic(error: &ScanError, piece: &Piece<'_>, bracket: Option<u
         |place: Range<usize>, label: &str| diagnostic.clone().primary(piece.span(place.start, place.end), label);
     match rule.place {
         Place::Mark => point(stumbled, rule.label),
+        Place::Word => point(word(piece.text, at), rule.label),
+        Place::Escape => point(bad_escape(piece.text, at).unwrap_or(stumbled), rule.label),
         Place::Tab => point(tab_from(piece.text, at).unwrap_or(stumbled), rule.label),
         Place::Bracket => match bracket {
             Some(open) => {
@@ -292,6 +305,39 @@ pub(super) fn space_behind_colon(key: &str, value: &str) -> String {
 fn character(text: &str, at: usize) -> Range<usize> {
     let next = text[at..].chars().next().filter(|c| !matches!(c, '\n' | '\r'));
     at..at + next.map_or(0, char::len_utf8)
+}
+
+/// Returns the word at a place, up to a blank or what ends it within brackets.
+fn word(text: &str, at: usize) -> Range<usize> {
+    let length = text[at..].find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}'));
+    at..length.map_or(text.len(), |length| at + length)
+}
+
+/// Returns the first escape in double quotes that YAML does not know, looking from `at` on.
+fn bad_escape(text: &str, at: usize) -> Option<Range<usize>> {
+    let mut start = at;
+    loop {
+        start += text[start..].find('\\')?;
+        let escaped = text[start + 1..].chars().next()?;
+        let n_digits = match escaped {
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            _ => 0,
+        };
+        let digits = start + 2..start + 2 + n_digits;
+        let is_good = match text.get(digits.clone()) {
+            Some(code) if n_digits > 0 => {
+                u32::from_str_radix(code, 16).is_ok_and(|code| char::from_u32(code).is_some())
+            }
+            _ => "0abt\tnvfre \"/\\N_LP\r\n".contains(escaped),
+        };
+        if !is_good {
+            let end = if n_digits > 0 { text.floor_char_boundary(digits.end) } else { start + 1 + escaped.len_utf8() };
+            return Some(start..end);
+        }
+        start += 1 + escaped.len_utf8();
+    }
 }
 
 /// Returns the last line before `at` that has content, without blanks around it.

@@ -42,13 +42,17 @@ fn each_complaint_says_what_is_wrong_and_where() {
         ("a: [,]\n", "a value is missing", &["1:5 ,"]),
         ("a: ?\nb: 1\n", "a `?` is not allowed here", &["1:4 ?"]),
         ("a: |x\n", "text behind the `|` or `>` that starts a block text", &["1:4 |"]),
-        ("a: *.example.com\n", "an alias without an anchor", &["1:4 *"]),
+        ("a: *.example.com\n", "an alias without an anchor", &["1:4 *.example.com"]),
         ("a: @b\n", "a value cannot start with this character", &["1:4 @"]),
-        ("a: \"\\d\"\n", "an unknown escape in double quotes", &["1:4 \""]),
-        ("a: \"\\uD83D\\uDE00\"\n", "an escape that is no character", &["1:4 \""]),
+        ("a: \"\\n \\d\"\n", "an unknown escape in double quotes", &["1:8 \\d"]),
+        ("a: \"\\u00e9 \\x4\"\n", "an escape that is no character", &["1:12 \\x4\""]),
+        ("a: \"é\n  \\é\"\n", "an unknown escape in double quotes", &["2:3 \\é"]),
+        ("[*a, b]", "an alias without an anchor", &["1:2 *a"]),
+        ("a: \"\\uD83D\\uDE00\"\n", "an escape that is no character", &["1:5 \\uD83D"]),
         ("a: b # c\n  d\n", "a comment in the middle of a text", &["1:6 #"]),
         ("{a: 1} b\n", "something is left over behind the end of the value", &["1:8 b"]),
-        ("a: !x!y z\n", "an unknown tag", &["1:4 !"]),
+        ("# c\n%YAML 1.2\n%Ä b\n---\na: 1\n", "an unknown directive", &["3:1 %Ä b"]),
+        ("a: !x!y z\n", "an unknown tag", &["1:4 !x!y"]),
     ];
     for (text, message, places) in cases {
         let (found, at, help) = wrong(text);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Number, Value as Json};
 
 use super::read;
-use crate::manifest::{Documents, Input, Limits, Node, ScalarKind, Span, Value, load};
+use crate::manifest::{Documents, Input, Limits, Node, ScalarKind, ScalarStyle, Span, Value, load};
 
 /// Texts with something of everything, to start mutations from.
 const SEEDS: &[&str] = &[
@@ -83,11 +83,31 @@ fn survives(bytes: &[u8]) -> Documents {
     while let Some(node) = waiting.pop() {
         check(node.span);
         check(node.head());
+        check_scalar(&documents, node);
         waiting.extend(node.as_sequence().unwrap_or_default());
         waiting.extend(node.as_mapping().unwrap_or_default().iter().flat_map(|entry| [&entry.key, &entry.value]));
     }
     assert!(!documents.documents.is_empty() || !diagnostics.is_empty(), "a text with nothing in it is an error");
     documents
+}
+
+/// Checks that the place of a scalar has its text, as far as that can be told without reading YAML again.
+fn check_scalar(documents: &Documents, node: &Node) {
+    let Some(scalar) = node.as_scalar() else { return };
+    let text = documents.sources.get(node.span.source).text();
+    let covered = documents.sources.snippet(node.span);
+    let is_alias = covered.starts_with('*');
+    let is_left_out = scalar.text().is_empty();
+    match scalar.style() {
+        _ if is_alias => {}
+        ScalarStyle::Plain if is_left_out || covered.contains(['\n', '\r']) => {}
+        // A tag or an anchor may stand before it.
+        ScalarStyle::Plain => assert!(covered.ends_with(scalar.text()), "{covered:?} is {scalar:?} in {text:?}"),
+        ScalarStyle::Quoted => {
+            assert!(covered.len() >= 2 && covered.ends_with(['\'', '"']), "{covered:?} is {scalar:?} in {text:?}");
+        }
+        ScalarStyle::Block => {}
+    }
 }
 
 /// A small generator, so that the mutations are the same on every machine and every day.

@@ -1,8 +1,8 @@
 //! What all documents of one file share: where problems go, and how much more is read.
 
 use super::diagnostic::{Diagnostic, Diagnostics, code};
+use super::intern::Interner;
 use super::load::Limits;
-use super::pool::Pool;
 use super::source::{SourceId, Span};
 
 /// Why reading ended early. What is wrong was reported.
@@ -18,7 +18,7 @@ pub(super) enum Stop {
 pub(super) struct Shared<'a> {
     pub(super) source: SourceId,
     pub(super) limits: &'a Limits,
-    pub(super) pool: &'a mut Pool,
+    pub(super) interner: &'a mut Interner,
     pub(super) out: &'a mut Diagnostics,
     /// How many nodes the file may still have.
     pub(super) nodes_left: usize,

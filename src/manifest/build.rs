@@ -11,7 +11,7 @@ use super::budget::{Shared, Stop};
 use super::diagnostic::{Diagnostic, code, shown};
 use super::mapping::Mapping;
 use super::node::{Node, Value};
-use super::offsets::Offsets;
+use super::piece::Piece;
 use super::scalar::{Scalar, ScalarKind, ScalarStyle};
 use super::source::Span;
 use super::syntax;
@@ -46,10 +46,7 @@ enum Parts {
 /// Builds the tree of one document at a time.
 pub(super) struct Builder<'a, 's> {
     shared: &'a mut Shared<'s>,
-    /// The piece of the file that is parsed, and where in the file it starts.
-    text: &'a str,
-    base: usize,
-    offsets: Offsets<'a>,
+    piece: Piece<'a>,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Built>,
     aliased: usize,
@@ -57,9 +54,8 @@ pub(super) struct Builder<'a, 's> {
 }
 
 impl<'a, 's> Builder<'a, 's> {
-    pub(super) fn new(shared: &'a mut Shared<'s>, text: &'a str, base: usize) -> Self {
-        let offsets = Offsets::new(text);
-        Self { shared, text, base, offsets, frames: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None }
+    pub(super) fn new(shared: &'a mut Shared<'s>, piece: Piece<'a>) -> Self {
+        Self { shared, piece, frames: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None }
     }
 
     /// Takes the next event. At the end of a document, returns its root.
@@ -84,23 +80,17 @@ impl<'a, 's> Builder<'a, 's> {
         Ok(None)
     }
 
-    /// Reports a complaint of the parser, at the character that it stumbled over.
+    /// Reports a complaint of the parser.
     pub(super) fn scan_error(&mut self, error: &ScanError) -> Result<(), Stop> {
-        let start = self.offsets.byte(*error.marker());
-        let stumbled = self.text[start..].chars().next().filter(|c| !matches!(c, '\n' | '\r'));
-        let span = self.span_of(start, start + stumbled.map_or(0, char::len_utf8));
-        self.shared.report(syntax::diagnostic(error, span, self.shared.limits.depth))
+        let starts = self.frames.iter().rev().map(|frame| self.piece.within(frame.start));
+        let bracket = starts.clone().find(|&start| self.piece.text[start..].starts_with(['[', '{']));
+        self.shared.report(syntax::diagnostic(error, &self.piece, bracket, self.shared.limits.depth))
     }
 
-    /// Returns the place of the parser's marks in the file.
+    /// Returns the place of the parser's marks.
     fn span(&self, marks: Marks) -> Span {
-        let start = self.offsets.byte(marks.start);
-        self.span_of(start, self.offsets.byte(marks.end).max(start))
-    }
-
-    fn span_of(&self, start: usize, end: usize) -> Span {
-        let offset = |at: usize| u32::try_from(self.base + at).expect("`load` refuses files of 4 GiB and more");
-        Span { source: self.shared.source, start: offset(start), end: offset(end) }
+        let start = self.piece.byte(marks.start);
+        self.piece.span(start, self.piece.byte(marks.end).max(start))
     }
 
     fn scalar(&mut self, text: &str, style: Style, anchor: usize, tag: Option<&Tag>, marks: Marks) -> Result<(), Stop> {
@@ -118,7 +108,7 @@ impl<'a, 's> Builder<'a, 's> {
             Style::SingleQuoted | Style::DoubleQuoted => ScalarStyle::Quoted,
             Style::Literal | Style::Folded => ScalarStyle::Block,
         };
-        let scalar = Scalar::new(self.shared.pool.share(text), style, kind);
+        let scalar = Scalar::new(self.shared.interner.share(text), style, kind);
         let node = Node { span, value: Value::Scalar(scalar) };
         self.finish(Built { node, weight: 1, height: 0 }, anchor)
     }
@@ -126,16 +116,16 @@ impl<'a, 's> Builder<'a, 's> {
     /// Returns the place of a scalar. The parser's mark of a quoted one runs on over blanks and comments, that of a
     /// block one over the line breaks behind it.
     fn scalar_span(&self, style: Style, marks: Marks) -> Span {
-        let start = self.offsets.byte(marks.start);
-        let end = self.offsets.byte(marks.end).max(start);
-        let covered = &self.text[start..end];
+        let start = self.piece.byte(marks.start);
+        let end = self.piece.byte(marks.end).max(start);
+        let covered = &self.piece.text[start..end];
         let length = match style {
             Style::Plain => covered.len(),
             Style::SingleQuoted => quoted_length(covered, b'\''),
             Style::DoubleQuoted => quoted_length(covered, b'"'),
             Style::Literal | Style::Folded => covered.trim_end().len(),
         };
-        self.span_of(start, start + length)
+        self.piece.span(start, start + length)
     }
 
     fn tag(&mut self, tag: Option<&Tag>, span: Span) -> Result<Option<CoreTag>, Stop> {
@@ -183,14 +173,14 @@ impl<'a, 's> Builder<'a, 's> {
         if self.frames.len() + height < self.shared.limits.depth {
             return Ok(());
         }
-        self.shared.report(syntax::too_deep(self.shared.limits.depth, span))?;
+        self.shared.report(syntax::too_deep(self.shared.limits.depth).primary(span, "one level too many"))?;
         Err(Stop::Document)
     }
 
     fn close(&mut self, marks: Marks) -> Result<(), Stop> {
-        let at = self.offsets.byte(marks.start);
-        let is_bracket = !marks.is_empty() && self.text[at..].starts_with([']', '}']);
-        let bracket_end = self.span_of(at, at + usize::from(is_bracket)).end;
+        let at = self.piece.byte(marks.start);
+        let is_bracket = !marks.is_empty() && self.piece.text[at..].starts_with([']', '}']);
+        let bracket_end = self.piece.span(at, at + usize::from(is_bracket)).end;
         let frame = self.frames.pop().expect("the parser closes only what it opened");
         let end = if is_bracket { bracket_end } else { frame.end };
         let span = Span { source: self.shared.source, start: frame.start, end };
@@ -271,3 +261,6 @@ fn quoted_length(covered: &str, quote: u8) -> usize {
     }
     covered.len()
 }
+
+#[cfg(test)]
+mod tests;

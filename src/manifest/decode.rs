@@ -1,9 +1,12 @@
 //! Reading the fields of a node, with a report of everything that does not fit.
 
+use std::borrow::Cow;
+
 use super::diagnostic::{Diagnostic, Diagnostics, code, shown};
 use super::node::{Entry, Node};
 use super::scalar::{Scalar, ScalarKind, ScalarStyle};
 use super::suggest::suggest;
+use super::syntax::space_behind_colon;
 
 /// How many unknown fields of one mapping are reported one by one.
 const MOST_UNKNOWN: usize = 20;
@@ -11,12 +14,30 @@ const MOST_UNKNOWN: usize = 20;
 /// The fields of a mapping, asked for one by one.
 ///
 /// The names that were asked for are the names that are known: [`finish`](Self::finish) reports all others.
+///
+/// ```
+/// use sbx::manifest::{Fields, Input, Limits, load};
+///
+/// let input = Input::Text { name: "a.yaml".to_owned(), text: "name: tea\nsiez: 3\n".to_owned() };
+/// let (documents, mut out) = load(&[input], &Limits::default());
+/// let mut fields = Fields::new(&documents.documents[0].root, "the pot", &mut out).expect("it is a mapping");
+/// let name = fields.required("name", &mut out).and_then(|node| node.text("`name`", &mut out));
+/// let size = fields.optional("size").and_then(|node| node.integer("`size`", &mut out));
+/// fields.finish(&mut out);
+///
+/// assert_eq!((name, size), (Some("tea"), None));
+/// let problem = out.iter().next().expect("`siez` is no field");
+/// assert_eq!(problem.message, "unknown field `siez` in the pot");
+/// assert_eq!(problem.help.as_deref(), Some("did you mean `size`?"));
+/// let place = documents.sources.location(problem.span().expect("it is in the text"));
+/// assert_eq!((place.name, place.line, place.column), ("a.yaml", 2, 1));
+/// ```
 #[derive(Debug)]
 #[must_use = "fields that nobody asked for are reported by `finish`"]
 pub struct Fields<'a> {
     node: &'a Node,
     entries: &'a [Entry],
-    what: &'a str,
+    what: Cow<'static, str>,
     asked: Vec<&'static str>,
 }
 
@@ -24,9 +45,15 @@ impl<'a> Fields<'a> {
     /// Opens a node; reports and returns nothing if it is no mapping.
     ///
     /// `what` names the node in reports, such as `` `spec` ``.
-    pub fn new(node: &'a Node, what: &'a str, out: &mut Diagnostics) -> Option<Self> {
-        let entries = node.mapping(what, out)?;
+    pub fn new(node: &'a Node, what: impl Into<Cow<'static, str>>, out: &mut Diagnostics) -> Option<Self> {
+        let what = what.into();
+        let entries = node.mapping(&what, out)?;
         Some(Self { node, entries, what, asked: Vec::new() })
+    }
+
+    /// Returns the mapping itself, to report what concerns several of its fields.
+    pub fn node(&self) -> &'a Node {
+        self.node
     }
 
     /// Returns the value of a field. One that is null counts as left out.
@@ -167,7 +194,7 @@ impl Node {
             return is_flow_mapping.then(|| "put the text in quotes if it has `{`, or `: `, in it".to_owned());
         };
         let (text, plain) = (scalar.text(), ScalarKind::of_plain(scalar.text()));
-        let is_quoted = scalar.style() != ScalarStyle::Plain;
+        let is_quoted = scalar.style() == ScalarStyle::Quoted;
         match expected {
             "a string" if !self.is_null() => Some(format!("put it in quotes: `\"{}\"`", shown(text))),
             "a boolean" if is_quoted && plain == ScalarKind::Bool => Some(format!("remove the quotes: `{text}`")),
@@ -178,7 +205,7 @@ impl Node {
             } else {
                 format!("write `[{}]` for a sequence of one", shown(text))
             }),
-            "a mapping" => missing_space(text),
+            "a mapping" if !is_quoted => missing_space(text),
             _ => None,
         }
     }
@@ -196,8 +223,10 @@ fn boolean_for(text: &str) -> &'static str {
 /// Returns the advice for `key:value`, which is one text and no mapping.
 fn missing_space(text: &str) -> Option<String> {
     let (key, value) = text.split_once(':')?;
-    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_key.then(|| format!("put a space behind the colon: `{}: {}`", shown(key), shown(value.trim_start())))
+    // `http://host` is no key with a value.
+    let is_key =
+        !value.starts_with('/') && !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_key.then(|| space_behind_colon(key, value))
 }
 
 #[cfg(test)]

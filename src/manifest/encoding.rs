@@ -45,9 +45,25 @@ fn not_utf8(bytes: &[u8], start: usize) -> NotUtf8 {
     }
 }
 
+/// Returns the place of the first control character that no part of a YAML text may have, and the character.
+///
+/// The parser takes some of them for the end of the text, so that what follows would be passed over in silence. From
+/// U+0020 on everything is let through, as quoted scalars may have it (YAML 1.2.2, production 2, `nb-json`).
+pub(super) fn first_control(text: &str) -> Option<(usize, u8)> {
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    text.bytes().enumerate().find(|&(_, byte)| is_control(byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_the_first_control_character() {
+        assert_eq!(first_control("aé\u{7}b\0"), Some((3, 7)));
+        assert_eq!(first_control("a\0"), Some((1, 0)));
+        assert_eq!(first_control("a\tb\r\né\u{7f}\u{85}\u{FEFF}"), None);
+    }
 
     #[test]
     fn a_byte_order_mark_is_no_text() {

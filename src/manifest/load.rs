@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, code};
 use super::encoding;
+use super::intern::Interner;
 use super::node::Node;
 use super::parse::parse;
-use super::pool::Pool;
 use super::source::{SourceId, Sources, Span};
 use super::walk::walk;
 
@@ -101,7 +101,7 @@ struct Loader<'a> {
     limits: &'a Limits,
     documents: Documents,
     out: Diagnostics,
-    pool: Pool,
+    interner: Interner,
     /// The true paths of the files that were read.
     read: HashSet<PathBuf>,
 }
@@ -118,7 +118,7 @@ enum Held {
 impl<'a> Loader<'a> {
     fn new(limits: &'a Limits) -> Self {
         let documents = Documents { sources: Sources::default(), documents: Vec::new(), is_complete: true };
-        Self { limits, documents, out: Diagnostics::new(), pool: Pool::default(), read: HashSet::new() }
+        Self { limits, documents, out: Diagnostics::new(), interner: Interner::default(), read: HashSet::new() }
     }
 
     fn input(&mut self, input: &Input) {
@@ -214,7 +214,7 @@ impl<'a> Loader<'a> {
         let n_problems = self.out.len();
         let source = self.documents.sources.add(name, text);
         let text = self.documents.sources.get(source).text();
-        let parsed = parse(source, text, self.limits, &mut self.pool, &mut self.out);
+        let parsed = parse(source, text, self.limits, &mut self.interner, &mut self.out);
         let held = parsed.roots.is_empty() && self.out.len() == n_problems;
         self.documents.is_complete &= parsed.is_complete;
         let documents = parsed.roots.into_iter().map(|(index, root)| Document { source, index, root });
@@ -260,3 +260,6 @@ fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 pub(super) fn mib(bytes: usize) -> usize {
     bytes.div_ceil(1 << 20)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! YAML text to a tree of nodes with spans, and everything that is wrong with it in one report.
 //!
-//! [`load`] reads files, directories and standard input into [`Documents`]: each document is a tree of [`Node`]s that
+//! [`load()`] reads files, directories and standard input into [`Documents`]: each document is a tree of [`Node`]s that
 //! remember where they were written. It never stops at the first problem; what is wrong is collected as
 //! [`Diagnostics`], which point into the [`Sources`] and are drawn by whoever shows them. A kind reads its fields from
 //! a node with [`Fields`] and the readers of [`Node`] (`text`, `integer`, …), and reports in the same way.
@@ -8,21 +8,20 @@
 //! This module knows no kind by name and talks to no server. Input is hostile until shown otherwise: time is linear in
 //! its size, memory is bounded by [`Limits`], and nothing here panics or recurses by the depth of what it reads.
 //!
-//! Start at [`load`], then `parse` (one file) and `build` (events to one tree).
+//! Start at [`load()`], then `parse` (one file) and `build` (events to one tree).
 
 mod budget;
 mod build;
-mod control;
 mod decode;
 mod diagnostic;
 mod encoding;
+mod intern;
 mod load;
 mod mapping;
 mod node;
-mod offsets;
 mod parse;
 mod path;
-mod pool;
+mod piece;
 mod scalar;
 mod source;
 mod split;

@@ -110,3 +110,37 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::tests::{good, text_at};
+
+    #[test]
+    fn a_node_is_small() {
+        // Ten thousand manifests have a quarter of a million nodes.
+        assert!(size_of::<Node>() <= 40, "{}", size_of::<Node>());
+    }
+
+    #[test]
+    fn clones_share_what_is_below() {
+        let (_, root) = good("a: [1, 2]\n");
+        let clone = root.clone();
+        assert!(std::ptr::eq(root.as_mapping().unwrap(), clone.as_mapping().unwrap()));
+    }
+
+    #[test]
+    fn the_head_is_the_first_thing_that_is_written() {
+        let (documents, root) = good("a:\n  - - b: 1\n      c: 2\n    - {}\n");
+        let head = |path: &str| text_at(&documents, root.at(path).unwrap().value.head());
+        assert_eq!((head(""), head("a"), head("a[0][1]")), ("a", "b", "{}"));
+    }
+
+    #[test]
+    fn lookups_on_other_things_find_nothing() {
+        let (_, root) = good("a: [b]\n");
+        assert!(root.get("b").is_none());
+        assert!(root.get("a").unwrap().get("b").is_none());
+        assert_eq!(root.entry("a").map(Entry::name), Some("a"));
+    }
+}

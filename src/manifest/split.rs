@@ -64,7 +64,7 @@ impl Prologue {
     fn and(self, line: &str) -> Self {
         if line.starts_with('%') {
             Self::Directives
-        } else if line.trim_start().is_empty() || line.trim_start().starts_with('#') {
+        } else if line.trim_ascii_start().is_empty() || line.trim_ascii_start().starts_with('#') {
             self
         } else {
             Self::Content

@@ -1,4 +1,9 @@
-//! What the parts do together, on good, bad and hostile texts.
+//! What the parts do together, on good texts and on hostile ones.
+
+mod hostile;
+mod properties;
+
+use std::ops::Range;
 
 use super::{Documents, Input, Limits, Node, Span, load};
 
@@ -27,4 +32,22 @@ fn documents_come_in_order_and_empty_ones_are_skipped() {
     let found: Vec<_> = documents.documents.iter().map(|d| (d.index, text_at(&documents, d.root.span))).collect();
     assert_eq!(found, [(0, "a: 1"), (1, "b"), (2, "c: 3")]);
     assert!(documents.is_complete);
+}
+
+/// Writes a tree without its spans, to compare it at a glance.
+pub(super) fn shape(node: &Node) -> String {
+    match &node.value {
+        super::Value::Scalar(scalar) if scalar.text().is_empty() && node.is_null() => "null".to_owned(),
+        super::Value::Scalar(scalar) => scalar.text().to_owned(),
+        super::Value::Sequence(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(", ")),
+        super::Value::Mapping(entries) => {
+            let entries = entries.iter().map(|entry| format!("{}: {}", entry.name(), shape(&entry.value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Writes one piece of text for each number.
+pub(super) fn repeated(numbers: Range<usize>, piece: impl Fn(usize) -> String) -> String {
+    numbers.map(piece).collect::<Vec<_>>().concat()
 }

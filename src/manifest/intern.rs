@@ -8,9 +8,9 @@ const LONGEST: usize = 48;
 
 /// Gives equal short texts the same memory: ten thousand manifests have ten thousand times the same few keys.
 #[derive(Debug, Default)]
-pub(super) struct Pool(HashSet<Arc<str>>);
+pub(super) struct Interner(HashSet<Arc<str>>);
 
-impl Pool {
+impl Interner {
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
         if text.len() > LONGEST {
             return text.into();
@@ -30,10 +30,10 @@ mod tests {
 
     #[test]
     fn equal_texts_share_their_memory() {
-        let mut pool = Pool::default();
-        assert!(Arc::ptr_eq(&pool.share("name"), &pool.share("name")));
-        assert_eq!(&*pool.share("other"), "other");
+        let mut interner = Interner::default();
+        assert!(Arc::ptr_eq(&interner.share("name"), &interner.share("name")));
+        assert_eq!(&*interner.share("other"), "other");
         let long = "x".repeat(LONGEST + 1);
-        assert!(!Arc::ptr_eq(&pool.share(&long), &pool.share(&long)));
+        assert!(!Arc::ptr_eq(&interner.share(&long), &interner.share(&long)));
     }
 }

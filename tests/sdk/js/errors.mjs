@@ -116,7 +116,7 @@ export const scenarios = {
 
   async timeout({ client, cleanup, sdk }) {
     const templateName = await template(client, cleanup, "js-slow");
-    await control("POST", { operation: "POST /boxes", effect: "stuck_provisioning" });
+    await control("POST", { operation: "create_sandbox", stuck_provisioning: true });
     cleanup(() => control("DELETE"));
     await rejects(client.createSandbox(templateName, { timeout: 1 }), sdk.LangSmithResourceTimeoutError, {
       resourceType: "sandbox",

@@ -48,6 +48,9 @@ class Sync:
     def scoped(self, client, template, **options):
         return client.sandbox(template, **options)
 
+    def run_command(self, client, box):
+        return box.run("true")
+
 
 class Async:
     """Opens the asynchronous client."""
@@ -63,6 +66,9 @@ class Async:
 
     def scoped(self, client, template, **options):
         return Blocking(client.sandbox(template, **options), client._loop)
+
+    def run_command(self, client, box):
+        return client._loop.run_until_complete(box.run("true"))
 
 
 def control(method, path, body=None):

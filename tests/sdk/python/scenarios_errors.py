@@ -242,7 +242,7 @@ class Scenarios:
     def test_timeouts(self):
         template = self.template("slow-template")
         c = self.client
-        self.fault(operation="POST /boxes", effect="stuck_provisioning")
+        self.fault(operation="create_sandbox", stuck_provisioning=True, count=None)
         name = self.name("slow")
         self.check(
             ResourceTimeoutError, c.create_sandbox, template, name=name, timeout=1, _fields={"resource_type": "sandbox"}
@@ -250,7 +250,7 @@ class Scenarios:
         self.check(ResourceNotFoundError, c.get_sandbox, name)
         box = self.box("slow-box", template, wait_for_ready=False)
         self.assertEqual(box.status, "provisioning")
-        self.check(SandboxNotReadyError, box.run, "true") if self.prefix == "sync" else None
+        self.check(SandboxNotReadyError, self.run_command, c, box)
         self.check(
             ResourceTimeoutError,
             c.wait_for_sandbox,
@@ -282,11 +282,17 @@ class Scenarios:
         ]
         for operation, status, body, kind, fields, call in cases:
             with self.subTest(operation=operation, status=status):
-                control("POST", "/_sbx/faults", {"operation": operation, "status": status, "body": body})
+                rule = {"operation": operation, "status": status, "body": body, "count": None}
+                control("POST", "/_sbx/faults", rule)
                 try:
                     self.check(kind, call, _fields=fields)
                 finally:
                     control("DELETE", "/_sbx/faults")
+
+    def test_commands_need_a_runtime(self):
+        template = self.template("idle-template")
+        box = self.box("idle-box", template)
+        self.check(SandboxClientError, self.run_command, self.client, box, _text="runtime")
 
     def test_authentication(self):
         stranger = self.open_client(api_key="not-the-key", max_retries=0)

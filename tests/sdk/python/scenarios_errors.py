@@ -292,7 +292,7 @@ class Scenarios:
     def test_commands_need_a_runtime(self):
         template = self.template("idle-template")
         box = self.box("idle-box", template)
-        self.check(SandboxClientError, self.run_command, self.client, box, _text="runtime")
+        self.check(SandboxClientError, self.run_command, self.client, box, _text="execute")
 
     def test_authentication(self):
         stranger = self.open_client(api_key="not-the-key", max_retries=0)

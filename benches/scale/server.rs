@@ -55,13 +55,13 @@ impl Server {
         user + system
     }
 
-    /// Makes every request take that much longer; nothing takes it back.
+    /// Makes every request take that much longer; zero takes it back.
     pub(crate) fn delay(&self, delay: Duration) -> Result<(), String> {
         request(&self.address, "DELETE", "/_sbx/faults", "")?;
         if delay.is_zero() {
             return Ok(());
         }
-        let rule = format!("{{\"operation\": \"*\", \"delay_ms\": {}}}", delay.as_millis());
+        let rule = format!("{{\"operation\": \"*\", \"count\": null, \"delay_ms\": {}}}", delay.as_millis());
         request(&self.address, "POST", "/_sbx/faults", &rule).map(drop)
     }
 }

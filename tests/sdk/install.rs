@@ -1,0 +1,95 @@
+//! The SDKs, and how each gets onto this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::program::{self, output};
+
+/// An official SDK of one version.
+pub(crate) struct Sdk {
+    /// What the report calls it.
+    pub(crate) name: &'static str,
+    /// The package in the words of its language's installer.
+    requirement: &'static str,
+    install: fn(folder: &Path, requirement: &str) -> Result<(), String>,
+    /// Returns the command that runs a module of the suite, but for the module's name.
+    pub(crate) runner: fn(folder: &Path) -> Command,
+    /// What stands before a module's name in a file name of the suite.
+    module_prefix: &'static str,
+}
+
+/// The last versions that have templates, pools and volumes as the contract describes them. The sandbox client of
+/// Python's 0.7.31 is that of 0.7.30, file by file.
+pub(crate) const SDKS: &[Sdk] = &[
+    Sdk {
+        name: "python-0.7.30",
+        requirement: "langsmith[sandbox]==0.7.30",
+        install: install_python,
+        runner: python_runner,
+        module_prefix: "scenarios_",
+    },
+    Sdk {
+        name: "js-0.5.20",
+        requirement: "langsmith@0.5.20",
+        install: install_js,
+        runner: js_runner,
+        module_prefix: "",
+    },
+];
+
+impl Sdk {
+    /// Returns a module's name in the words of the suite.
+    pub(crate) fn module_name(&self, module: &str) -> String {
+        format!("{}{module}", self.module_prefix)
+    }
+
+    /// Installs the SDK below the target folder unless it is there, and returns its folder, or why it cannot be.
+    ///
+    /// A stamp is written last, so that an installation that was cut off is made again.
+    pub(crate) fn installed(&self) -> Result<PathBuf, String> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk").join(self.name);
+        let stamp = folder.join("installed");
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == self.requirement) {
+            return Ok(folder);
+        }
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
+        }
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        (self.install)(&folder, self.requirement)?;
+        fs::write(&stamp, self.requirement).map_err(|error| error.to_string())?;
+        Ok(folder)
+    }
+}
+
+fn install_python(folder: &Path, requirement: &str) -> Result<(), String> {
+    output(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    output(Command::new(python(folder)).args(["-m", "pip", "install", "--quiet", requirement]))?;
+    Ok(())
+}
+
+fn python_runner(folder: &Path) -> Command {
+    let mut command = Command::new(python(folder));
+    // No bytecode beside the sources: the suite leaves the package as it found it.
+    command.arg("-B").arg(program::suites().join("python/suite.py"));
+    command
+}
+
+fn python(folder: &Path) -> PathBuf {
+    folder.join("bin/python")
+}
+
+fn install_js(folder: &Path, requirement: &str) -> Result<(), String> {
+    output(Command::new("node").arg("--version"))?;
+    fs::write(folder.join("package.json"), "{\"private\": true}").map_err(|error| error.to_string())?;
+    let quiet = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+    output(Command::new("npm").args(quiet).arg(requirement).current_dir(folder))?;
+    Ok(())
+}
+
+fn js_runner(folder: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.arg(program::suites().join("js/suite.mjs")).arg(folder);
+    command
+}

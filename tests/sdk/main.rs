@@ -1,0 +1,32 @@
+//! Programs that nobody here wrote, the official SDKs, against our server and our command line.
+//!
+//! Each SDK needs something that a machine may not have: its language, and its package, which is installed on first
+//! use into the target folder. What cannot run is never passed over in silence. It is named in the last lines with the
+//! reason, and is a failure where `SBX_REQUIRE_ALL=1` says that nothing may be missing. The standard harness shows no
+//! output of tests that pass, so this binary prints for itself; a word on its command line runs only the SDKs whose
+//! names contain it.
+
+#![expect(clippy::print_stdout, reason = "this is the harness")]
+
+mod install;
+mod peer;
+mod program;
+mod report;
+mod server;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+fn main() -> ExitCode {
+    report::self_test();
+    let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let requires_all = std::env::var("SBX_REQUIRE_ALL").is_ok_and(|value| value == "1");
+    let mut report = Report::new(requires_all);
+    for sdk in install::SDKS {
+        if words.is_empty() || words.iter().any(|word| sdk.name.contains(word.as_str())) {
+            peer::run(sdk, &mut report);
+        }
+    }
+    report.finish()
+}

@@ -1,0 +1,153 @@
+//! One SDK against one server: what `sbx` made is what the SDK sees, and what the SDK changes is what `sbx` plans.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::install::Sdk;
+use crate::program::{run as run_program, suites};
+use crate::report::{Outcome, Report};
+use crate::server::Server;
+
+/// What `sbx plan` has to say after the module `changes`: kind, name, action and, for a change, its fields.
+const CHANGES: &[(&str, &str, &str, &[&str])] = &[
+    ("Volume", "datasets", "blocked", &["size"]),
+    ("Volume", "scratch", "create", &[]),
+    ("Template", "plain", "create", &[]),
+    ("Pool", "plain-warm", "replace", &["template_name"]),
+    ("Pool", "worker-warm", "update", &["replicas"]),
+    ("Sandbox", "box-1", "update", &["ttl_seconds"]),
+];
+
+/// Runs everything that there is for an SDK, in order, each part whatever the one before it said.
+pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
+    let folder = match sdk.installed() {
+        Ok(folder) => folder,
+        Err(reason) => return report.add(sdk.name.to_owned(), Outcome::NotRun { reason }),
+    };
+    let server = match Server::start() {
+        Ok(server) => server,
+        Err(reason) => return report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
+    };
+    let peer = Peer { sdk, folder: &folder, server: &server };
+    peer.sbx("apply", &["--yes"], report, |output| expect_code(output, 0));
+    peer.module("workspace", report);
+    peer.module("calls", report);
+    peer.module("errors", report);
+    peer.sbx("nothing_to_do", &["--exit-code"], report, |output| expect_code(output, 0));
+    peer.module("changes", report);
+    peer.sbx("plan_reports_the_changes", &["-o", "json"], report, |output| expect_changes(&output.stdout));
+}
+
+struct Peer<'a> {
+    sdk: &'a Sdk,
+    folder: &'a Path,
+    server: &'a Server,
+}
+
+/// A line that a suite prints about one of its tests.
+#[derive(Deserialize)]
+struct Line {
+    name: String,
+    outcome: String,
+    reason: String,
+}
+
+struct Output {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Peer<'_> {
+    /// Runs a module of the suite and reports each of its tests.
+    fn module(&self, module: &str, report: &mut Report) {
+        let mut command = (self.sdk.runner)(self.folder);
+        command.arg(self.sdk.module_name(module));
+        let output = match self.output(&mut command) {
+            Ok(output) => output,
+            Err(reason) => return report.add(format!("{}::{module}", self.sdk.name), Outcome::Failed { reason }),
+        };
+        let mut n_tests = 0;
+        for line in output.stdout.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+            n_tests += 1;
+            let outcome = match line.outcome.as_str() {
+                "passed" => Outcome::Passed,
+                "skipped" => Outcome::NotRun { reason: line.reason },
+                _ => Outcome::Failed { reason: line.reason },
+            };
+            report.add(format!("{}::{}", self.sdk.name, line.name), outcome);
+        }
+        if n_tests == 0 || output.code != Some(0) {
+            let reason =
+                format!("{n_tests} tests ran, exit code {:?}\n{}{}", output.code, output.stdout, output.stderr);
+            report.add(format!("{}::{module}", self.sdk.name), Outcome::Failed { reason });
+        }
+    }
+
+    /// Runs `sbx plan` or `sbx apply` on the manifests of the suites and reports it as one test.
+    fn sbx(&self, test: &str, options: &[&str], report: &mut Report, check: fn(&Output) -> Result<(), String>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sbx"));
+        command.arg(if test == "apply" { "apply" } else { "plan" });
+        command.arg("-f").arg(suites().join("workspace/workspace.yaml")).args(options);
+        let outcome = match self.output(&mut command).and_then(|output| check(&output)) {
+            Ok(()) => Outcome::Passed,
+            Err(reason) => Outcome::Failed { reason },
+        };
+        report.add(format!("{}::sbx::{test}", self.sdk.name), outcome);
+    }
+
+    /// Runs a command in the environment that the SDK's users have: an endpoint and a key.
+    fn output(&self, command: &mut Command) -> Result<Output, String> {
+        for name in ["LANGCHAIN_ENDPOINT", "LANGCHAIN_API_KEY", "SBX_ENDPOINT", "SBX_API_KEY"] {
+            command.env_remove(name);
+        }
+        command
+            .current_dir(self.server.folder())
+            .env("HOME", self.server.folder())
+            .env("LANGSMITH_ENDPOINT", self.server.url())
+            .env("LANGSMITH_API_KEY", self.server.api_key())
+            .env("SBX_EXPECTED", suites().join("workspace/expected.json"));
+        let output = run_program(command)?;
+        Ok(Output {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+fn expect_code(output: &Output, code: i32) -> Result<(), String> {
+    if output.code == Some(code) {
+        return Ok(());
+    }
+    Err(format!("exit code {:?} instead of {code}\n{}{}", output.code, output.stdout, output.stderr))
+}
+
+/// Compares the plan's steps, without those that keep something, with [`CHANGES`].
+fn expect_changes(plan: &str) -> Result<(), String> {
+    let plan: Value = serde_json::from_str(plan).map_err(|error| format!("the plan is not JSON: {error}\n{plan}"))?;
+    let steps = plan["steps"].as_array().ok_or_else(|| format!("the plan has no steps: {plan}"))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut found: Vec<_> = steps
+        .iter()
+        .filter(|step| step["action"] != "keep")
+        .map(|step| {
+            let fields = step["changes"].as_array().into_iter().flatten().map(|change| text(&change["field"]));
+            let fields = if step["action"] == "create" { Vec::new() } else { fields.collect() };
+            (text(&step["kind"]), text(&step["name"]), text(&step["action"]), fields)
+        })
+        .collect();
+    found.sort();
+    let mut expected: Vec<_> = CHANGES
+        .iter()
+        .map(|(kind, name, action, fields)| {
+            let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
+            (kind.to_string(), name.to_string(), action.to_string(), fields)
+        })
+        .collect();
+    expected.sort();
+    if found == expected { Ok(()) } else { Err(format!("expected {expected:#?}\nfound {found:#?}\nin {plan:#}")) }
+}

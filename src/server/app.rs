@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use self::waiters::Waiters;
 use super::clock::Time;
+use super::metrics::{Gauges, Metrics};
 use super::options::Limits;
 use super::reaper;
 use super::runtime::Runtime;
@@ -58,6 +59,7 @@ struct Inner {
     /// Creators that wait for the first replica of their pool.
     pool_waiters: Waiters<PoolId, ()>,
     signals: Arc<Signals>,
+    metrics: Metrics,
     warm_pools: bool,
     /// The server's own address, known once it is bound.
     base_url: OnceLock<String>,
@@ -107,6 +109,7 @@ impl App {
             sandbox_waiters: Waiters::default(),
             pool_waiters: Waiters::default(),
             signals: Arc::default(),
+            metrics: Metrics::default(),
             warm_pools: parts.warm_pools,
             base_url: OnceLock::new(),
             operations: TaskTracker::new(),
@@ -146,6 +149,19 @@ impl App {
 
     pub(crate) fn runtime(&self) -> &dyn Runtime {
         &*self.0.runtime
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Counts what there is.
+    pub(crate) async fn gauges(&self) -> Result<Gauges, Error> {
+        self.transact(|tx| {
+            let desired_replicas = store::pools::demands(tx)?.iter().map(|(_, n)| n).sum();
+            Ok(Gauges { census: store::sandboxes::census(tx)?, desired_replicas })
+        })
+        .await
     }
 
     pub(crate) fn time(&self) -> &Time {

@@ -30,6 +30,7 @@ mod error;
 mod layers;
 mod lifecycle;
 mod listen;
+mod metrics;
 mod open;
 mod options;
 mod reaper;

@@ -59,7 +59,12 @@ impl App {
             let id = SandboxId::new(Uuid::new_v4().to_string());
             let settled = app.0.sandbox_waiters.announce(id.clone());
             let (wait, timeout) = (new.wait, new.timeout);
-            let (_draw, sandbox) = app.transact(move |tx| insert(tx, id, &new)).await?;
+            let (draw, sandbox) = app.transact(move |tx| insert(tx, id, &new)).await?;
+            match draw {
+                Draw::Hit => app.0.metrics.count_hit(),
+                Draw::Miss => app.0.metrics.count_miss(),
+                Draw::NoPool => {}
+            }
             if sandbox.state == State::Ready || !wait {
                 return Ok(sandbox);
             }

@@ -123,9 +123,10 @@ impl Supervisor {
         let now = Instant::now();
         let resting: HashSet<PoolId> =
             self.failing.iter().filter(|(_, failing)| failing.retry_at > now).map(|(id, _)| id.clone()).collect();
-        let n_replicas = self.starting.values().filter(|start| start.pool.is_some()).count();
-        let budget = if self.app.0.warm_pools { REPLICA_STARTS.saturating_sub(n_replicas) } else { 0 };
-        match self.app.transact(move |tx| look(tx, budget, &resting)).await {
+        let warming: Vec<(SandboxId, PoolId)> =
+            self.starting.iter().filter_map(|(id, start)| Some((id.clone(), start.pool.clone()?))).collect();
+        let budget = if self.app.0.warm_pools { REPLICA_STARTS.saturating_sub(warming.len()) } else { 0 };
+        match self.app.transact(move |tx| look(tx, budget, resting, &warming)).await {
             Ok(work) => self.begin(work),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the supervisor cannot read the store");
@@ -241,8 +242,21 @@ impl Supervisor {
 }
 
 /// Reads what is to be done, after filling and draining the pools on paper.
-fn look(tx: &Tx<'_>, budget: usize, resting: &HashSet<PoolId>) -> Result<Work, Error> {
+///
+/// A replica among `warming` that is not stored any more has failed, and its task will report so in a moment: its pool
+/// is left alone until then.
+fn look(
+    tx: &Tx<'_>,
+    budget: usize,
+    mut resting: HashSet<PoolId>,
+    warming: &[(SandboxId, PoolId)],
+) -> Result<Work, Error> {
     let mut budget = u32::try_from(budget).unwrap_or(u32::MAX);
+    for (id, pool) in warming {
+        if sandboxes::find_any(tx, id)?.is_none() {
+            resting.insert(pool.clone());
+        }
+    }
     for pool in pools::to_adjust(tx)? {
         if pool.members > pool.replicas {
             sandboxes::drop_replicas(tx, &pool.pool_id, pool.members - pool.replicas)?;

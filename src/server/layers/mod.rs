@@ -2,3 +2,5 @@
 
 pub(crate) mod access;
 pub(crate) mod faults;
+pub(crate) mod observe;
+mod rule;

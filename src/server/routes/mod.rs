@@ -2,14 +2,14 @@
 //!
 //! [`table`] lists the operations; [`decode`] is how bodies and queries are read.
 
-mod admin;
+pub(crate) mod admin;
 mod boxes;
 mod dataplane;
 mod decode;
 mod object;
 mod pools;
 mod query;
-mod system;
+pub(crate) mod system;
 pub(crate) mod table;
 mod templates;
 mod usage;
@@ -17,4 +17,3 @@ mod volumes;
 
 pub(crate) use decode::Body;
 pub(crate) use object::{Held, Named};
-pub(crate) use system::health;

@@ -1,1 +1,246 @@
-//! A scripted runtime for tests.
+//! A runtime for tests: it runs nothing, does as it was told, and records what was asked of it.
+//!
+//! [`FakeRuntime`] is set up with delays and failures before the server starts, and can be asked and told more while it
+//! runs. Commands in its sandboxes follow a small script language, see [`FakeRuntime`]; files live in memory; every
+//! port answers with what it is sent.
+
+mod command;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::{DialError, ExecError, ExecSpec, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream};
+use crate::types::SandboxId;
+
+/// A runtime for tests. Clones are the same runtime.
+///
+/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits,
+/// `cat` writes out what comes in until it is killed, `exit CODE` ends. A command without `exit` ends with 0; a killed
+/// one with 137.
+#[derive(Clone, Default)]
+pub struct FakeRuntime {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    commands: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    start_delay: Duration,
+    failures: HashMap<String, (LaunchError, Option<u32>)>,
+    keep_running: bool,
+    calls: Vec<Call>,
+    running: BTreeMap<SandboxId, Arc<FakeInstance>>,
+}
+
+/// Something that was asked of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Call {
+    /// To fetch an image.
+    Prepare(String),
+    /// To start a sandbox.
+    Launch(SandboxId),
+    /// To find sandboxes of an earlier run again.
+    Recover(Vec<SandboxId>),
+    /// To end a sandbox.
+    Destroy(SandboxId),
+    /// To clear away what a sandbox left.
+    Discard(SandboxId),
+    /// To run a command.
+    Exec(SandboxId, Vec<String>),
+}
+
+impl FakeRuntime {
+    /// Makes a runtime that starts everything at once.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long a start takes.
+    pub fn set_start_delay(&self, delay: Duration) {
+        self.shared.state().start_delay = delay;
+    }
+
+    /// Lets starts from an image fail: the next `count` ones, or all of them.
+    pub fn fail_image(&self, image: &str, error: LaunchError, count: Option<u32>) {
+        self.shared.state().failures.insert(image.to_owned(), (error, count));
+    }
+
+    /// Lets sandboxes go on running when the server ends, so that the next one recovers them.
+    pub fn keep_running(&self) {
+        self.shared.state().keep_running = true;
+    }
+
+    /// Returns what was asked so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.state().calls.clone()
+    }
+
+    /// Returns the sandboxes that run.
+    pub fn running(&self) -> BTreeSet<SandboxId> {
+        self.shared.state().running.keys().cloned().collect()
+    }
+
+    /// Lets a sandbox end by itself. Returns whether it ran.
+    pub fn end(&self, id: &SandboxId, reason: &str) -> bool {
+        let instance = self.shared.state().running.remove(id);
+        instance.is_some_and(|instance| instance.ended.send_replace(Some(reason.to_owned())).is_none())
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes one of the failures that are due for an image.
+    fn failure(&mut self, image: &str) -> Option<LaunchError> {
+        let (error, count) = self.failures.get_mut(image)?;
+        match count {
+            Some(0) => None,
+            Some(left) => {
+                *left -= 1;
+                Some(error.clone())
+            }
+            None => Some(error.clone()),
+        }
+    }
+}
+
+impl Runtime for FakeRuntime {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn prepare<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {
+        Box::pin(async move {
+            self.shared.state().calls.push(Call::Prepare(image.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn launch<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        spec: &'a LaunchSpec,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, LaunchError>> {
+        Box::pin(async move {
+            let delay = {
+                let mut state = self.shared.state();
+                state.calls.push(Call::Launch(id.clone()));
+                state.start_delay
+            };
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let mut state = self.shared.state();
+            if let Some(error) = state.failure(&spec.image) {
+                return Err(error);
+            }
+            let instance = Arc::new(FakeInstance {
+                id: id.clone(),
+                shared: Arc::clone(&self.shared),
+                files: Mutex::default(),
+                ended: watch::Sender::new(None),
+            });
+            state.running.insert(id.clone(), Arc::clone(&instance));
+            Ok(instance as Arc<dyn Instance>)
+        })
+    }
+
+    fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
+        Box::pin(async move {
+            let mut state = self.shared.state();
+            state.calls.push(Call::Recover(ids.to_vec()));
+            let keep = state.keep_running;
+            state.running.retain(|id, _| keep && ids.contains(id));
+            let running = state.running.iter();
+            running.map(|(id, instance)| (id.clone(), Arc::clone(instance) as Arc<dyn Instance>)).collect()
+        })
+    }
+
+    fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
+        Box::pin(async move { self.shared.state().calls.push(Call::Discard(id.clone())) })
+    }
+}
+
+/// A sandbox that is only recorded.
+struct FakeInstance {
+    id: SandboxId,
+    shared: Arc<Shared>,
+    files: Mutex<HashMap<String, Bytes>>,
+    /// Why it ended by itself, once it has.
+    ended: watch::Sender<Option<String>>,
+}
+
+impl FakeInstance {
+    fn files(&self) -> MutexGuard<'_, HashMap<String, Bytes>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Instance for FakeInstance {
+    fn exec(&self, spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>> {
+        Box::pin(async move {
+            if self.ended.borrow().is_some() {
+                return Err(ExecError::Ended);
+            }
+            self.shared.state().calls.push(Call::Exec(self.id.clone(), spec.argv.clone()));
+            Ok(command::run(&spec, &self.shared.commands))
+        })
+    }
+
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>> {
+        let missing = || FileError::Io(io::Error::from(io::ErrorKind::NotFound));
+        Box::pin(async move { self.files().get(path).cloned().ok_or_else(missing) })
+    }
+
+    fn write<'a>(&'a self, path: &'a str, content: Bytes) -> BoxFuture<'a, Result<(), FileError>> {
+        Box::pin(async move {
+            self.files().insert(path.to_owned(), content);
+            Ok(())
+        })
+    }
+
+    fn dial(&self, _port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
+        Box::pin(async move {
+            let (near, mut far) = tokio::io::duplex(64 << 10);
+            self.shared.commands.spawn(async move {
+                let (mut read, mut write) = tokio::io::split(&mut far);
+                // Ends when the other side is dropped.
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            Ok(Box::new(near) as Box<dyn Stream>)
+        })
+    }
+
+    fn destroy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut state = self.shared.state();
+            state.calls.push(Call::Destroy(self.id.clone()));
+            state.running.remove(&self.id);
+        })
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        let mut ended = self.ended.subscribe();
+        Box::pin(async move {
+            let reason = ended.wait_for(Option::is_some).await.expect("this instance holds the sender");
+            reason.clone().unwrap_or_default()
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! The commands of the fake runtime.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::server::runtime::{Control, ExecSpec, Frame, Session};
+
+const KILLED: i32 = 137;
+
+/// Starts a command on one of the tracker's tasks.
+pub(super) fn run(spec: &ExecSpec, tasks: &TaskTracker) -> Session {
+    let (frames, output) = mpsc::channel(16);
+    let (control, orders) = mpsc::channel(16);
+    let script = spec.argv.last().cloned().unwrap_or_default();
+    tasks.spawn(async move {
+        let code = Command { frames: frames.clone(), orders }.follow(&script).await;
+        // Nobody is left to be told when the session was dropped.
+        let _ = frames.send(Frame::Exit(code)).await;
+    });
+    Session { pid: 2, output, control }
+}
+
+struct Command {
+    frames: mpsc::Sender<Frame>,
+    orders: mpsc::Receiver<Control>,
+}
+
+/// The command is over, with this code.
+struct Ended(i32);
+
+impl Command {
+    async fn follow(mut self, script: &str) -> i32 {
+        for step in script.lines() {
+            if let Err(Ended(code)) = self.step(step).await {
+                return code;
+            }
+        }
+        0
+    }
+
+    async fn step(&mut self, step: &str) -> Result<(), Ended> {
+        let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
+        match word {
+            "out" => self.write(Frame::Stdout(Bytes::copy_from_slice(rest.as_bytes()))).await,
+            "err" => self.write(Frame::Stderr(Bytes::copy_from_slice(rest.as_bytes()))).await,
+            "sleep" => self.sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await,
+            "cat" => self.cat().await,
+            "exit" => Err(Ended(rest.parse().unwrap_or(0))),
+            _ => Err(Ended(127)),
+        }
+    }
+
+    async fn write(&mut self, frame: Frame) -> Result<(), Ended> {
+        self.frames.send(frame).await.map_err(|_| Ended(KILLED))
+    }
+
+    async fn sleep(&mut self, duration: Duration) -> Result<(), Ended> {
+        let over = tokio::time::sleep(duration);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                order = self.orders.recv() => match order {
+                    Some(Control::Input(_)) => {}
+                    Some(Control::Kill) | None => return Err(Ended(KILLED)),
+                },
+            }
+        }
+    }
+
+    async fn cat(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.orders.recv().await {
+                Some(Control::Input(bytes)) => self.write(Frame::Stdout(bytes)).await?,
+                Some(Control::Kill) | None => return Err(Ended(KILLED)),
+            }
+        }
+    }
+}

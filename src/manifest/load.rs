@@ -38,7 +38,7 @@ pub struct Limits {
     /// Bytes of one document. Default 1 MiB: the parser holds back a flow collection until it has seen its end, at a
     /// hundred times its size, and one document is one object.
     pub document_bytes: usize,
-    /// How deep collections are nested, with aliases resolved. Default 64.
+    /// How deep collections are nested, with aliases resolved; in brackets at most 255 whatever is said. Default 64.
     pub depth: usize,
     /// Values (keys count too) in one file. Default 5,000,000.
     pub nodes: usize,

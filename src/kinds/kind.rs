@@ -103,6 +103,8 @@ pub struct KindInfo {
     pub expires: bool,
     /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.
     pub ready_timeout: Duration,
+    /// How long servers are known to be willing to wait, shortest and longest. They own the limit.
+    pub ready_timeout_limits: (Duration, Duration),
 }
 
 /// What a create needs beside the spec.

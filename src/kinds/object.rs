@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::kind::{Key, KindId, Lookup};
+use super::kind::{Key, KindId, KindInfo, Lookup};
 use super::read::{self, code};
 use super::spec::Spec;
 use crate::manifest::{Diagnostic, Diagnostics, Document, Documents, Fields, Node, SourceId, Span, suggest};
@@ -244,7 +244,7 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
         lifecycle.prevent_destroy = keep(node.boolean("`prevent_destroy`", out), &mut ok);
     }
     lifecycle.renamed_from = renamed_from.and_then(|node| some(read_renamed_from(node, out), &mut ok));
-    lifecycle.timeout = timeout.and_then(|node| some(read::duration(node, out), &mut ok)).map(Timeout);
+    lifecycle.timeout = timeout.and_then(|node| some(read_timeout(node, info, out), &mut ok));
     lifecycle.replace = replace.and_then(|node| {
         let choices = [("rolling", Replace::Rolling), ("recreate", Replace::Recreate)];
         some(choice(node, "`replace`", &choices, out), &mut ok)
@@ -272,6 +272,19 @@ fn some<T>(value: Option<T>, ok: &mut bool) -> Option<T> {
 
 fn keep<T: Default>(value: Option<T>, ok: &mut bool) -> T {
     some(value, ok).unwrap_or_default()
+}
+
+fn read_timeout(node: &Node, info: Option<&KindInfo>, out: &mut Diagnostics) -> Option<Timeout> {
+    let timeout = read::duration(node, out)?;
+    if let Some(info) = info {
+        let (shortest, longest) = info.ready_timeout_limits;
+        if timeout < shortest || timeout > longest {
+            let limits = format!("servers are known to wait {} to {} s", shortest.as_secs(), longest.as_secs());
+            let message = format!("{limits} for a {}", info.singular);
+            out.push(Diagnostic::warning(code::SERVER_LIMIT, message).primary(node.span, "the server may refuse this"));
+        }
+    }
+    Some(Timeout(timeout))
 }
 
 /// `none` is the word for "from nothing", so no object of that name can be renamed.

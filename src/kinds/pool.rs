@@ -41,6 +41,7 @@ impl Kind for PoolKind {
         outlives_its_source: false,
         expires: false,
         ready_timeout: Duration::from_mins(10),
+        ready_timeout_limits: (Duration::from_secs(10), Duration::from_mins(10)),
     };
 
     const FIELDS: &'static [Field] = &[

@@ -193,6 +193,19 @@ spec: {image: python}
 }
 
 #[test]
+fn limits_that_the_server_owns_are_warnings() {
+    let (objects, diagnostics) = decoded(
+        "{apiVersion: sbx/v1, kind: Volume, metadata: {name: a}, spec: {size: 1Gi}, lifecycle: {timeout: 10m}}\n---\n\
+         {apiVersion: sbx/v1, kind: Pool, metadata: {name: a}, spec: {template_name: t, replicas: 5}, \
+         lifecycle: {timeout: 10m}}",
+    );
+    assert_eq!(objects.len(), 2);
+    let messages: Vec<_> = diagnostics.warnings().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(messages, ["servers are known to wait 5 to 300 s for a volume"]);
+    assert!(!diagnostics.has_errors());
+}
+
+#[test]
 fn two_objects_are_not_renamed_from_one() {
     let volume = |name: &str, from: &str| {
         format!(

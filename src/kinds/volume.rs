@@ -36,6 +36,7 @@ impl Kind for VolumeKind {
         outlives_its_source: false,
         expires: false,
         ready_timeout: Duration::from_mins(5),
+        ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),
     };
 
     const FIELDS: &'static [Field] = &[Field {

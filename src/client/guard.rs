@@ -10,8 +10,9 @@ use super::handle::Sandbox;
 
 /// A sandbox that is deleted when it is closed, or else when it is dropped.
 ///
-/// [`SandboxGuard::close`] deletes it and says whether that worked. Dropping hands the deletion to a task that the client
-/// owns; [`Client::close`](super::Client::close) waits for it, and a program that ends before leaves the sandbox behind.
+/// [`SandboxGuard::close`] deletes it and says whether that worked. Dropping hands the deletion to a task that the
+/// client owns; [`Client::close`](super::Client::close) waits for it, and a program that ends before leaves the sandbox
+/// behind.
 #[derive(Debug)]
 #[must_use = "a guard that is dropped deletes its sandbox"]
 pub struct SandboxGuard {

@@ -22,9 +22,9 @@
 //! * [`Transport`] is the one port below: HTTP, or a server in the same process.
 //!
 //! A call is repeated where that is safe: the operation has the same effect twice, or the server refused it without
-//! doing anything, or looking has shown that there was no effect. So nothing is created twice, and a create whose answer
-//! was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle. Dropping the future of a
-//! write leaves open whether it had its effect; dropping that of a read changes nothing.
+//! doing anything, or looking has shown that there was no effect. So nothing is created twice, and a create whose
+//! answer was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle. Dropping the
+//! future of a write leaves open whether it had its effect; dropping that of a read changes nothing.
 //!
 //! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
 

@@ -31,8 +31,8 @@ pub(super) trait Object: DeserializeOwned + Send + 'static {
     fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped>;
 }
 
-/// Returns whether no further field of an object contradicts what was asked for. A server need not give back a field that
-/// it does not know.
+/// Returns whether no further field of an object contradicts what was asked for. A server need not give back a field
+/// that it does not know.
 pub(super) fn has_extra(found: &Extra, asked: &Extra) -> bool {
     asked.iter().all(|(key, value)| found.get(key).is_none_or(|found| found == value))
 }

@@ -84,8 +84,8 @@ impl<T: Object> Pages<T> {
             // Published as "the offset of the next page", and by others sent as the offset of this one.
             return Next::Page;
         }
-        // A server may give shorter pages than it is asked for, so a page is the last if it is shorter than another was,
-        // or shorter than any server's page.
+        // A server may give shorter pages than it is asked for, so a page is the last if it is shorter than another
+        // was, or shorter than any server's page.
         if len < self.longest_page.max(ListQuery::DEFAULT_LIMIT) { Next::End } else { Next::Page }
     }
 }

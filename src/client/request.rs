@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::{Detail, Error, Mapped, Resource};
 use super::object::Object;
 use crate::types::Name;
-use crate::wire::{ListQuery, route};
+use crate::wire::route;
 
 /// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -71,8 +71,7 @@ impl Operation {
 impl Request {
     /// `GET` of one page of a list.
     pub(super) fn list<T: Object>(limit: u64, offset: u64) -> Self {
-        let query = ListQuery { limit: Some(limit), offset: Some(offset), ..ListQuery::default() };
-        let path = format!("{}?{}", T::COLLECTION, encode_query(&query));
+        let path = format!("{}?limit={limit}&offset={offset}", T::COLLECTION);
         Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, path)
     }
 
@@ -181,16 +180,6 @@ fn path(route: &str, name: &str) -> Option<String> {
         return None;
     }
     Some(route.replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string()))
-}
-
-fn encode_query(query: &ListQuery) -> String {
-    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [("limit", query.limit), ("offset", query.offset)] {
-        if let Some(value) = value {
-            pairs.append_pair(name, &value.to_string());
-        }
-    }
-    pairs.finish()
 }
 
 impl fmt::Display for Operation {

@@ -201,8 +201,8 @@ impl Client {
         self.link().delete::<wire::Sandbox>(name).await
     }
 
-    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be, which after
-    /// a lost answer may be what the first attempt deleted.
+    /// Deletes several sandboxes in one request (`POST /boxes/batch-delete`). What is skipped is said to be; after a
+    /// lost answer, that may be what the first attempt deleted.
     pub async fn delete_sandboxes(&self, names: &[impl AsRef<str>]) -> Result<BatchDeleted, Error> {
         let body = BatchDelete { names: names.iter().map(|name| name.as_ref().to_owned()).collect() };
         self.link().fetch(&Request::delete_many::<wire::Sandbox>(route::SANDBOXES_BATCH_DELETE, &body)).await

@@ -28,7 +28,8 @@ const MAX_EXPIRES_IN: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServiceOptions {
-    /// For how long each URL holds: 600 s by default, 1 s to a day, sent in seconds. It is replaced 30 s before its end.
+    /// For how long each URL holds: 600 s by default, 1 s to a day, sent in seconds. It is replaced 30 s before its
+    /// end.
     pub expires_in: Duration,
 }
 
@@ -146,8 +147,10 @@ impl ServiceUrl {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::service`], when the URL had to be replaced; [`Kind::Connection`](super::Kind::Connection), [`Kind::TransportTimeout`](super::Kind::TransportTimeout)
-    /// and [`Kind::Transport`](super::Kind::Transport) when the service gave no answer; [`Kind::InvalidArgument`](super::Kind::InvalidArgument) for a path that makes no URL.
+    /// * Those of [`Client::service`], when the URL had to be replaced.
+    /// * [`Kind::InvalidArgument`](super::Kind::InvalidArgument): the path makes no URL.
+    /// * [`Kind::Connection`](super::Kind::Connection), [`Kind::TransportTimeout`](super::Kind::TransportTimeout),
+    ///   [`Kind::Transport`](super::Kind::Transport): the service gave no answer.
     pub async fn request(
         &self,
         method: Method,

@@ -57,7 +57,6 @@ pub(in crate::client) fn from_answer(request: &Request, status: StatusCode, deta
     if mapped.kind.is_a(Kind::QuotaExceeded) {
         inner.quota = detail.message.as_deref().and_then(QuotaType::from_message);
     }
-    // A volume's resize error is about no field, whatever the body says (contract section 2.3): shape A has none.
     inner.field = detail.field();
     inner.error_type = mapped.error_type.or(detail.error_type);
     inner.details = detail.items;

@@ -158,8 +158,9 @@ async fn templates_are_compared_by_what_they_mean() {
             .volume_mount(&name("b"), "/b");
         server.client().create_template(&name("t"), "python", options).await
     };
-    let same = r#"{"image":"docker.io/library/python:latest","resources":{"cpu":"500m","memory":"1024Mi","storage":"5Gi"},
-        "volume_mounts":[{"volume_name":"b","mount_path":"/b"},{"volume_name":"a","mount_path":"/a"}],"registry_id":1}"#;
+    let same = r#"{"image":"docker.io/library/python:latest","registry_id":1,
+            "resources":{"cpu":"500m","memory":"1024Mi","storage":"5Gi"},
+            "volume_mounts":[{"volume_name":"b","mount_path":"/b"},{"volume_name":"a","mount_path":"/a"}]}"#;
     create(same).await.expect("spelling, order and what was not asked for do not matter");
 
     let different = [

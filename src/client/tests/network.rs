@@ -1,5 +1,10 @@
 //! Real HTTP, against a listener on the loopback interface.
 
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -98,6 +103,50 @@ async fn an_answer_that_does_not_come_may_follow_an_effect() {
     }
 }
 
+/// A certificate authority made for these tests, and what it signed for `127.0.0.1`; all of it holds until 2120.
+const CA: &[u8] = include_bytes!("tls/ca.pem");
+const CERTIFICATE: &[u8] = include_bytes!("tls/server.pem");
+const KEY: &[u8] = include_bytes!("tls/server.key.der");
+
+/// Answers one request over TLS. Blocking, since `rustls` by itself is.
+fn serve_tls(listener: &std::net::TcpListener) -> std::io::Result<()> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+    let key = PrivateKeyDer::try_from(KEY).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
+        .expect("the key is the certificate's");
+    let connection = rustls::ServerConnection::new(Arc::new(config)).expect("a good configuration");
+    let mut stream = rustls::StreamOwned::new(connection, listener.accept()?.0);
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        request.push(byte[0]);
+    }
+    stream.write_all(OK.as_bytes())?;
+    stream.flush()
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_through_the_ca_file_only() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let server = std::thread::spawn(move || [serve_tls(&listener), serve_tls(&listener)]);
+
+    let config = || Config::new(format!("https://{address}")).max_retries(0);
+    let trusting = Client::new(config().ca_certificate(CA)).expect("the certificates are good");
+    assert_eq!(trusting.usage().await.expect("200").volumes_used, 3);
+    // Another authority in the file, so that the test does not depend on what the machine trusts.
+    let wary = Client::new(config().ca_certificate(CERTIFICATE)).expect("the certificates are good");
+    let error = wary.usage().await.expect_err("an unknown authority");
+    assert_eq!((error.kind(), error.is_retryable()), (Kind::Connection, true), "{error:?}");
+
+    let [first, second] = server.join().expect("it does not panic");
+    assert!(first.is_ok() && second.is_err(), "the key is sent only over a connection that is trusted");
+}
+
 #[tokio::test]
 async fn a_failed_handshake_has_no_effect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -108,7 +157,7 @@ async fn a_failed_handshake_has_no_effect() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("the client reads");
     });
     // The extra certificate makes the test independent of what the machine trusts.
-    let config = Config::new(format!("https://{address}")).ca_certificate(include_bytes!("ca.pem")).max_retries(0);
+    let config = Config::new(format!("https://{address}")).ca_certificate(CA).max_retries(0);
     let error = Client::new(config).expect("the certificate is good").delete_volume("v").await.expect_err("no TLS");
     assert_eq!((error.kind(), error.is_ambiguous()), (Kind::Connection, false), "{error:?}");
 }

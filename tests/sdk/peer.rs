@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::install::Sdk;
 use crate::program::{run as run_program, suites};
 use crate::report::{Outcome, Report};
-use crate::server::Server;
+use crate::server::{API_KEY, Server};
 
 /// What `sbx plan` has to say after the module `changes`: kind, name, action and, for a change, its fields.
 const CHANGES: &[(&str, &str, &str, &[&str])] = &[
@@ -108,7 +108,7 @@ impl Peer<'_> {
             .current_dir(self.server.folder())
             .env("HOME", self.server.folder())
             .env("LANGSMITH_ENDPOINT", self.server.url())
-            .env("LANGSMITH_API_KEY", self.server.api_key())
+            .env("LANGSMITH_API_KEY", API_KEY)
             .env("SBX_EXPECTED", suites().join("workspace/expected.json"));
         let output = run_program(command)?;
         Ok(Output {

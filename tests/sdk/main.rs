@@ -16,17 +16,24 @@ mod server;
 
 use std::process::ExitCode;
 
+use install::Sdk;
 use report::Report;
 
 fn main() -> ExitCode {
     report::self_test();
     let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let requires_all = std::env::var("SBX_REQUIRE_ALL").is_ok_and(|value| value == "1");
-    let mut report = Report::new(requires_all);
-    for sdk in install::SDKS {
-        if words.is_empty() || words.iter().any(|word| sdk.name.contains(word.as_str())) {
-            peer::run(sdk, &mut report);
-        }
+    let is_wanted = |sdk: &&Sdk| words.is_empty() || words.iter().any(|word| sdk.name.contains(word.as_str()));
+    let sdks: Vec<_> = install::SDKS.iter().filter(is_wanted).collect();
+    assert!(!sdks.is_empty(), "no SDK has {words:?} in its name");
+
+    let mut report = Report::new(requires_all());
+    for sdk in sdks {
+        peer::run(sdk, &mut report);
     }
     report.finish()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a harness is told by its environment what the machine has")]
+fn requires_all() -> bool {
+    std::env::var("SBX_REQUIRE_ALL").is_ok_and(|value| value == "1")
 }

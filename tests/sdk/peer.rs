@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::install::Sdk;
 use crate::program::{run as run_program, suites};
 use crate::report::{Outcome, Report};
-use crate::server::Server;
+use crate::server::{API_KEY, Server};
 
 /// What `sbx plan` has to say after the module `changes`: kind, name, action and, for a change, its fields.
 const CHANGES: &[(&str, &str, &str, &[&str])] = &[
-    ("Volume", "datasets", "blocked", &["size"]),
+    ("Volume", "archive", "blocked", &["size"]),
     ("Volume", "scratch", "create", &[]),
     ("Template", "plain", "create", &[]),
     ("Pool", "plain-warm", "replace", &["template_name"]),
@@ -108,7 +108,7 @@ impl Peer<'_> {
             .current_dir(self.server.folder())
             .env("HOME", self.server.folder())
             .env("LANGSMITH_ENDPOINT", self.server.url())
-            .env("LANGSMITH_API_KEY", self.server.api_key())
+            .env("LANGSMITH_API_KEY", API_KEY)
             .env("SBX_EXPECTED", suites().join("workspace/expected.json"));
         let output = run_program(command)?;
         Ok(Output {
@@ -126,28 +126,24 @@ fn expect_code(output: &Output, code: i32) -> Result<(), String> {
     Err(format!("exit code {:?} instead of {code}\n{}{}", output.code, output.stdout, output.stderr))
 }
 
-/// Compares the plan's steps, without those that keep something, with [`CHANGES`].
+/// Compares the plan's changes, without the objects that stay as they are, with [`CHANGES`].
 fn expect_changes(plan: &str) -> Result<(), String> {
     let plan: Value = serde_json::from_str(plan).map_err(|error| format!("the plan is not JSON: {error}\n{plan}"))?;
-    let steps = plan["steps"].as_array().ok_or_else(|| format!("the plan has no steps: {plan}"))?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut found: Vec<_> = steps
-        .iter()
-        .filter(|step| step["action"] != "keep")
-        .map(|step| {
-            let fields = step["changes"].as_array().into_iter().flatten().map(|change| text(&change["field"]));
-            let fields = if step["action"] == "create" { Vec::new() } else { fields.collect() };
-            (text(&step["kind"]), text(&step["name"]), text(&step["action"]), fields)
-        })
-        .collect();
+    let changes = plan["changes"].as_array().ok_or_else(|| format!("the plan has no changes: {plan}"))?;
+    let changes = changes.iter().filter(|change| change["action"] != "keep");
+    let mut found: Vec<_> = changes.map(summary).collect();
     found.sort();
-    let mut expected: Vec<_> = CHANGES
-        .iter()
-        .map(|(kind, name, action, fields)| {
-            let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
-            (kind.to_string(), name.to_string(), action.to_string(), fields)
-        })
-        .collect();
+    let mut expected: Vec<_> =
+        CHANGES.iter().map(|(kind, name, action, fields)| format!("{action} {kind}/{name} {fields:?}")).collect();
     expected.sort();
     if found == expected { Ok(()) } else { Err(format!("expected {expected:#?}\nfound {found:#?}\nin {plan:#}")) }
+}
+
+/// Says what a change is; the fields of an object that does not exist yet are no changes.
+fn summary(change: &Value) -> String {
+    let text = |key: &str| change[key].as_str().unwrap_or_default();
+    let fields = change["fields"].as_array().map_or(&[][..], Vec::as_slice);
+    let is_new = change["action"] == "create";
+    let paths: Vec<_> = fields.iter().filter(|_| !is_new).filter_map(|field| field["path"].as_str()).collect();
+    format!("{} {}/{} {paths:?}", text("action"), text("kind"), text("name"))
 }

@@ -39,23 +39,22 @@ impl Report {
     }
 
     fn closing(&self) -> (String, bool) {
-        let mut text = String::new();
-        let (mut passed, mut failed, mut not_run) = (0, 0, String::new());
+        let mut failures = Vec::new();
+        let mut not_run = Vec::new();
         for (name, outcome) in &self.ended {
             match outcome {
-                Outcome::Passed => passed += 1,
-                Outcome::Failed { reason } => {
-                    failed += 1;
-                    text += &format!("\n---- {name}\n{}\n", reason.trim_end());
-                }
-                Outcome::NotRun { reason } => not_run += &format!("not run: {name} ({reason})\n"),
+                Outcome::Passed => {}
+                Outcome::Failed { reason } => failures.push(format!("\n---- {name}\n{}\n", reason.trim_end())),
+                Outcome::NotRun { reason } => not_run.push(format!("not run: {name} ({reason})\n")),
             }
         }
-        let skipped = not_run.lines().count();
-        text += &format!("\n{passed} passed, {failed} failed, {skipped} skipped\n{not_run}");
+        let (failed, skipped) = (failures.len(), not_run.len());
+        let passed = self.ended.len() - failed - skipped;
         if self.requires_all && skipped > 0 {
-            text += "SBX_REQUIRE_ALL=1 is set: what did not run has failed\n";
+            not_run.push("SBX_REQUIRE_ALL=1 is set: what did not run has failed\n".to_owned());
         }
+        let count = format!("\n{passed} passed, {failed} failed, {skipped} skipped\n");
+        let text = [failures.concat(), count, not_run.concat()].concat();
         (text, failed == 0 && !(self.requires_all && skipped > 0))
     }
 }

@@ -7,17 +7,19 @@ use sbx::types::Secret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const API_KEY: &str = "the-key-of-the-suites";
+/// The only key that the server takes.
+pub(crate) const API_KEY: &str = "the-key-of-the-suites";
 
 /// Quotas that the suites know by heart: 40 sandboxes, 20 volumes, 100 cores, 100Gi of memory and 1Ti of storage.
 fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.sandboxes = 40;
-    limits.volumes = 20;
-    limits.cpu_millicores = 100_000;
-    limits.memory_bytes = 100 << 30;
-    limits.storage_bytes = 1 << 40;
-    limits
+    Limits {
+        sandboxes: 40,
+        volumes: 20,
+        cpu_millicores: 100_000,
+        memory_bytes: 100 << 30,
+        storage_bytes: 1 << 40,
+        ..Limits::default()
+    }
 }
 
 /// A server on a free port, with its data in a folder of its own. It ends when it is dropped.
@@ -41,11 +43,6 @@ impl Server {
     /// Returns what `LANGSMITH_ENDPOINT` has to be.
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-
-    /// Returns the only key that it takes.
-    pub(crate) fn api_key(&self) -> &str {
-        API_KEY
     }
 
     /// Returns a folder where programs that talk to it may leave what they like.

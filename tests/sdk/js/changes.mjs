@@ -4,7 +4,7 @@ export const scenarios = {
   async one_change_of_each_sort({ client }) {
     await client.createVolume("not-declared", { size: "1Gi" });
     await client.deleteVolume("scratch");
-    await client.updateVolume("datasets", { size: "30Gi" });
+    await client.updateVolume("archive", { size: "30Gi" });
     await client.updateTemplate("plain", { newName: "plain-moved" });
     await client.updatePool("worker-warm", { replicas: 3 });
     await client.updateSandbox("box-1", { ttlSeconds: 7200 });

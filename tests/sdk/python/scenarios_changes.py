@@ -10,7 +10,7 @@ class Changes(Sync, unittest.TestCase):
         client = self.open_client()
         client.create_volume("not-declared", "1Gi")
         client.delete_volume("scratch")
-        client.update_volume("datasets", size="30Gi")
+        client.update_volume("archive", size="30Gi")
         client.update_template("plain", new_name="plain-moved")
         client.update_pool("worker-warm", replicas=3)
         client.update_sandbox("box-1", ttl_seconds=7200)

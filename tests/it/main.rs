@@ -1,6 +1,7 @@
 //! The one integration-test binary: the public library and the program as their users see them.
 
 mod apply;
+mod cases;
 mod cli;
 mod dependencies;
 mod docs;

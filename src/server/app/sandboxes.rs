@@ -104,6 +104,19 @@ impl App {
         if sandbox.state == State::Ready { Ok(sandbox) } else { Err(Error::NotReady { name: display_name(&sandbox) }) }
     }
 
+    /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
+    pub(super) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
+        let id = id.clone();
+        self.transact(move |tx| {
+            let Some(mut sandbox) = sandboxes::find_any(tx, &id)? else { return Ok(()) };
+            sandbox.last_activity_at = tx.now();
+            sandboxes::update(tx, &sandbox)?;
+            tx.moves_deadline();
+            Ok(())
+        })
+        .await
+    }
+
     /// Returns a page of the sandboxes, replicas of pools left out (contract G20).
     pub(crate) async fn sandboxes(&self, options: ListOptions) -> Result<Page<Sandbox>, Error> {
         self.transact(move |tx| Ok(sandboxes::list(tx, &options)?)).await

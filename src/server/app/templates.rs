@@ -23,7 +23,7 @@ pub(crate) struct NewTemplate {
 #[derive(Debug)]
 pub(crate) struct NewMount {
     pub(crate) volume_name: String,
-    pub(crate) mount_path: String,
+    pub(crate) path: String,
 }
 
 impl App {
@@ -111,5 +111,5 @@ fn resolve(tx: &Tx<'_>, mount: NewMount) -> Result<Mount, Error> {
     let Some(volume) = volumes::find(tx, &mount.volume_name)? else {
         return Err(Error::UnknownReference { kind: Kind::Volume, name: mount.volume_name });
     };
-    Ok(Mount { volume_id: volume.id, volume_name: volume.name, mount_path: mount.mount_path })
+    Ok(Mount { volume_id: volume.id, volume_name: volume.name, path: mount.path })
 }

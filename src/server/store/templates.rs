@@ -34,7 +34,7 @@ pub(crate) struct Resources {
 pub(crate) struct Mount {
     pub(crate) volume_id: VolumeId,
     pub(crate) volume_name: Name,
-    pub(crate) mount_path: String,
+    pub(crate) path: String,
 }
 
 const SELECT: &str = "SELECT id, name, image, cpu, memory, storage, extra, created_at, updated_at FROM templates";
@@ -54,7 +54,7 @@ pub(crate) fn insert(connection: &Connection, template: &Template) -> Result<(),
     ])?;
     let mut statement = connection.prepare_cached("INSERT INTO template_mounts VALUES (?, ?, ?, ?)")?;
     for (position, mount) in template.mounts.iter().enumerate() {
-        statement.execute(params![template.id, position, mount.volume_id, mount.mount_path])?;
+        statement.execute(params![template.id, position, mount.volume_id, mount.path])?;
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ fn mounts(connection: &Connection, id: &TemplateId) -> Result<Vec<Mount>, Error>
          WHERE m.template_id = ? ORDER BY m.position",
     )?;
     let mounts = statement
-        .query_map([id], |row| Ok(Mount { volume_id: row.get(0)?, volume_name: row.get(1)?, mount_path: row.get(2)? }))?
+        .query_map([id], |row| Ok(Mount { volume_id: row.get(0)?, volume_name: row.get(1)?, path: row.get(2)? }))?
         .collect::<Result<_, _>>()?;
     Ok(mounts)
 }

@@ -2,6 +2,7 @@
 
 mod errors;
 mod faults;
-mod harness;
+pub(in crate::server) mod harness;
 mod lifecycle;
 mod objects;
+mod restart;

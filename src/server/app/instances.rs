@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{App, Error};
-use crate::server::lifecycle::State;
 use crate::server::runtime::Instance;
-use crate::server::store::sandboxes;
 use crate::types::SandboxId;
 
 /// The handles of the sandboxes that run, and which ones are wanted.
@@ -76,13 +74,7 @@ impl App {
         let mut changes = self.0.instances.changes.subscribe();
         loop {
             changes.borrow_and_update();
-            let of = id.clone();
-            let sandbox = self.transact(move |tx| Ok(sandboxes::find(tx, of.as_str())?)).await?;
-            match sandbox.map(|sandbox| sandbox.state) {
-                Some(State::Ready) => {}
-                Some(_) => return Err(Error::NotReady { name: id.to_string() }),
-                None => return Err(Error::NotFound { kind: super::Kind::Sandbox, name: id.to_string() }),
-            }
+            Self::only_ready(self.sandbox_by_id(id.clone()).await?)?;
             if let Some(instance) = self.0.instances.of(id) {
                 return Ok(instance);
             }

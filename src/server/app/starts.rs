@@ -64,8 +64,8 @@ impl App {
     async fn launch_spec(&self, id: &SandboxId) -> Result<Option<LaunchSpec>, Error> {
         let id = id.clone();
         self.transact(move |tx| {
-            let Some(sandbox) = sandboxes::find_any(tx, &id)? else { return Ok(None) };
-            let template = templates::find(tx, sandbox.template_id.as_str())?;
+            let Some(sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(None) };
+            let template = templates::by_id(tx, &sandbox.template_id)?;
             Ok(template.map(|template| LaunchSpec {
                 image: template.image,
                 cpu: template.resources.cpu,
@@ -119,7 +119,7 @@ impl App {
         }
         let of = id.clone();
         let recorded = self.transact(move |tx| {
-            let Some(mut sandbox) = sandboxes::find_any(tx, &of)? else { return Ok(()) };
+            let Some(mut sandbox) = sandboxes::by_id(tx, &of)? else { return Ok(()) };
             let Ok(state) = lifecycle::next(sandbox.state, Event::Ended) else { return Ok(()) };
             tx.sets_off_work();
             if sandbox.pool_id.is_some() {
@@ -163,7 +163,7 @@ fn record_start(
     started: bool,
     message: Option<String>,
 ) -> Result<Option<Recorded>, Error> {
-    let Some(mut sandbox) = sandboxes::find_any(tx, id)? else { return Ok(None) };
+    let Some(mut sandbox) = sandboxes::by_id(tx, id)? else { return Ok(None) };
     let event = if started { Event::Started } else { Event::StartFailed };
     let Ok(state) = lifecycle::next(sandbox.state, event) else { return Ok(None) };
     let pool = sandbox.pool_id.clone();

@@ -249,7 +249,7 @@ fn look(
 ) -> Result<Work, Error> {
     let mut budget = u32::try_from(budget).unwrap_or(u32::MAX);
     for (id, pool) in warming {
-        if sandboxes::find_any(tx, id)?.is_none() {
+        if sandboxes::by_id(tx, id)?.is_none() {
             resting.insert(pool.clone());
         }
     }
@@ -268,7 +268,7 @@ fn look(
 }
 
 fn replica(tx: &Tx<'_>, pool: &Adjustment) -> Result<Sandbox, Error> {
-    let template = super::templates::referred_to(tx, pool.template_id.as_str())?;
+    let template = super::templates::of_stored(tx, &pool.template_id)?;
     Ok(Sandbox {
         id: SandboxId::new(Uuid::new_v4().to_string()),
         name: None,

@@ -61,10 +61,17 @@ pub(crate) fn insert(connection: &Connection, template: &Template) -> Result<(),
 
 /// Finds a template by its name or, when no template has that name, by its id (contract G4).
 pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<Template>, Error> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"))?;
-    let mut rows = statement.query([name_or_id])?;
-    rows.next()?.map(|row| decode(connection, row)).transpose()
+    one(connection, "name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1", name_or_id)
+}
+
+/// Finds a template by its name.
+pub(crate) fn by_name(connection: &Connection, name: &str) -> Result<Option<Template>, Error> {
+    one(connection, "name = ?1", name)
+}
+
+/// Finds a template by its id.
+pub(crate) fn by_id(connection: &Connection, id: &TemplateId) -> Result<Option<Template>, Error> {
+    one(connection, "id = ?1", id.as_str())
 }
 
 /// Returns whether a template has that name.
@@ -117,6 +124,12 @@ pub(crate) fn clear(connection: &Connection) -> Result<(), Error> {
 /// Reads the columns `cpu`, `memory` and `storage`.
 pub(super) fn decode_resources(row: &Row<'_>) -> Result<Resources, Error> {
     Ok(Resources { cpu: parsed(row, "cpu")?, memory: parsed(row, "memory")?, storage: parsed_option(row, "storage")? })
+}
+
+fn one(connection: &Connection, condition: &str, key: &str) -> Result<Option<Template>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| decode(connection, row)).transpose()
 }
 
 fn decode(connection: &Connection, row: &Row<'_>) -> Result<Template, Error> {

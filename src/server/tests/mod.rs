@@ -3,6 +3,8 @@
 mod errors;
 mod faults;
 pub(in crate::server) mod harness;
+mod invariants;
 mod lifecycle;
+mod lists;
 mod objects;
 mod restart;

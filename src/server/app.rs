@@ -13,6 +13,9 @@ mod instances;
 mod pools;
 mod quota;
 mod sandboxes;
+#[cfg_attr(not(test), expect(dead_code, reason = "the data plane's endpoints will be its callers"))]
+mod sessions;
+mod starts;
 mod supervisor;
 mod templates;
 mod transaction;
@@ -20,7 +23,6 @@ mod volumes;
 mod waiters;
 
 pub(crate) use error::{Error, Kind, Quota, Users};
-pub(crate) use instances::Instances;
 pub(crate) use pools::{NewPool, PoolChange};
 pub(crate) use sandboxes::{NewSandbox, SandboxChange, Settled};
 pub(crate) use templates::{NewMount, NewTemplate};
@@ -35,6 +37,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::instances::Instances;
+use self::sessions::Sessions;
 use self::waiters::Waiters;
 use super::clock::Time;
 use super::metrics::{Gauges, Metrics};
@@ -54,6 +58,7 @@ struct Inner {
     limits: Limits,
     runtime: Arc<dyn Runtime>,
     instances: Instances,
+    sessions: Sessions,
     /// Creators that wait for their sandbox to become ready.
     sandbox_waiters: Waiters<SandboxId, Settled>,
     /// Creators that wait for the first replica of their pool.
@@ -106,6 +111,7 @@ impl App {
             limits: parts.limits,
             runtime: parts.runtime,
             instances: Instances::default(),
+            sessions: Sessions::default(),
             sandbox_waiters: Waiters::default(),
             pool_waiters: Waiters::default(),
             signals: Arc::default(),

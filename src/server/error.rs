@@ -31,7 +31,7 @@ impl Failure {
     }
 
     /// Says why the bytes of a body did not arrive.
-    pub(crate) fn unreadable_body(rejection: BytesRejection) -> Self {
+    pub(crate) fn unreadable_body(rejection: &BytesRejection) -> Self {
         match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::Refused(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "The body is too large.".to_owned())

@@ -47,6 +47,7 @@ pub(crate) enum Refusal {
 }
 
 /// Returns the state after `event`.
+#[expect(clippy::match_same_arms, reason = "a table is read row by row: one for each state")]
 pub(crate) fn next(state: State, event: Event) -> Result<State, Refusal> {
     match (state, event) {
         (State::Gone, _) => Err(Refusal::Gone),

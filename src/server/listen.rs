@@ -48,23 +48,30 @@ pub struct Handle {
 /// [`Error::KeyRequired`] for an address that other machines can reach, when there is no key; [`Error::Bind`];
 /// [`Error::DataDirBusy`] when another process has the data, and the others that concern the data.
 pub async fn start(options: Options) -> Result<Handle, Error> {
-    let is_loopback = options.listen.ip().is_loopback();
-    if !is_loopback && options.api_key.is_none() {
+    if !options.listen.ip().is_loopback() && options.api_key.is_none() {
         return Err(Error::KeyRequired { address: options.listen });
     }
+    // The data first: who has it is better to know than that its server has the port, too.
+    let opened = open(&options, true).await?;
+    let app = opened.app.clone();
+    let listening = listen(options, opened).await;
+    if listening.is_err() {
+        app.close().await;
+    }
+    listening
+}
+
+async fn listen(options: Options, Opened { app, data_dir }: Opened) -> Result<Handle, Error> {
     let bind = |source| Error::Bind { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let Opened { app, data_dir } = open(&options, true).await?;
-
-    let url = match &options.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", reachable(address)),
-    };
+    let local_url = format!("http://{}", reachable(address));
+    let url = options.public_url.map_or_else(|| local_url.clone(), |url| url.trim_end_matches('/').to_owned());
     app.set_base_url(url.clone());
     if let Some(dir) = &data_dir {
-        dir.announce(Some(format!("http://{}", reachable(address))))?;
+        dir.announce(Some(local_url))?;
     }
+    let is_loopback = options.listen.ip().is_loopback();
     let access = Access { api_key: options.api_key, check_host: is_loopback, admin: is_loopback || options.admin };
     let router = router::build(app.clone(), access);
     let stop = CancellationToken::new();
@@ -106,6 +113,12 @@ impl Handle {
     ///
     /// It takes as long as the longest request. Dropping the future cuts what is left.
     pub async fn shutdown(mut self) {
+        if let Some(dir) = &self.data_dir {
+            // Whoever wants the data now waits for the lock instead of calling a server that is going.
+            if let Err(error) = dir.announce(None) {
+                tracing::warn!(%error, "the data folder still names this server");
+            }
+        }
         self.stop.cancel();
         while self.accepting.join_next().await.is_some() {}
         self.app.close().await;

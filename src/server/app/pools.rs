@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::quota::{self, Demand};
-use super::templates::referred_to;
+use super::templates::{of_stored, referred_to};
 use super::waiters::Waited;
 use super::{App, Error, Kind, Tx};
 use crate::server::store::pools::{self, Pool};
@@ -48,7 +48,10 @@ impl App {
                 return Ok(pool);
             }
             match first_replica.wait(timeout).await {
-                Waited::Told(()) => app.pool(pool.id.as_str().to_owned()).await,
+                Waited::Told(()) => {
+                    let id = pool.id;
+                    app.transact(move |tx| pools::by_id(tx, &id)?.ok_or_else(|| not_found(pool.name.as_str()))).await
+                }
                 Waited::Forgotten => Err(not_found(pool.name.as_str())),
                 Waited::TimedOut => app.take_back_pool(pool, timeout).await,
             }
@@ -138,7 +141,7 @@ fn update(tx: &Tx<'_>, name: &str, change: PoolChange) -> Result<Pool, Error> {
         pool.name = name;
     }
     if let Some(replicas) = change.replicas {
-        let template = referred_to(tx, pool.template_id.as_str())?;
+        let template = of_stored(tx, &pool.template_id)?;
         let more = replicas.saturating_sub(pool.replicas);
         quota::check(tx, &Demand::of_sandboxes(&template.resources, u64::from(more)))?;
         pool.replicas = replicas;

@@ -69,7 +69,7 @@ impl App {
                 return Ok(sandbox);
             }
             match settled.wait(timeout).await {
-                Waited::Told(Settled::Ready) => app.sandbox(sandbox.id.as_str().to_owned()).await,
+                Waited::Told(Settled::Ready) => app.sandbox_by_id(sandbox.id).await,
                 Waited::Told(Settled::Failed(error)) => Err(Error::Launch(error)),
                 Waited::Forgotten => Err(not_found(&display_name(&sandbox))),
                 Waited::TimedOut => app.give_up(sandbox.id, timeout).await,
@@ -81,7 +81,7 @@ impl App {
     /// Takes a sandbox back that was not ready in time, unless it became ready in this very moment.
     async fn give_up(&self, id: SandboxId, timeout: Duration) -> Result<Sandbox, Error> {
         self.transact(move |tx| {
-            let sandbox = sandboxes::find_any(tx, &id)?.ok_or_else(|| not_found(id.as_str()))?;
+            let sandbox = sandboxes::by_id(tx, &id)?.ok_or_else(|| not_found(id.as_str()))?;
             if lifecycle::next(sandbox.state, Event::GivenUp) != Ok(State::Gone) {
                 return Ok(Ok(sandbox));
             }
@@ -98,10 +98,31 @@ impl App {
         self.transact(move |tx| find(tx, &name)).await
     }
 
-    /// Returns a sandbox that is ready, by name or id.
-    pub(crate) async fn ready_sandbox(&self, name: String) -> Result<Sandbox, Error> {
-        let sandbox = self.sandbox(name).await?;
+    /// Returns a sandbox that somebody created, by id.
+    pub(crate) async fn sandbox_by_id(&self, id: SandboxId) -> Result<Sandbox, Error> {
+        self.transact(move |tx| {
+            let sandbox = sandboxes::by_id(tx, &id)?.filter(|sandbox| sandbox.pool_id.is_none());
+            sandbox.ok_or_else(|| not_found(id.as_str()))
+        })
+        .await
+    }
+
+    /// Lets a sandbox pass that is ready.
+    pub(crate) fn only_ready(sandbox: Sandbox) -> Result<Sandbox, Error> {
         if sandbox.state == State::Ready { Ok(sandbox) } else { Err(Error::NotReady { name: display_name(&sandbox) }) }
+    }
+
+    /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
+    pub(super) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
+        let id = id.clone();
+        self.transact(move |tx| {
+            let Some(mut sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(()) };
+            sandbox.last_activity_at = tx.now();
+            sandboxes::update(tx, &sandbox)?;
+            tx.moves_deadline();
+            Ok(())
+        })
+        .await
     }
 
     /// Returns a page of the sandboxes, replicas of pools left out (contract G20).

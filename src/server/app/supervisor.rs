@@ -7,7 +7,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
@@ -15,13 +14,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::sandboxes::Settled;
+use super::starts::Outcome;
 use super::{App, Error, Tx};
-use crate::server::lifecycle::{self, Event, State};
-use crate::server::runtime::{Instance, LaunchError, LaunchErrorKind, LaunchSpec, Mount};
+use crate::server::lifecycle::State;
 use crate::server::store::pools::{self, Adjustment};
 use crate::server::store::sandboxes::{self, Sandbox};
-use crate::server::store::templates;
 use crate::types::{PoolId, SandboxId};
 
 /// How many sandboxes start at the same time.
@@ -93,13 +90,6 @@ enum Done {
     EndRecorded,
 }
 
-/// How a start ended.
-enum Outcome {
-    Ready,
-    Failed,
-    Cancelled,
-}
-
 /// What the store wants done.
 struct Work {
     start: Vec<(SandboxId, Option<PoolId>)>,
@@ -153,6 +143,11 @@ impl Supervisor {
                 self.start(id, pool);
             }
         }
+        for id in self.app.0.instances.wanted() {
+            if !self.starting.contains_key(&id) && !self.removing.contains(&id) {
+                self.start(id, None);
+            }
+        }
     }
 
     fn start(&mut self, id: SandboxId, pool: Option<PoolId>) {
@@ -194,8 +189,9 @@ impl Supervisor {
                 if let Some(pool) = start.and_then(|start| start.pool) {
                     self.note_replica(pool, &outcome);
                 }
-                if let Outcome::Ready = outcome {
-                    self.watch(id);
+                match outcome {
+                    Outcome::Ready => self.watch(id),
+                    Outcome::Failed | Outcome::Cancelled => self.app.0.instances.give_up(&id),
                 }
             }
             Ok(Done::Removed(id)) => {
@@ -253,7 +249,7 @@ fn look(
 ) -> Result<Work, Error> {
     let mut budget = u32::try_from(budget).unwrap_or(u32::MAX);
     for (id, pool) in warming {
-        if sandboxes::find_any(tx, id)?.is_none() {
+        if sandboxes::by_id(tx, id)?.is_none() {
             resting.insert(pool.clone());
         }
     }
@@ -272,7 +268,7 @@ fn look(
 }
 
 fn replica(tx: &Tx<'_>, pool: &Adjustment) -> Result<Sandbox, Error> {
-    let template = super::templates::referred_to(tx, pool.template_id.as_str())?;
+    let template = super::templates::of_stored(tx, &pool.template_id)?;
     Ok(Sandbox {
         id: SandboxId::new(Uuid::new_v4().to_string()),
         name: None,
@@ -289,157 +285,4 @@ fn replica(tx: &Tx<'_>, pool: &Adjustment) -> Result<Sandbox, Error> {
         created_at: tx.now(),
         updated_at: tx.now(),
     })
-}
-
-impl App {
-    /// Finds the sandboxes of an earlier run again, before any request is served; tells which of them run.
-    ///
-    /// Replicas that do not run any more are dropped: nobody has claimed them, and a pool that is filled makes others.
-    pub(super) async fn recover(&self) -> Result<Vec<SandboxId>, Error> {
-        let ids = self.transact(|tx| Ok(sandboxes::ids(tx)?)).await?;
-        let running = self.0.runtime.recover(&ids).await;
-        let ids: Vec<SandboxId> = running.iter().map(|(id, _)| id.clone()).collect();
-        for (id, instance) in running {
-            self.0.instances.put(id, instance);
-        }
-        let keep = ids.clone();
-        self.transact(move |tx| Ok(sandboxes::drop_unclaimed(tx, &keep)?)).await?;
-        Ok(ids)
-    }
-
-    /// Starts a sandbox and records what became of it.
-    ///
-    /// Only the start can be cancelled: once it has ended, it is recorded and who waits is told.
-    async fn start(&self, id: &SandboxId, cancel: &CancellationToken) -> Outcome {
-        let result = match self.launch_spec(id).await {
-            Ok(Some(spec)) => match cancel.run_until_cancelled(self.launch(id, &spec)).await {
-                Some(result) => result,
-                None => return Outcome::Cancelled,
-            },
-            Ok(None) => return Outcome::Cancelled,
-            Err(error) => Err(LaunchError::new(LaunchErrorKind::Unschedulable, error.to_string())),
-        };
-        match self.settle(id, result).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "a start is not recorded");
-                Outcome::Failed
-            }
-        }
-    }
-
-    async fn launch(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Arc<dyn Instance>, LaunchError> {
-        self.0.runtime.prepare(&spec.image).await?;
-        self.0.runtime.launch(id, spec).await
-    }
-
-    /// Reads what a sandbox is made from; `None` when it is gone.
-    async fn launch_spec(&self, id: &SandboxId) -> Result<Option<LaunchSpec>, Error> {
-        let id = id.clone();
-        self.transact(move |tx| {
-            let Some(sandbox) = sandboxes::find_any(tx, &id)? else { return Ok(None) };
-            let template = templates::find(tx, sandbox.template_id.as_str())?;
-            Ok(template.map(|template| LaunchSpec {
-                image: template.image,
-                cpu: template.resources.cpu,
-                memory: template.resources.memory,
-                storage: template.resources.storage,
-                mounts: template
-                    .mounts
-                    .into_iter()
-                    .map(|mount| Mount { volume: mount.volume_id, path: mount.mount_path })
-                    .collect(),
-            }))
-        })
-        .await
-    }
-
-    /// Records how a start ended, and tells who waits for it.
-    async fn settle(&self, id: &SandboxId, result: Result<Arc<dyn Instance>, LaunchError>) -> Result<Outcome, Error> {
-        let error = match result {
-            Ok(instance) => {
-                // Kept before the sandbox is seen to be ready: whoever sees that finds it running.
-                self.0.instances.put(id.clone(), instance);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        let (started, message) = (error.is_none(), error.as_ref().map(|error| error.message.clone()));
-        let of = id.clone();
-        let recorded = self.transact(move |tx| record_start(tx, &of, started, message)).await?;
-        let Some(pool) = recorded else { return Ok(Outcome::Cancelled) };
-        match error {
-            None => {
-                self.0.sandbox_waiters.tell(id, Settled::Ready);
-                if let Some(pool) = pool {
-                    self.0.pool_waiters.tell(&pool, ());
-                }
-                Ok(Outcome::Ready)
-            }
-            Some(error) => {
-                tracing::warn!(sandbox.id = %id, kind = %error.kind, reason = %error, "a sandbox did not start");
-                self.0.sandbox_waiters.tell(id, Settled::Failed(error));
-                Ok(Outcome::Failed)
-            }
-        }
-    }
-
-    /// Records that a sandbox ended by itself: a replica is dropped, another one is `failed` from now on.
-    async fn ended(&self, id: &SandboxId, reason: String) {
-        if let Some(instance) = self.0.instances.take(id) {
-            instance.destroy().await;
-        }
-        let of = id.clone();
-        let recorded = self.transact(move |tx| {
-            let Some(mut sandbox) = sandboxes::find_any(tx, &of)? else { return Ok(()) };
-            let Ok(state) = lifecycle::next(sandbox.state, Event::Ended) else { return Ok(()) };
-            tx.sets_off_work();
-            if sandbox.pool_id.is_some() {
-                return Ok(sandboxes::delete(tx, &of)?);
-            }
-            sandbox.state = state;
-            sandbox.status_message = Some(reason);
-            sandbox.updated_at = tx.now();
-            Ok(sandboxes::update(tx, &sandbox)?)
-        });
-        if let Err(error) = recorded.await {
-            tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "an end is not recorded");
-        }
-    }
-
-    /// Clears away what a deleted sandbox left.
-    async fn remove(&self, id: &SandboxId) {
-        match self.0.instances.take(id) {
-            Some(instance) => instance.destroy().await,
-            None => self.0.runtime.discard(id).await,
-        }
-        let of = id.clone();
-        if let Err(error) = self.transact(move |tx| Ok(sandboxes::removed(tx, &of)?)).await {
-            tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "a removal is not recorded");
-        }
-    }
-}
-
-/// Moves a sandbox on after its start, and returns its pool; `None` when it is gone.
-fn record_start(
-    tx: &Tx<'_>,
-    id: &SandboxId,
-    started: bool,
-    message: Option<String>,
-) -> Result<Option<Option<PoolId>>, Error> {
-    let Some(mut sandbox) = sandboxes::find_any(tx, id)? else { return Ok(None) };
-    let event = if started { Event::Started } else { Event::StartFailed };
-    let Ok(state) = lifecycle::next(sandbox.state, event) else { return Ok(None) };
-    let pool = sandbox.pool_id.clone();
-    if state == State::Failed && (sandbox.waited_for || pool.is_some()) {
-        // Whoever waits is told, and a pool tries again: a failed sandbox stays for nobody to find (contract G12).
-        sandboxes::delete(tx, id)?;
-        tx.sets_off_work();
-        return Ok(Some(pool));
-    }
-    sandbox.state = state;
-    sandbox.status_message = message;
-    sandbox.updated_at = tx.now();
-    sandboxes::update(tx, &sandbox)?;
-    Ok(Some(pool))
 }

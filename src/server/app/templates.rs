@@ -23,7 +23,7 @@ pub(crate) struct NewTemplate {
 #[derive(Debug)]
 pub(crate) struct NewMount {
     pub(crate) volume_name: String,
-    pub(crate) mount_path: String,
+    pub(crate) path: String,
 }
 
 impl App {
@@ -82,9 +82,15 @@ fn find(tx: &Tx<'_>, name: &str) -> Result<Template, Error> {
     templates::find(tx, name)?.ok_or_else(|| Error::NotFound { kind: Kind::Template, name: name.to_owned() })
 }
 
-/// Finds the template that a pool or a sandbox refers to.
+/// Finds the template that the body of a request refers to.
 pub(super) fn referred_to(tx: &Tx<'_>, name: &str) -> Result<Template, Error> {
-    templates::find(tx, name)?.ok_or_else(|| Error::UnknownReference { kind: Kind::Template, name: name.to_owned() })
+    templates::by_name(tx, name)?.ok_or_else(|| Error::UnknownReference { kind: Kind::Template, name: name.to_owned() })
+}
+
+/// Finds the template of an object that is stored: the schema keeps it from vanishing.
+pub(super) fn of_stored(tx: &Tx<'_>, id: &TemplateId) -> Result<Template, Error> {
+    templates::by_id(tx, id)?
+        .ok_or_else(|| Error::UnknownReference { kind: Kind::Template, name: id.as_str().to_owned() })
 }
 
 fn insert(tx: &Tx<'_>, new: NewTemplate) -> Result<Template, Error> {
@@ -108,8 +114,8 @@ fn insert(tx: &Tx<'_>, new: NewTemplate) -> Result<Template, Error> {
 }
 
 fn resolve(tx: &Tx<'_>, mount: NewMount) -> Result<Mount, Error> {
-    let Some(volume) = volumes::find(tx, &mount.volume_name)? else {
+    let Some(volume) = volumes::by_name(tx, &mount.volume_name)? else {
         return Err(Error::UnknownReference { kind: Kind::Volume, name: mount.volume_name });
     };
-    Ok(Mount { volume_id: volume.id, volume_name: volume.name, mount_path: mount.mount_path })
+    Ok(Mount { volume_id: volume.id, volume_name: volume.name, path: mount.path })
 }

@@ -160,14 +160,12 @@ async fn cut(response: Response, n_bytes: usize) -> Response {
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let beginning = whole.slice(..n_bytes.min(whole.len()));
     let pieces = stream::unfold(Some(beginning), |beginning| async move {
-        match beginning {
-            Some(bytes) => Some((Ok::<Bytes, Cut>(bytes), None)),
-            None => {
-                // Gives the connection the turn in which it sends the beginning.
-                tokio::task::yield_now().await;
-                Some((Err(Cut), None))
-            }
+        if let Some(bytes) = beginning {
+            return Some((Ok::<Bytes, Cut>(bytes), None));
         }
+        // Gives the connection the turn in which it sends the beginning.
+        tokio::task::yield_now().await;
+        Some((Err(Cut), None))
     });
     Response::from_parts(parts, Body::from_stream(pieces))
 }

@@ -79,7 +79,7 @@ pub(crate) async fn service_url(
     Named(name): Named,
     Body(_): Body<wire::CreateServiceUrl>,
 ) -> Result<Json<wire::ServiceUrl>, Failure> {
-    app.ready_sandbox(name).await?;
+    App::only_ready(app.sandbox(name).await?)?;
     Err(Failure::not_implemented("create_service_url"))
 }
 

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 
 use crate::server::app::App;
 use crate::server::error::Failure;
+use crate::types::SandboxId;
 
 pub(crate) async fn execute(app: State<App>, id: Path<String>) -> Failure {
     refuse(app, id, "execute").await
@@ -26,7 +27,7 @@ pub(crate) async fn tunnel(app: State<App>, id: Path<String>) -> Failure {
 }
 
 async fn refuse(State(app): State<App>, Path(id): Path<String>, operation: &'static str) -> Failure {
-    match app.ready_sandbox(id).await {
+    match app.sandbox_by_id(SandboxId::new(id)).await.and_then(App::only_ready) {
         Ok(_) => Failure::not_implemented(operation),
         Err(error) => error.into(),
     }

@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: Decode> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let bytes = Bytes::from_request(request, state).await.map_err(Failure::unreadable_body)?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| Failure::unreadable_body(&error))?;
         let value = parse(&bytes)?;
         let mut problems = Problems::default();
         let decoded = decode_at(&value, &[LocationPart::Key("body".to_owned())], &mut problems);

@@ -92,8 +92,8 @@ impl Decode for NewTemplate {
         };
         let mounts: Vec<NewMount> = fields.objects("volume_mounts");
         let mut paths = HashSet::new();
-        if let Some(mount) = mounts.iter().find(|mount| !paths.insert(&mount.mount_path)) {
-            fields.report("volume_mounts", "value_error", format_args!("two mounts at `{}`", mount.mount_path));
+        if let Some(mount) = mounts.iter().find(|mount| !paths.insert(&mount.path)) {
+            fields.report("volume_mounts", "value_error", format_args!("two mounts at `{}`", mount.path));
         }
         let extra = unknown_fields(fields);
         Some(Self { name: name?, image: image?.to_owned(), resources: resources?, mounts, extra })
@@ -132,11 +132,11 @@ impl Decode for Resources {
 impl Decode for NewMount {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let volume_name = fields.text("volume_name");
-        let mount_path = fields.text("mount_path");
-        if mount_path.is_some_and(|path| !is_mountable(path)) {
+        let path = fields.text("mount_path");
+        if path.is_some_and(|path| !is_mountable(path)) {
             fields.report("mount_path", "value_error", "a mount path is absolute, normalised and not `/`");
         }
-        Some(Self { volume_name: volume_name?.to_owned(), mount_path: mount_path?.to_owned() })
+        Some(Self { volume_name: volume_name?.to_owned(), path: path?.to_owned() })
     }
 }
 
@@ -166,7 +166,7 @@ fn render(template: Template) -> wire::Template {
         volume_mounts: template
             .mounts
             .into_iter()
-            .map(|mount| wire::VolumeMount { volume_name: mount.volume_name.into(), mount_path: mount.mount_path })
+            .map(|mount| wire::VolumeMount { volume_name: mount.volume_name.into(), mount_path: mount.path })
             .collect(),
         created_at: Some(template.created_at),
         updated_at: Some(template.updated_at),

@@ -29,10 +29,16 @@ pub struct FakeRuntime {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    held: watch::Sender<bool>,
     commands: TaskTracker,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { state: Mutex::default(), held: watch::Sender::new(false), commands: TaskTracker::new() }
+    }
 }
 
 #[derive(Default)]
@@ -71,6 +77,11 @@ impl FakeRuntime {
     /// Sets how long a start takes.
     pub fn set_start_delay(&self, delay: Duration) {
         self.shared.state().start_delay = delay;
+    }
+
+    /// Holds all starts back from now on, or lets them go.
+    pub fn hold_starts(&self, hold: bool) {
+        self.shared.held.send_replace(hold);
     }
 
     /// Lets starts from an image fail: the next `count` ones, or all of them.
@@ -147,6 +158,8 @@ impl Runtime for FakeRuntime {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
+            let mut held = self.shared.held.subscribe();
+            held.wait_for(|held| !held).await.expect("this runtime holds the sender");
             let mut state = self.shared.state();
             if let Some(error) = state.failure(&spec.image) {
                 return Err(error);

@@ -55,11 +55,12 @@ pub(crate) fn insert(connection: &Connection, pool: &Pool) -> Result<(), Error> 
 
 /// Finds a pool by its name or, when no pool has that name, by its id (contract G4).
 pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<Pool>, Error> {
-    let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE pools.name = ?1 OR pools.id = ?1 ORDER BY pools.name = ?1 DESC LIMIT 1"
-    ))?;
-    let mut rows = statement.query([name_or_id])?;
-    rows.next()?.map(decode).transpose()
+    one(connection, "pools.name = ?1 OR pools.id = ?1 ORDER BY pools.name = ?1 DESC LIMIT 1", name_or_id)
+}
+
+/// Finds a pool by its id.
+pub(crate) fn by_id(connection: &Connection, id: &PoolId) -> Result<Option<Pool>, Error> {
+    one(connection, "pools.id = ?1", id.as_str())
 }
 
 /// Returns whether a pool has that name.
@@ -141,6 +142,12 @@ pub(crate) fn demands(connection: &Connection) -> Result<Vec<(Resources, u64)>, 
 pub(crate) fn clear(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("DELETE FROM sandboxes WHERE pool_id IS NOT NULL; DELETE FROM pools")?;
     Ok(())
+}
+
+fn one(connection: &Connection, condition: &str, key: &str) -> Result<Option<Pool>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(decode).transpose()
 }
 
 fn decode(row: &Row<'_>) -> Result<Pool, Error> {

@@ -107,7 +107,7 @@ pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<S
 }
 
 /// Finds a sandbox by its id, replicas of pools included.
-pub(crate) fn find_any(connection: &Connection, id: &SandboxId) -> Result<Option<Sandbox>, Error> {
+pub(crate) fn by_id(connection: &Connection, id: &SandboxId) -> Result<Option<Sandbox>, Error> {
     one(connection, &format!("{SELECT} WHERE sandboxes.id = ?1"), id.as_str())
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Resources {
 pub(crate) struct Mount {
     pub(crate) volume_id: VolumeId,
     pub(crate) volume_name: Name,
-    pub(crate) mount_path: String,
+    pub(crate) path: String,
 }
 
 const SELECT: &str = "SELECT id, name, image, cpu, memory, storage, extra, created_at, updated_at FROM templates";
@@ -54,17 +54,24 @@ pub(crate) fn insert(connection: &Connection, template: &Template) -> Result<(),
     ])?;
     let mut statement = connection.prepare_cached("INSERT INTO template_mounts VALUES (?, ?, ?, ?)")?;
     for (position, mount) in template.mounts.iter().enumerate() {
-        statement.execute(params![template.id, position, mount.volume_id, mount.mount_path])?;
+        statement.execute(params![template.id, position, mount.volume_id, mount.path])?;
     }
     Ok(())
 }
 
 /// Finds a template by its name or, when no template has that name, by its id (contract G4).
 pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<Template>, Error> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"))?;
-    let mut rows = statement.query([name_or_id])?;
-    rows.next()?.map(|row| decode(connection, row)).transpose()
+    one(connection, "name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1", name_or_id)
+}
+
+/// Finds a template by its name.
+pub(crate) fn by_name(connection: &Connection, name: &str) -> Result<Option<Template>, Error> {
+    one(connection, "name = ?1", name)
+}
+
+/// Finds a template by its id.
+pub(crate) fn by_id(connection: &Connection, id: &TemplateId) -> Result<Option<Template>, Error> {
+    one(connection, "id = ?1", id.as_str())
 }
 
 /// Returns whether a template has that name.
@@ -119,6 +126,12 @@ pub(super) fn decode_resources(row: &Row<'_>) -> Result<Resources, Error> {
     Ok(Resources { cpu: parsed(row, "cpu")?, memory: parsed(row, "memory")?, storage: parsed_option(row, "storage")? })
 }
 
+fn one(connection: &Connection, condition: &str, key: &str) -> Result<Option<Template>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| decode(connection, row)).transpose()
+}
+
 fn decode(connection: &Connection, row: &Row<'_>) -> Result<Template, Error> {
     let id: TemplateId = row.get("id")?;
     let extra: String = row.get("extra")?;
@@ -140,7 +153,7 @@ fn mounts(connection: &Connection, id: &TemplateId) -> Result<Vec<Mount>, Error>
          WHERE m.template_id = ? ORDER BY m.position",
     )?;
     let mounts = statement
-        .query_map([id], |row| Ok(Mount { volume_id: row.get(0)?, volume_name: row.get(1)?, mount_path: row.get(2)? }))?
+        .query_map([id], |row| Ok(Mount { volume_id: row.get(0)?, volume_name: row.get(1)?, path: row.get(2)? }))?
         .collect::<Result<_, _>>()?;
     Ok(mounts)
 }

@@ -34,10 +34,12 @@ pub(crate) fn insert(connection: &Connection, volume: &Volume) -> Result<(), Err
 
 /// Finds a volume by its name or, when no volume has that name, by its id (contract G4).
 pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<Volume>, Error> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"))?;
-    let mut rows = statement.query([name_or_id])?;
-    rows.next()?.map(decode).transpose()
+    one(connection, "name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1", name_or_id)
+}
+
+/// Finds a volume by its name.
+pub(crate) fn by_name(connection: &Connection, name: &str) -> Result<Option<Volume>, Error> {
+    one(connection, "name = ?1", name)
 }
 
 /// Returns whether a volume has that name.
@@ -79,6 +81,12 @@ pub(crate) fn sizes(connection: &Connection) -> Result<Vec<ByteSize>, Error> {
 pub(crate) fn clear(connection: &Connection) -> Result<(), Error> {
     connection.execute("DELETE FROM volumes", [])?;
     Ok(())
+}
+
+fn one(connection: &Connection, condition: &str, key: &str) -> Result<Option<Volume>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(decode).transpose()
 }
 
 fn decode(row: &Row<'_>) -> Result<Volume, Error> {

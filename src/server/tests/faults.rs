@@ -1,12 +1,14 @@
 //! Fault rules, the key, the host, and the pages around the API.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::harness::{Server, call, embedded};
+use crate::server::runtime::fake::{Call, FakeRuntime};
 use crate::server::{Error, Options, start};
 use crate::types::Secret;
 
@@ -232,23 +234,25 @@ async fn raw_rule(address: SocketAddr, rule: Value) {
 
 #[tokio::test]
 async fn stopping_cuts_no_request() {
-    let server = start(Options::new()).await.expect("starts");
+    let runtime = FakeRuntime::new();
+    let server = start(Options::new().runtime(Arc::new(runtime.clone()))).await.expect("starts");
     let address = server.local_addr();
-    raw_rule(address, json!({"operation": "create_volume", "delay_ms": 200})).await;
-    let request = post("/v2/sandboxes/volumes", &volume("v"));
+    raw(address, &post("/v2/sandboxes/templates", &json!({"name": "t", "image": "x"}))).await;
+    runtime.hold_starts(true);
     let mut stream = TcpStream::connect(address).await.expect("connects");
-    stream.write_all(request.as_bytes()).await.expect("sends");
-    // The server has the request once the rule has seen it.
-    while !raw(address, "GET /_sbx/faults HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-        .await
-        .contains("\"struck\":1")
-    {}
+    let create = post("/v2/sandboxes/boxes", &json!({"name": "s", "template_name": "t"}));
+    stream.write_all(create.as_bytes()).await.expect("sends");
+    while !runtime.calls().iter().any(|call| matches!(call, Call::Launch(_))) {
+        tokio::task::yield_now().await;
+    }
     let read = async {
+        // The server is stopping by now, and waits for this request.
+        runtime.hold_starts(false);
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("reads to the end");
         answer
     };
-    let (answer, ()) = tokio::join!(read, server.shutdown());
+    let ((), answer) = tokio::join!(server.shutdown(), read);
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
 }
 

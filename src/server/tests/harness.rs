@@ -8,60 +8,58 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::server::app::{App, Parts};
-use crate::server::clock::{PausedClock, Time};
+use crate::server::app::App;
+use crate::server::clock::PausedClock;
+use crate::server::open::open;
 use crate::server::options::{Limits, Options};
 use crate::server::router::{self, Access};
 use crate::server::runtime::{NoRuntime, Runtime};
-use crate::server::store::Store;
 use crate::server::{Embedded, embed};
 
 /// A server with its pools filled, on a clock that moves with the test's.
-pub(super) struct Server {
-    pub(super) app: App,
+pub(in crate::server) struct Server {
+    pub(in crate::server) app: App,
     router: Router,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) dropped: bool,
-    pub(super) text: String,
+pub(in crate::server) struct Reply {
+    pub(in crate::server) status: StatusCode,
+    pub(in crate::server) headers: HeaderMap,
+    pub(in crate::server) dropped: bool,
+    pub(in crate::server) text: String,
     /// Null when it is no JSON.
-    pub(super) body: Value,
+    pub(in crate::server) body: Value,
 }
 
 impl Server {
-    pub(super) async fn new() -> Self {
+    pub(in crate::server) async fn new() -> Self {
         Self::with(Arc::new(NoRuntime), Limits::default()).await
     }
 
-    pub(super) async fn with(runtime: Arc<dyn Runtime>, limits: Limits) -> Self {
+    pub(in crate::server) async fn with(runtime: Arc<dyn Runtime>, limits: Limits) -> Self {
         let clock = PausedClock::starting_at("2026-03-24T12:00:00Z".parse().expect("a time"));
-        let parts = Parts {
-            store: Store::open(None, ()).await.expect("a store in memory"),
-            time: Time::new(Arc::new(clock)),
-            limits,
-            runtime,
-            warm_pools: true,
-        };
-        let app = App::open(parts).await.expect("an empty store");
+        Self::open(&Options::new().clock(Arc::new(clock)).limits(limits).runtime(runtime)).await
+    }
+
+    /// Opens the data of the options the way a server with a socket does.
+    pub(in crate::server) async fn open(options: &Options) -> Self {
+        let app = open(options, true).await.expect("opens").app;
         let access = Access { api_key: None, check_host: false, admin: true };
         Self { router: router::build(app.clone(), access), app }
     }
 
-    pub(super) async fn call(&self, method: &str, path: &str, body: Value) -> Reply {
+    pub(in crate::server) async fn call(&self, method: &str, path: &str, body: Value) -> Reply {
         call(self.router.clone(), method, &format!("/v2/sandboxes{path}"), &[], body).await
     }
 
-    pub(super) async fn root(&self, method: &str, path: &str, body: Value) -> Reply {
+    pub(in crate::server) async fn root(&self, method: &str, path: &str, body: Value) -> Reply {
         call(self.router.clone(), method, path, &[], body).await
     }
 
     /// Calls and expects success.
-    pub(super) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(in crate::server) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
         let reply = self.call(method, path, body).await;
         assert!(reply.status.is_success(), "{method} {path}: {reply:?}");
         reply.body
@@ -69,12 +67,18 @@ impl Server {
 }
 
 /// Opens an embedded server with the defaults.
-pub(super) async fn embedded(options: Options) -> Embedded {
+pub(in crate::server) async fn embedded(options: Options) -> Embedded {
     embed(options).await.expect("opens")
 }
 
 /// Sends one request to a router.
-pub(super) async fn call(router: Router, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
+pub(in crate::server) async fn call(
+    router: Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Value,
+) -> Reply {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);

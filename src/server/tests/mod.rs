@@ -2,6 +2,9 @@
 
 mod errors;
 mod faults;
-mod harness;
+pub(in crate::server) mod harness;
+mod invariants;
 mod lifecycle;
+mod lists;
 mod objects;
+mod restart;

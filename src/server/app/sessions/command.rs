@@ -1,0 +1,252 @@
+//! One command: its log, its end, and those who are attached to it.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::NewCommand;
+use super::log::{Log, Piece, Position, Stream};
+use super::text::Decoder;
+use crate::server::runtime::{Control, Frame};
+
+/// A command that was started, or is about to be.
+pub(super) struct Command {
+    id: String,
+    state: Mutex<State>,
+    /// Tells those attached that there is something new to read.
+    news: watch::Sender<()>,
+    n_attached: watch::Sender<usize>,
+    abandoned: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    process: Option<Process>,
+    log: Log,
+    end: Option<End>,
+}
+
+#[derive(Clone)]
+struct Process {
+    pid: u32,
+    control: mpsc::Sender<Control>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself or by being killed, with this code.
+    Exited(i32),
+    /// By running out of time.
+    TimedOut,
+    /// With its sandbox or with the server, or before it started: nobody knows its code.
+    Lost,
+}
+
+/// What somebody who is attached sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It wrote.
+    Output(Piece),
+    /// It ended. The last event.
+    Ended(End),
+}
+
+impl Command {
+    pub(super) fn new(id: String) -> Self {
+        Self {
+            id,
+            state: Mutex::default(),
+            news: watch::Sender::new(()),
+            n_attached: watch::Sender::new(0),
+            abandoned: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Records that the process runs.
+    pub(super) fn started(&self, pid: u32, control: mpsc::Sender<Control>) {
+        self.state().process = Some(Process { pid, control });
+        self.news.send_replace(());
+    }
+
+    /// Ends the command from outside: its sandbox is gone, or it never started.
+    pub(super) fn abandon(&self) {
+        self.abandoned.cancel();
+        self.end(End::Lost);
+    }
+
+    /// Waits until the command is ended from outside. Cancel-safe.
+    pub(super) async fn abandoned(&self) {
+        self.abandoned.cancelled().await;
+    }
+
+    /// Attaches somebody, who sees what was written from the offsets on.
+    pub(super) fn attach(self: &Arc<Self>, stdout_offset: u64, stderr_offset: u64) -> Attachment {
+        self.n_attached.send_modify(|n| *n += 1);
+        Attachment {
+            news: self.news.subscribe(),
+            command: Arc::clone(self),
+            position: Position::new(stdout_offset, stderr_offset),
+            is_over: false,
+        }
+    }
+
+    /// Returns a receiver of news, to notice that the command writes.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Takes the output until the command ends, and kills it when one of its limits is reached.
+    pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>) {
+        let Some(control) = self.state().process.as_ref().map(|process| process.control.clone()) else { return };
+        let mut attached = self.n_attached.subscribe();
+        let deadline = new.timeout.map(|timeout| Instant::now() + timeout);
+        let mut is_timed_out = false;
+        // Whoever started the command is attached already, or has left again.
+        let mut is_news = true;
+        let mut unwatched_since = None;
+        let (mut kill, mut is_killed) = (false, false);
+        let mut streams = [Decoder::default(), Decoder::default()];
+        loop {
+            if std::mem::take(&mut is_news) {
+                // Somebody came or went, or both since the last look: the clock of idleness begins anew.
+                unwatched_since = (*attached.borrow_and_update() == 0).then(Instant::now);
+                kill |= new.kill_on_disconnect && unwatched_since.is_some();
+            }
+            let idle_end = unwatched_since.zip(new.idle_timeout).map(|(since, timeout)| since + timeout);
+            tokio::select! {
+                frame = output.recv() => match frame {
+                    Some(Frame::Stdout(bytes)) => self.write(Stream::Stdout, &mut streams, &bytes),
+                    Some(Frame::Stderr(bytes)) => self.write(Stream::Stderr, &mut streams, &bytes),
+                    Some(Frame::Exit(code)) => {
+                        self.finish(&mut streams, if is_timed_out { End::TimedOut } else { End::Exited(code) });
+                        return;
+                    }
+                    None => return self.finish(&mut streams, End::Lost),
+                },
+                permit = control.reserve(), if kill && !is_killed => {
+                    if let Ok(permit) = permit {
+                        permit.send(Control::Kill);
+                    }
+                    is_killed = true;
+                }
+                () = at(deadline), if !is_timed_out => (is_timed_out, kill) = (true, true),
+                () = at(idle_end), if !kill => kill = true,
+                changed = attached.changed() => {
+                    changed.expect("this command holds the sender");
+                    is_news = true;
+                }
+                () = self.abandoned.cancelled() => return,
+            }
+        }
+    }
+
+    fn write(&self, stream: Stream, streams: &mut [Decoder; 2], bytes: &Bytes) {
+        let text = streams[stream as usize].push(bytes);
+        self.state().log.push(stream, &text);
+        self.news.send_replace(());
+    }
+
+    fn finish(&self, streams: &mut [Decoder; 2], end: End) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let text = streams[stream as usize].finish();
+            self.state().log.push(stream, &text);
+        }
+        self.end(end);
+    }
+
+    fn end(&self, end: End) {
+        let mut state = self.state();
+        state.end.get_or_insert(end);
+        state.process = None;
+        drop(state);
+        self.news.send_replace(());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+/// Somebody who is attached to a command; dropping it detaches.
+pub(crate) struct Attachment {
+    command: Arc<Command>,
+    news: watch::Receiver<()>,
+    position: Position,
+    is_over: bool,
+}
+
+impl Attachment {
+    /// Returns the id of the command.
+    pub(crate) fn id(&self) -> &str {
+        self.command.id()
+    }
+
+    /// Returns the process id inside the sandbox, while the command runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.command.state().process.as_ref().map(|process| process.pid)
+    }
+
+    /// Waits for the next event; `None` after the end. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.is_over {
+                return None;
+            }
+            self.news.borrow_and_update();
+            if let Some(event) = self.read() {
+                return Some(event);
+            }
+            self.news.changed().await.expect("the command holds the sender");
+        }
+    }
+
+    fn read(&mut self) -> Option<Event> {
+        let state = self.command.state();
+        if let Some(piece) = state.log.read(&mut self.position) {
+            return Some(Event::Output(piece));
+        }
+        let end = state.end?;
+        self.is_over = true;
+        Some(Event::Ended(end))
+    }
+
+    /// Writes to the command's standard input; does nothing once it has ended.
+    pub(crate) async fn input(&self, bytes: Bytes) {
+        self.tell(Control::Input(bytes)).await;
+    }
+
+    /// Kills the command; does nothing once it has ended.
+    pub(crate) async fn kill(&self) {
+        self.tell(Control::Kill).await;
+    }
+
+    async fn tell(&self, order: Control) {
+        let process = self.command.state().process.clone();
+        if let Some(process) = process {
+            // It may end in this very moment.
+            let _ = process.control.send(order).await;
+        }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.command.n_attached.send_modify(|n| *n -= 1);
+    }
+}

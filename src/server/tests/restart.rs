@@ -1,0 +1,74 @@
+//! What a server finds when it opens the data of an earlier one.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::harness::{Server, call};
+use crate::server::Options;
+use crate::server::runtime::fake::{Call, FakeRuntime};
+
+#[tokio::test]
+async fn starts_are_taken_up_and_replicas_made_anew() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = FakeRuntime::new();
+    let options = || Options::new().data_dir(dir.path()).runtime(Arc::new(runtime.clone()));
+    let server = Server::open(&options()).await;
+    server.ok("POST", "/templates", json!({"name": "t", "image": "x"})).await;
+    server.ok("POST", "/boxes", json!({"name": "ready", "template_name": "t"})).await;
+    server.ok("POST", "/pools", json!({"name": "p", "template_name": "t", "replicas": 1})).await;
+    runtime.hold_starts(true);
+    let other = json!({"name": "u", "image": "x"});
+    server.ok("POST", "/templates", other).await;
+    let eager = json!({"name": "starting", "template_name": "u", "wait_for_ready": false});
+    server.ok("POST", "/boxes", eager).await;
+    server.app.close().await;
+    assert_eq!(runtime.running().len(), 2);
+
+    runtime.hold_starts(false);
+    let before = runtime.calls().len();
+    let server = Server::open(&options()).await;
+    while server.ok("GET", "/boxes/starting", Value::Null).await["status"] != "ready" {}
+    while runtime.running().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.ok("GET", "/boxes/ready", Value::Null).await["status"], "ready");
+    let calls = runtime.calls().split_off(before);
+    assert!(matches!(&calls[0], Call::Recover(ids) if ids.len() == 3), "{calls:?}");
+    let n_launches = calls.iter().filter(|call| matches!(call, Call::Launch(_))).count();
+    assert_eq!(n_launches, 2, "the one that was starting and a new replica, but not the ready one: {calls:?}");
+    server.app.close().await;
+}
+
+#[tokio::test]
+async fn what_still_runs_is_kept() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = FakeRuntime::new();
+    runtime.keep_running();
+    let options = || Options::new().data_dir(dir.path()).runtime(Arc::new(runtime.clone()));
+    let server = Server::open(&options()).await;
+    server.ok("POST", "/templates", json!({"name": "t", "image": "x"})).await;
+    server.ok("POST", "/pools", json!({"name": "p", "template_name": "t", "replicas": 1})).await;
+    let warm = runtime.running();
+    server.app.close().await;
+    let server = Server::open(&options()).await;
+    let drawn = server.ok("POST", "/boxes", json!({"template_name": "t"})).await;
+    assert!(warm.iter().any(|id| id.as_str() == drawn["id"]), "the replica of before is drawn");
+    server.app.close().await;
+}
+
+#[tokio::test]
+async fn an_embedded_server_leaves_pools_alone() {
+    let runtime = FakeRuntime::new();
+    let server = super::harness::embedded(Options::new().runtime(Arc::new(runtime.clone()))).await;
+    let bodies = [
+        ("/templates", json!({"name": "t", "image": "x"})),
+        ("/pools", json!({"name": "p", "template_name": "t", "replicas": 5})),
+    ];
+    for (path, body) in bodies {
+        let reply = call(server.router(), "POST", &format!("/v2/sandboxes{path}"), &[], body).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+    }
+    server.close().await;
+    assert_eq!(runtime.calls(), [Call::Recover(vec![])]);
+}

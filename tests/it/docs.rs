@@ -1,6 +1,7 @@
 //! What the documents say is held to: commands, manifests, and the tests that invariants name.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use crate::cli::environment::Environment;
 use crate::tree;
@@ -40,10 +41,8 @@ fn every_manifest_in_the_repository_is_valid() {
 #[test]
 fn every_invariant_names_its_test() {
     let tests = names_of_tests();
-    let orphans: Vec<_> = invariants(&tree::read("ARCHITECTURE.md"))
-        .into_iter()
-        .filter(|invariant| !names_a_test(invariant, &tests))
-        .collect();
+    let invariants = invariants(&tree::read("ARCHITECTURE.md"));
+    let orphans: Vec<_> = invariants.iter().filter(|invariant| !names_its_tests(invariant, &tests)).collect();
     assert!(orphans.is_empty(), "no test is named, or not one that exists: {orphans:#?}");
 }
 
@@ -87,16 +86,26 @@ fn invariants(markdown: &str) -> Vec<String> {
     paragraphs.filter(|text| text.trim_start_matches(['-', ' ']).starts_with("*Invariant")).map(str::to_owned).collect()
 }
 
-/// Returns whether a paragraph has a test's path, such as `layering::arrows_point_down`, in backticks.
-fn names_a_test(paragraph: &str, tests: &[String]) -> bool {
+/// Returns whether a paragraph has at least one test's path in backticks, such as `layering::arrows_point_down`, and
+/// no such path without a test.
+fn names_its_tests(paragraph: &str, tests: &[(PathBuf, String)]) -> bool {
     let code = paragraph.split('`').skip(1).step_by(2);
-    code.filter_map(|path| path.rsplit_once("::")).any(|(_, name)| tests.iter().any(|test| test == name))
+    let is_path = |text: &&str| text.contains("::") && !text.contains(|c: char| c.is_uppercase() || c == ' ');
+    let mut paths = code.filter(is_path).peekable();
+    paths.peek().is_some() && paths.all(|path| tests.iter().any(|(file, name)| is_named(file, name, path)))
 }
 
-/// Returns the functions that follow a `test` attribute, or stand in a `proptest!`.
-fn names_of_tests() -> Vec<String> {
+/// Returns whether `path` ends in the test's name and starts with a module that its file is, or is in.
+fn is_named(file: &Path, name: &str, path: &str) -> bool {
+    let (first, last) = (path.split("::").next(), path.rsplit("::").next());
+    last == Some(name) && file.with_extension("").iter().any(|part| Some(part) == first.map(OsStr::new))
+}
+
+/// Returns the file and name of each function that follows a `test` attribute.
+fn names_of_tests() -> Vec<(PathBuf, String)> {
     let files = ["src", "tests"].iter().flat_map(|folder| tree::files(folder, "rs"));
-    files.flat_map(|file| tests_in(&tree::read(file))).collect()
+    let named = |file: PathBuf| tests_in(&tree::read(&file)).into_iter().map(move |name| (file.clone(), name));
+    files.flat_map(named).collect()
 }
 
 fn tests_in(code: &str) -> Vec<String> {
@@ -140,7 +149,11 @@ mod tests {
         let markdown = "# A\n\n*Invariant:* x (`a::holds`).\n\n*Invariant*: y, `a::helper`.\n\nNo *Invariant* here.\n";
         let found = invariants(markdown);
         assert_eq!(found.len(), 2);
-        assert!(names_a_test(&found[0], &tests));
-        assert!(!names_a_test(&found[1], &tests));
+        let tests: Vec<_> = tests.into_iter().map(|name| ("src/b/a.rs".into(), name)).collect();
+        assert!(names_its_tests(&found[0], &tests));
+        assert!(!names_its_tests(&found[1], &tests));
+        assert!(!names_its_tests("*Invariant:* z (`c::holds`).", &tests), "that is in another file");
+        assert!(!names_its_tests("*Invariant:* z (`a::holds`, `a::gone`).", &tests), "one of two is gone");
+        assert!(!names_its_tests("*Invariant:* z holds.", &tests));
     }
 }

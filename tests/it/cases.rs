@@ -80,7 +80,8 @@ fn folders_of(folder: &Path) -> Vec<PathBuf> {
 /// Returns the folders in these folders, in order.
 fn folders(parents: &[PathBuf]) -> Vec<PathBuf> {
     let entries = parents.iter().flat_map(|parent| fs::read_dir(parent).expect("the folder can be read"));
-    let mut folders: Vec<_> = entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
 }

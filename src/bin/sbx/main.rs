@@ -1,2 +1,89 @@
-//! The command line.
-fn main() {}
+//! The command line of `sbx`.
+//!
+//! Start with [`args`] for what can be said, then [`commands`], one file each. [`settings`] resolves where the server is
+//! and remembers why, [`failure`] alone knows exit codes, and [`ui`] alone writes to the terminal: data to standard
+//! output, everything else to standard error.
+
+mod args;
+mod commands;
+mod context;
+mod env;
+mod failure;
+mod interrupt;
+mod local;
+mod logging;
+mod manifests;
+mod naming;
+mod perform;
+mod project;
+mod settings;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::env::Environment;
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that somebody asked for is a success, and a pipe that closed is no reason to complain about it.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let environment = Environment::of_process();
+    let mut context = Context {
+        ui: Ui::new(cli.output.color, cli.output.quiet, cli.output.verbose, &environment),
+        environment,
+        is_verbose: cli.output.verbose > 0,
+        connection: cli.connection,
+    };
+    logging::start(cli.output.verbose, &context.environment);
+    let result = run(cli.command, &mut context);
+    finish(result, &mut context.ui).into()
+}
+
+fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(command) => command.run(cx),
+        Command::Validate(command) => command.run(cx),
+        Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Schema(command) => command.run(cx),
+        Command::Completion(command) => Ok(command.run(cx)),
+        Command::Version(command) => Ok(command.run(cx)),
+    }
+}
+
+/// Reports what went wrong, if anything did, and returns the code to end with.
+fn finish(result: Result<Exit, Failure>, ui: &mut Ui) -> Exit {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit()
+        }
+    };
+    match ui.write_error() {
+        Some(error) => {
+            let failure = Failure::Output { source: error };
+            ui.failure(&failure);
+            failure.exit()
+        }
+        None => exit,
+    }
+}

@@ -1,0 +1,128 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::apply::Apply;
+use crate::commands::completion::Completion;
+use crate::commands::delete::Delete;
+use crate::commands::describe::Describe;
+use crate::commands::destroy::Destroy;
+use crate::commands::get::Get;
+use crate::commands::init::Init;
+use crate::commands::plan::Plan;
+use crate::commands::schema::Schema;
+use crate::commands::serve::Serve;
+use crate::commands::validate::Validate;
+use crate::commands::version::Version;
+use crate::failure;
+use crate::ui::ColorWhen;
+
+const ABOUT: &str = "Keep a LangSmith sandbox workspace equal to a folder of YAML";
+
+const EXAMPLES: &str = "\
+Examples:
+  sbx init                                   Write a starter folder `manifests/`
+  sbx apply -f manifests --local             Make it so, on the server built into sbx
+  sbx plan -f manifests                      Show what would change on the configured server
+  sbx get all                                List what is live
+
+The server, strongest first: --local; --endpoint with the key in SBX_API_KEY; SBX_ENDPOINT with SBX_API_KEY;
+LANGSMITH_ENDPOINT with LANGSMITH_API_KEY, as the SDKs read them.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "sbx", about = ABOUT, version, after_help = help_end(), max_term_width = 100)]
+#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the server is.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Use the server built into sbx, with its data in `.sbx/local`
+    #[arg(long, global = true, conflicts_with = "endpoint")]
+    pub(crate) local: bool,
+    /// Use the server at URL, with the key in `SBX_API_KEY`
+    ///
+    /// The API's path `/v2/sandboxes` is added where URL has no path.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How much is shown, and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: ColorWhen,
+    /// Show the result and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Show each request, without secrets; twice for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Validate(Validate),
+    #[command(visible_alias = "diff")]
+    Plan(Plan),
+    Apply(Apply),
+    Destroy(Destroy),
+    Get(Get),
+    Describe(Describe),
+    Delete(Delete),
+    Serve(Serve),
+    Schema(Schema),
+    Completion(Completion),
+    Version(Version),
+}
+
+/// Manifests, as several commands take them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManifestArgs {
+    /// A file, a directory (read recursively), or `-` for standard input; may be repeated
+    #[arg(long = "file", short = 'f', value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+fn help_end() -> String {
+    format!("{EXAMPLES}\n\n{}", failure::exit_codes_help())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("sbx {}", command.get_name())), "{}", command.get_name());
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

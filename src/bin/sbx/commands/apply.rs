@@ -1,0 +1,59 @@
+//! `sbx apply`: make it so.
+
+use sbx::reconcile::plan::{self, Change};
+
+use super::plan::Plan;
+use crate::args::ManifestArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::manifests::{self, Manifests};
+use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::ui::plan::{Purpose, View};
+use crate::workspace::Workspace;
+
+/// Create, update and replace until live is what is declared
+///
+/// Shows the plan, asks, and performs it in the order of references, many operations at a time. What is blocked is left
+/// alone, with what depends on it. Running it again goes on from wherever it stopped. What is live and not declared is
+/// never touched. Ctrl-C lets running operations finish; twice stops at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx apply -f manifests
+  sbx apply -f manifests --local --yes     On the server built into sbx, without asking
+  sbx apply -f manifests --dry-run         The same as sbx plan")]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    consent: Consent,
+    /// Show the plan only
+    #[arg(long)]
+    dry_run: bool,
+    /// How to show the plan and what happens
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Apply {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        if self.dry_run {
+            return Plan::dry_run(self.manifests, self.output).run(cx).await;
+        }
+        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let workspace = Workspace::open(cx).await?;
+        let result = self.apply(&manifests, &workspace, cx).await;
+        workspace.close().await;
+        result
+    }
+
+    async fn apply(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+        let world = interrupt::or_stop(workspace.observe()).await?;
+        tell_oddities(&world, &mut cx.ui);
+        let plan = plan::plan(&manifests.desired, &world);
+        let place = |change: &Change| manifests.place_of(change);
+        let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
+        perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
+    }
+}

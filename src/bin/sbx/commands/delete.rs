@@ -1,0 +1,48 @@
+//! `sbx delete`: remove objects by name.
+
+use sbx::reconcile::plan;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::naming;
+use crate::perform::{Consent, Format, perform};
+use crate::ui::plan::{Purpose, View};
+use crate::workspace::Workspace;
+
+/// Delete objects by kind and name
+///
+/// Volumes and sandboxes are deleted with their data. What others still use is blocked; name those others too, and all
+/// go in the right order.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx delete pool/python-warm
+  sbx delete sandbox box-1 box-2
+  sbx delete template/python volume/datasets --yes")]
+pub(crate) struct Delete {
+    /// What to delete: KIND/NAME…, or KIND NAME…
+    #[arg(required = true, value_name = "KIND/NAME")]
+    objects: Vec<String>,
+    #[command(flatten)]
+    consent: Consent,
+    /// How to show the plan and what happens
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Delete {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let keys = naming::keys(&self.objects)?;
+        let workspace = Workspace::open(cx).await?;
+        let result = async {
+            let world = interrupt::or_stop(workspace.observe()).await?;
+            let plan = plan::plan_removal(&keys, &world);
+            let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Remove, show_unchanged: false };
+            perform(&view, &workspace, &self.consent, self.output, &mut cx.ui).await
+        }
+        .await;
+        workspace.close().await;
+        result
+    }
+}

@@ -1,0 +1,49 @@
+//! `sbx destroy`: remove what is declared.
+
+use sbx::reconcile::plan::{self, Change};
+
+use crate::args::ManifestArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::manifests::{self, Manifests};
+use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::ui::plan::{Purpose, View};
+use crate::workspace::Workspace;
+
+/// Delete what the manifests declare, and nothing else
+///
+/// What holds data (volumes and sandboxes) is kept, unless its manifest says `on_remove: delete` below `lifecycle`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx destroy -f manifests
+  sbx destroy -f manifests/pools.yaml --yes")]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    consent: Consent,
+    /// How to show the plan and what happens
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Destroy {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let workspace = Workspace::open(cx).await?;
+        let result = self.destroy(&manifests, &workspace, cx).await;
+        workspace.close().await;
+        result
+    }
+
+    async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+        let world = interrupt::or_stop(workspace.observe()).await?;
+        tell_oddities(&world, &mut cx.ui);
+        let plan = plan::plan_destroy(&manifests.desired, &world);
+        let place = |change: &Change| manifests.place_of(change);
+        let view = View { plan: &plan, place: &place, purpose: Purpose::Remove, show_unchanged: false };
+        perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
+    }
+}

@@ -1,0 +1,141 @@
+//! `sbx get`: what is live?
+
+use sbx::kinds::{self, Key, KindId, Live};
+use sbx::reconcile::World;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::naming;
+use crate::ui::listing::{self, Heading};
+use crate::ui::{Ui, escape, json};
+use crate::workspace::Workspace;
+
+/// List live objects
+///
+/// KIND is a kind in the singular, the plural or short (`pool`, `pools`, `po`), or `all`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx get all
+  sbx get pools
+  sbx get template python -o yaml          A manifest for what is live
+  sbx get sandboxes -o name | xargs -r sbx delete --yes")]
+pub(crate) struct Get {
+    /// The kind, or `all`; KIND/NAME names one object
+    #[arg(value_name = "KIND")]
+    kind: String,
+    /// The objects, all of the kind when left out
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// How to show them
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: ListFormat,
+}
+
+/// How objects are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ListFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// One object with all that is known.
+    Json,
+    /// Manifests.
+    Yaml,
+    /// `KIND/NAME`, one a line.
+    Name,
+}
+
+/// What was asked for.
+enum Wanted {
+    All,
+    Kind(KindId),
+    Objects(Vec<Key>),
+}
+
+impl Get {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let wanted = self.wanted()?;
+        let workspace = Workspace::open(cx).await?;
+        let result = interrupt::or_stop(workspace.observe()).await;
+        workspace.close().await;
+        let world = result?;
+
+        let (found, missing) = wanted.pick(&world);
+        show(&found, self.output, &wanted, &mut cx.ui);
+        if missing.is_empty() { Ok(Exit::Done) } else { Err(Failure::NotFound { objects: missing }) }
+    }
+
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        if self.kind == "all" {
+            return match self.names.first() {
+                None => Ok(Wanted::All),
+                Some(_) => Err(Failure::usage("`all` takes no names")),
+            };
+        }
+        if self.names.is_empty() && !self.kind.contains('/') {
+            return naming::kind(&self.kind).map(Wanted::Kind);
+        }
+        let words: Vec<_> = std::iter::once(&self.kind).chain(&self.names).cloned().collect();
+        naming::keys(&words).map(Wanted::Objects)
+    }
+}
+
+impl Wanted {
+    /// Returns the live objects that are wanted, and the names of those that are not there.
+    fn pick<'w>(&self, world: &'w World) -> (Vec<&'w Live>, Vec<String>) {
+        match self {
+            Self::All => (world.iter().collect(), Vec::new()),
+            Self::Kind(kind) => (world.iter().filter(|live| live.key.kind == *kind).collect(), Vec::new()),
+            Self::Objects(keys) => {
+                let found = keys.iter().filter_map(|key| world.get(key)).collect();
+                let missing = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
+                (found, missing)
+            }
+        }
+    }
+}
+
+fn show(found: &[&Live], format: ListFormat, wanted: &Wanted, ui: &mut Ui) {
+    match format {
+        ListFormat::Json => ui.line(&format!("{:#}", json::objects(found.iter().copied()))),
+        ListFormat::Yaml => yaml(found, ui),
+        ListFormat::Name => found.iter().for_each(|live| ui.line(&live.key.to_string())),
+        ListFormat::Table => tables(found, wanted, ui),
+    }
+}
+
+fn yaml(found: &[&Live], ui: &mut Ui) {
+    let mut is_first = true;
+    for live in found {
+        match &live.spec {
+            Ok(spec) => {
+                let manifest = kinds::to_manifest(&live.key.name, spec);
+                let text = serde_yaml::to_string(&manifest).expect("a manifest is plain data with text keys");
+                ui.data(&format!("{}{text}", if is_first { "" } else { "---\n" }));
+                is_first = false;
+            }
+            Err(why) => ui.warning(&format!("{} cannot be read: {}", live.key, escape(why))),
+        }
+    }
+}
+
+fn tables(found: &[&Live], wanted: &Wanted, ui: &mut Ui) {
+    let heading = if matches!(wanted, Wanted::Kind(_)) { Heading::Name } else { Heading::KindAndName };
+    let now = crate::env::now();
+    let mut texts = Vec::new();
+    for kind in kinds::all() {
+        let of_kind: Vec<_> = found.iter().copied().filter(|live| live.key.kind == kind).collect();
+        if !of_kind.is_empty() {
+            texts.push(listing::table(kind, &of_kind, heading, now).to_text(ui.table_width()));
+        }
+    }
+    ui.data(&texts.join("\n"));
+    if texts.is_empty() && !matches!(wanted, Wanted::Objects(_)) {
+        ui.status(&match wanted {
+            Wanted::Kind(kind) => format!("There are no {}.", kind.info().plural),
+            Wanted::All | Wanted::Objects(_) => "The workspace is empty.".to_owned(),
+        });
+    }
+}

@@ -1,0 +1,14 @@
+//! The commands, one file each: what can be said to it with its help text, and what it does.
+
+pub(crate) mod apply;
+pub(crate) mod completion;
+pub(crate) mod delete;
+pub(crate) mod describe;
+pub(crate) mod destroy;
+pub(crate) mod get;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod serve;
+pub(crate) mod validate;
+pub(crate) mod version;

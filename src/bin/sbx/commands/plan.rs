@@ -1,0 +1,58 @@
+//! `sbx plan`: what would change?
+
+use sbx::reconcile::plan::{self, Change};
+
+use crate::args::ManifestArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::manifests;
+use crate::perform::{Format, plan_exit, show_plan, tell_oddities};
+use crate::ui::plan::{Purpose, View};
+use crate::workspace::Workspace;
+
+/// Show what would change, and change nothing
+///
+/// The live state is read and compared with what the manifests declare. Signs: + create, ~ update, > rename, -/+
+/// replace, - delete, = kept, ! blocked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx plan -f manifests
+  sbx plan -f manifests --exit-code        Exit with 2 when something would change
+  sbx plan -f manifests -o json | jq .summary")]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// How to show the plan
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// Exit with 2 when there are changes to make
+    #[arg(long)]
+    exit_code: bool,
+    /// Show the objects that stay as they are too
+    #[arg(long)]
+    show_unchanged: bool,
+}
+
+impl Plan {
+    /// Makes the plan of an apply that is only to be looked at.
+    pub(crate) fn dry_run(manifests: ManifestArgs, output: Format) -> Self {
+        Self { manifests, output, exit_code: false, show_unchanged: false }
+    }
+
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let workspace = Workspace::open(cx).await?;
+        let result = interrupt::or_stop(workspace.observe()).await;
+        workspace.close().await;
+        let world = result?;
+
+        tell_oddities(&world, &mut cx.ui);
+        let plan = plan::plan(&manifests.desired, &world);
+        let place = |change: &Change| manifests.place_of(change);
+        let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
+        show_plan(&view, self.output, &mut cx.ui);
+        plan_exit(&plan, self.exit_code)
+    }
+}

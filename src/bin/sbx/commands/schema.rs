@@ -1,0 +1,116 @@
+//! `sbx schema`: what manifests may say.
+
+use sbx::kinds::{self, Explanation};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::ui::style::{self, paint};
+
+/// Explain a kind or a field, or print the JSON Schema of manifests
+///
+/// `sbx init` writes the schema beside the manifests, where editors find it through the first line of each.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx schema pool
+  sbx schema pool.replicas
+  sbx schema > manifests/.schema.json      For editors; hidden files are no manifests")]
+pub(crate) struct Schema {
+    /// What to explain, such as `pool` or `pool.replicas`; the whole schema when left out
+    path: Option<String>,
+}
+
+/// How wide explanations are.
+const WIDTH: usize = 90;
+
+impl Schema {
+    pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        match &self.path {
+            None => cx.ui.line(&text()),
+            Some(path) => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Returns the JSON Schema of manifests, as it is written into files.
+pub(crate) fn text() -> String {
+    format!("{:#}", kinds::manifest_schema())
+}
+
+fn unknown(path: &str) -> Failure {
+    let (word, field) = path.split_once('.').unwrap_or((path, ""));
+    let hint = match kinds::meant_by(word) {
+        Some(kind) => {
+            let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
+            let near = sbx::manifest::suggest(field, paths.iter().copied());
+            near.map_or_else(
+                || format!("its fields are {}", paths.join(", ")),
+                |near| format!("did you mean `{word}.{near}`?"),
+            )
+        }
+        None => {
+            format!("the kinds are {}", kinds::all().map(|kind| kind.info().singular).collect::<Vec<_>>().join(", "))
+        }
+    };
+    Failure::Usage { message: format!("there is nothing called `{path}`"), hint: Some(hint) }
+}
+
+fn explanation(explanation: &Explanation) -> String {
+    let Explanation { title, shape, doc, facts, fields } = explanation;
+    let mut lines = vec![format!("{}: {shape}", paint(style::STRONG, title))];
+    if !doc.is_empty() {
+        lines.extend([String::new(), wrapped(doc, "  ")]);
+    }
+    if !facts.is_empty() {
+        lines.push(String::new());
+        let width = facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0) + 1;
+        lines.extend(facts.iter().map(|(word, text)| format!("  {:<width$} {text}", format!("{word}:"))));
+    }
+    if !fields.is_empty() {
+        lines.extend([String::new(), "Fields:".to_owned()]);
+        let width = fields.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
+        let indent = " ".repeat(width + 5);
+        let row = |(path, doc): &(&str, &str)| format!("  {path:<width$}   {}", wrapped(doc, &indent).trim_start());
+        lines.extend(fields.iter().map(row));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Breaks a text into lines that begin with `indent`.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.len() > indent.len() && line.len() + word.len() >= WIDTH {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+
+    #[test]
+    fn explains_a_kind_and_a_field() {
+        let explain = |path| strip_str(&explanation(&kinds::explain(path).unwrap())).to_string();
+        insta::assert_snapshot!(explain("pool"), @"");
+        insta::assert_snapshot!(explain("pool.replicas"), @"");
+    }
+
+    #[test]
+    fn what_is_unknown_gets_a_way_out() {
+        assert_eq!(unknown("pool.replica").hints(), ["did you mean `pool.replicas`?"]);
+        assert_eq!(unknown("volume.xyz").hints(), ["its fields are size"]);
+        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox"]);
+    }
+}

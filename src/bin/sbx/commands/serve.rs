@@ -1,0 +1,100 @@
+//! `sbx serve`: the API, on this machine.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use sbx::server::{self, Options};
+use sbx::types::Secret;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, Interrupts};
+use crate::{env, logging, project};
+
+/// Serve the API on this machine
+///
+/// Prints one line with its URL on standard output; logs go to standard error. What it has acknowledged survives any end
+/// of the process. The official SDKs talk to it when `LANGSMITH_ENDPOINT` is its URL. While it runs, `--local` commands
+/// of the same project use it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx serve
+  sbx serve --listen 127.0.0.1:0           On any free port
+  sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt")]
+pub(crate) struct Serve {
+    /// The address to listen on; other machines get in only with an API key
+    #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where to keep the data
+    ///
+    /// The default is `.sbx/local` in the project, the nearest folder above with `.sbx/` in it.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Require the API key in this file, which is its first line
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// What runs the sandboxes
+    #[arg(long, value_enum, default_value_t, value_name = "RUNTIME")]
+    runtime: RuntimeChoice,
+    /// Serve `/_sbx/*` (reset, seed, faults) on other addresses than loopback too
+    #[arg(long)]
+    admin: bool,
+}
+
+/// The letters of "sbx" on a telephone, and a nought: a port that nothing well-known has.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:7290";
+
+/// What runs the sandboxes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum RuntimeChoice {
+    /// The best that this version has for this machine.
+    #[default]
+    Auto,
+    /// Nothing: sandboxes become ready and run no process.
+    None,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        logging::start_for_server();
+        let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
+        let options = self.options()?;
+        let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };
+        let mut handle = interrupt::or_stop(start).await?;
+        if let Some(notice) = handle.notice() {
+            cx.ui.status(&format!("Note: {notice}."));
+        }
+        cx.ui.line(&format!("Serving {}", handle.url()));
+
+        tokio::select! {
+            () = interrupts.next() => {}
+            () = handle.wait() => {}
+        }
+        cx.ui.status("Stopping: running requests finish. Interrupt again to stop now.");
+        tokio::select! {
+            () = handle.shutdown() => Ok(Exit::Done),
+            () = interrupts.next() => Err(Failure::Interrupted),
+        }
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
+        project::ignore_local_data(&data_dir)?;
+        let mut options = Options::new().listen(self.listen).data_dir(data_dir).admin(self.admin);
+        if let Some(path) = &self.api_key_file {
+            options = options.api_key(read_key(path)?);
+        }
+        match self.runtime {
+            // The one runtime that this version has; it is the options' own default.
+            RuntimeChoice::Auto | RuntimeChoice::None => Ok(options),
+        }
+    }
+}
+
+fn read_key(path: &Path) -> Result<Secret, Failure> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default().trim()))
+}

@@ -1,0 +1,31 @@
+//! `sbx validate`: is what the manifests say good?
+
+use crate::args::ManifestArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::manifests;
+use crate::ui::diagnostic::counted;
+
+/// Check manifests without a server
+///
+/// Everything wrong in all files is reported in one go, each problem with its place and, where there is one, a way out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx validate -f manifests
+  kustomize build overlays/prod | sbx validate -f -")]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+}
+
+impl Validate {
+    pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let objects = counted(manifests.desired.len(), "object");
+        let files = counted(manifests.documents.sources.iter().len(), "file");
+        let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
+        cx.ui.line(&format!("{objects} in {files} {verb} valid."));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,238 @@
+//! Why a command failed, in classes; the one place that knows exit codes.
+
+mod hint;
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sbx::client;
+
+use crate::settings::Server;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was told, or there was nothing to do.
+    Done,
+    /// It failed or was declined, or something in a plan is blocked.
+    Failed,
+    /// A plan has changes to make, and the caller asked to be told so.
+    Pending,
+    /// An apply did a part: something was blocked or skipped.
+    Partial,
+    /// The command line makes no sense.
+    Usage,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// The exit codes of all commands, with what each means.
+const CODES: [(Exit, u8, &str); 6] = [
+    (Exit::Done, 0, "done, or nothing to do"),
+    (Exit::Failed, 1, "failed, declined, or a plan with something blocked"),
+    (Exit::Pending, 2, "changes are pending (plan --exit-code)"),
+    (Exit::Partial, 3, "an apply done in part: something was blocked or skipped"),
+    (Exit::Usage, 64, "the command line is wrong, or names no server"),
+    (Exit::Interrupted, 130, "interrupted"),
+];
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        let code = CODES.iter().find(|(candidate, ..)| *candidate == exit).map(|(_, code, _)| *code);
+        Self::from(code.expect("every exit has its row in the table"))
+    }
+}
+
+/// Returns the table of exit codes for the help text.
+pub(crate) fn exit_codes_help() -> String {
+    let rows: Vec<_> = CODES.iter().map(|(_, code, meaning)| format!("  {code:>3}  {meaning}")).collect();
+    format!("Exit codes:\n{}", rows.join("\n"))
+}
+
+/// Why a command failed. `Display` is this layer's part only; the causes are its sources.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Something on the command line makes no sense, beyond what its parser knows.
+    #[error("{message}")]
+    Usage {
+        /// What.
+        message: String,
+        /// What would make sense.
+        hint: Option<String>,
+    },
+    /// Nothing says where the server is.
+    #[error("no server is configured")]
+    NoServer {
+        /// Whether there is a key that no endpoint goes with.
+        has_stray_key: bool,
+    },
+    /// The connection cannot be set up.
+    #[error("cannot connect to {}", server.label())]
+    Config {
+        /// The server.
+        server: Box<Server>,
+        /// Why.
+        source: client::ConfigError,
+    },
+    /// A call failed.
+    #[error("{} did not do what it was asked", server.label())]
+    Call {
+        /// The server.
+        server: Box<Server>,
+        /// Why.
+        source: client::Error,
+    },
+    /// The local server did not start.
+    #[error("the local server did not start")]
+    Server {
+        /// Why.
+        source: sbx::server::Error,
+    },
+    /// There are errors in the manifests, which have been shown.
+    #[error("{summary}")]
+    Manifests {
+        /// How many, and in how many files.
+        summary: String,
+    },
+    /// There is nobody to ask.
+    #[error("there is no terminal to ask on")]
+    NoTerminal,
+    /// The user was asked, and did not say yes.
+    #[error("declined: nothing was changed")]
+    Declined,
+    /// The whole plan is refused.
+    #[error("the plan is refused: {} protected by `prevent_destroy`", protected(objects))]
+    Refused {
+        /// The objects that refuse it.
+        objects: Vec<String>,
+    },
+    /// Objects that were asked for are not there.
+    #[error("not found: {}", objects.join(", "))]
+    NotFound {
+        /// The objects.
+        objects: Vec<String>,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was to be done with it.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard input could not be read.
+    #[error("cannot read standard input")]
+    Input {
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write to standard output")]
+    Output {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The runtime could not start.
+    #[error("cannot start the async runtime")]
+    Runtime {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The user, or the system, said stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// A mistake on the command line.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    /// Returns what it means for the exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } | Self::NoServer { .. } => Exit::Usage,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Config { .. }
+            | Self::Call { .. }
+            | Self::Server { .. }
+            | Self::Manifests { .. }
+            | Self::NoTerminal
+            | Self::Declined
+            | Self::Refused { .. }
+            | Self::NotFound { .. }
+            | Self::File { .. }
+            | Self::Input { .. }
+            | Self::Output { .. }
+            | Self::Runtime { .. } => Exit::Failed,
+        }
+    }
+
+    /// Returns the texts of its causes, from the nearest on.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        causes_of(self)
+    }
+}
+
+/// Returns the texts of what caused an error, from the nearest on. A cause that only repeats the one before is left out.
+pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+fn protected(objects: &[String]) -> String {
+    format!("{} {}", objects.join(", "), if objects.len() == 1 { "is" } else { "are" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One failure of each class that the table has, and those whose class could be argued about.
+    #[test]
+    fn each_row_of_the_table() {
+        let rows: [(Result<Exit, Failure>, u8); 11] = [
+            (Ok(Exit::Done), 0),
+            (Ok(Exit::Failed), 1),
+            (Err(Failure::Declined), 1),
+            (Err(Failure::NoTerminal), 1),
+            (Err(Failure::Refused { objects: vec!["pool/a".to_owned()] }), 1),
+            (Err(Failure::Manifests { summary: "1 error in 1 file".to_owned() }), 1),
+            (Ok(Exit::Pending), 2),
+            (Ok(Exit::Partial), 3),
+            (Err(Failure::usage("bad")), 64),
+            (Err(Failure::NoServer { has_stray_key: false }), 64),
+            (Err(Failure::Interrupted), 130),
+        ];
+        for (result, code) in rows {
+            let exit = result.as_ref().map_or_else(Failure::exit, |exit| *exit);
+            assert_eq!(ExitCode::from(exit), ExitCode::from(code), "{result:?}");
+        }
+        assert_eq!(CODES.map(|(_, code, _)| code), [0, 1, 2, 3, 64, 130]);
+    }
+
+    #[test]
+    fn a_cause_that_repeats_is_shown_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("inner")]
+        struct Inner;
+        #[derive(Debug, thiserror::Error)]
+        #[error("inner")]
+        struct Outer(#[source] Inner);
+        let failure = Failure::Input { source: io::Error::other(Outer(Inner)) };
+        assert_eq!(failure.causes(), ["inner"]);
+    }
+}

@@ -1,0 +1,98 @@
+//! What the reader can do about a failure.
+
+use sbx::client::{self, Kind};
+use sbx::server;
+
+use super::Failure;
+use crate::env;
+use crate::settings::{Remote, Server, Source};
+
+impl Failure {
+    /// Returns what the reader can do about it, one thing each.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Usage { hint, .. } => hint.iter().cloned().collect(),
+            Self::NoServer { has_stray_key } => no_server(*has_stray_key),
+            Self::Call { server, source } => call(server, source),
+            Self::Config { server, source } => config(server, source),
+            Self::Server { source } => local(source),
+            Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
+            Self::Refused { .. } => {
+                vec!["take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()]
+            }
+            Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn no_server(has_stray_key: bool) -> Vec<String> {
+    let mut hints = vec![
+        "pass --local to use the server that is built into sbx".to_owned(),
+        format!("or set {} and {}, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY", env::ENDPOINT, env::API_KEY),
+    ];
+    if has_stray_key {
+        hints.insert(0, format!("{} is set, but no {} goes with it", env::API_KEY, env::ENDPOINT));
+    }
+    hints
+}
+
+fn call(server: &Server, error: &client::Error) -> Vec<String> {
+    let hint = match (error.kind(), server) {
+        (Kind::Authentication, Server::Remote(remote)) => authentication(remote),
+        (Kind::WrongGeneration, _) => {
+            "sbx speaks the first generation of the Sandbox Server API: self-hosted servers have it, and `sbx serve`; \
+             the hosted service has moved on"
+                .to_owned()
+        }
+        (Kind::Connection, Server::Remote(remote)) => connection(remote),
+        (Kind::InUse, _) => "`sbx describe KIND/NAME` shows what uses it".to_owned(),
+        (Kind::RateLimited, _) => "try again later, or lower --parallelism".to_owned(),
+        (Kind::Timeout | Kind::TransportTimeout | Kind::DeadlineExceeded, _) => {
+            "it may only be slow: run the same again, it goes on from where it is".to_owned()
+        }
+        (Kind::QuotaExceeded, _) => "delete something, ask for less, or have the limit raised".to_owned(),
+        _ => return Vec::new(),
+    };
+    vec![hint]
+}
+
+fn authentication(remote: &Remote) -> String {
+    let Remote { key, key_from, url_from, .. } = remote;
+    match key {
+        Some(_) => format!("the key comes from {key_from}, the endpoint from {url_from}: do they belong together?"),
+        None => format!("no key was sent: set {key_from}"),
+    }
+}
+
+fn connection(remote: &Remote) -> String {
+    match (remote.is_loopback(), remote.url_from) {
+        (_, Source::Running) => "the server stopped meanwhile: run the same again".to_owned(),
+        (true, _) => "start a server with `sbx serve`, or pass --local to do without one".to_owned(),
+        (false, from) => format!("the endpoint comes from {from}: is it right, and can this machine reach it?"),
+    }
+}
+
+fn config(server: &Server, error: &client::ConfigError) -> Vec<String> {
+    let Server::Remote(remote) = server else { return Vec::new() };
+    match error {
+        client::ConfigError::InvalidApiKey => vec![format!("the key comes from {}", remote.key_from)],
+        client::ConfigError::InvalidCaCertificate | client::ConfigError::Tls { .. } => Vec::new(),
+        _ => vec![
+            format!("the endpoint comes from {}", remote.url_from),
+            "it looks like https://sandboxes.example.com or http://127.0.0.1:7290".to_owned(),
+        ],
+    }
+}
+
+fn local(error: &server::Error) -> Vec<String> {
+    match error {
+        server::Error::DataDirBusy { url: Some(url), .. } => vec![format!("work with it: pass --endpoint {url}")],
+        server::Error::DataDirBusy { .. } => {
+            vec!["wait until it is done; for several at a time, run `sbx serve` and pass --local as before".to_owned()]
+        }
+        server::Error::KeyRequired { .. } => vec!["pass --api-key-file FILE, or listen on 127.0.0.1".to_owned()],
+        server::Error::Bind { .. } => vec!["pass --listen 127.0.0.1:0 to take any free port".to_owned()],
+        _ => Vec::new(),
+    }
+}

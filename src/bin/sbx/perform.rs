@@ -1,0 +1,181 @@
+//! Performing a plan: shown, agreed to, applied, summed up. All commands that write go this way.
+
+use std::num::NonZeroUsize;
+
+use sbx::reconcile::plan::Plan;
+use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
+use crate::ui::outcome::Report;
+use crate::ui::plan::{Purpose, View};
+use crate::ui::progress::{Progress, REVEAL_AFTER};
+use crate::ui::style::{self, paint};
+use crate::ui::{Ui, escape, json};
+use crate::workspace::Workspace;
+
+/// How a plan, and what becomes of it, is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: stable, with a format version.
+    Json,
+}
+
+/// What the user agrees to beforehand, and how much happens at once.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Consent {
+    /// Go on without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// How many operations run at once
+    #[arg(long, default_value = "10", value_name = "N")]
+    parallelism: NonZeroUsize,
+}
+
+/// How many events may wait to be shown before the run waits for the display.
+const EVENTS: usize = 64;
+
+/// Shows a plan.
+pub(crate) fn show_plan(view: &View<'_>, format: Format, ui: &mut Ui) {
+    match format {
+        Format::Text => ui.data(&view.to_text()),
+        Format::Json => ui.line(&format!("{:#}", json::plan(view))),
+    }
+}
+
+/// Tells of live objects that no manifest could name.
+pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
+    for object in &world.misnamed {
+        let kind = object.kind.info().singular;
+        ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));
+    }
+}
+
+/// Returns the exit code of a plan that is only looked at.
+///
+/// # Errors
+///
+/// [`Failure::Refused`] when no step of it may be performed.
+pub(crate) fn plan_exit(plan: &Plan, asks_for_pending: bool) -> Result<Exit, Failure> {
+    refuse(plan)?;
+    let summary = plan.summary();
+    Ok(match (summary.blocked, summary.n_changes()) {
+        (1.., _) => Exit::Failed,
+        (0, 1..) if asks_for_pending => Exit::Pending,
+        (0, _) => Exit::Done,
+    })
+}
+
+fn refuse(plan: &Plan) -> Result<(), Failure> {
+    if plan.refused_by.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused { objects: plan.refused_by.iter().map(ToString::to_string).collect() })
+}
+
+/// Shows a plan, asks, performs it, and sums it up.
+///
+/// # Errors
+///
+/// [`Failure::Refused`], [`Failure::NoTerminal`] and [`Failure::Declined`], all before anything is changed. What goes
+/// wrong in the run is part of its report.
+pub(crate) async fn perform(
+    view: &View<'_>,
+    workspace: &Workspace,
+    consent: &Consent,
+    format: Format,
+    ui: &mut Ui,
+) -> Result<Exit, Failure> {
+    let plan = view.plan;
+    match format {
+        Format::Text => ui.data(&view.to_text()),
+        Format::Json => ui.line(&json::planned(view).to_string()),
+    }
+    refuse(plan)?;
+    if !plan.steps.is_empty() {
+        agree(view, workspace, consent, ui).await?;
+    }
+    let outcome = run(plan, workspace, consent, format, ui).await?;
+    let report = Report::new(plan, &outcome);
+    match format {
+        Format::Json => ui.line(&json::outcome(plan, &outcome).to_string()),
+        Format::Text if !plan.steps.is_empty() => ui.data(&report.to_text()),
+        Format::Text => {}
+    }
+    if let Some(hint) = report.hint() {
+        ui.hint(hint);
+    }
+    Ok(report.exit())
+}
+
+async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &mut Ui) -> Result<(), Failure> {
+    if consent.yes {
+        return Ok(());
+    }
+    if !ui.can_ask() {
+        return Err(Failure::NoTerminal);
+    }
+    let what = match view.purpose {
+        Purpose::Apply => "Make these changes",
+        Purpose::Remove => "Delete these objects",
+    };
+    let place = paint(style::STRONG, escape(&workspace.label()));
+    let question = format!("{what} in {place}? Only `yes` means yes: ");
+    let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
+    let answer = tokio::select! {
+        answer = ui.ask(&question) => answer.map_err(|source| Failure::Input { source })?,
+        () = interrupts.next() => return Err(Failure::Interrupted),
+    };
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Declined) }
+}
+
+async fn run(
+    plan: &Plan,
+    workspace: &Workspace,
+    consent: &Consent,
+    format: Format,
+    ui: &mut Ui,
+) -> Result<Outcome, Failure> {
+    let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
+    let stop = CancellationToken::new();
+    let (sender, mut events) = mpsc::channel(EVENTS);
+    let cx = ApplyCx { client: workspace.client.clone(), parallelism: consent.parallelism };
+    let mut progress = Progress::new(plan, format == Format::Json, ui);
+    let mut outcome = None;
+    let applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
+    tokio::pin!(applying);
+    let reveal = sleep_until(Instant::now() + REVEAL_AFTER);
+    tokio::pin!(reveal);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => progress.fold(&event, ui),
+                // The executor is gone, and with it its end of the channel.
+                None => break,
+            },
+            ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
+            () = &mut reveal, if !reveal.is_elapsed() => progress.reveal(),
+            () = interrupts.next() => {
+                if stop.is_cancelled() {
+                    progress.finish();
+                    ui.status("Stopped. What was running may or may not have been done.");
+                    return Err(Failure::Interrupted);
+                }
+                stop.cancel();
+                let text = format!("Stopping: {} still running. Interrupt again to stop now.", progress.n_running());
+                progress.note(&text, ui);
+            }
+        }
+    }
+    progress.finish();
+    match outcome {
+        Some(outcome) => Ok(outcome),
+        None => Ok(applying.await),
+    }
+}

@@ -1,0 +1,74 @@
+//! The project: the folder that `.sbx/` is in.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+const FOLDER: &str = ".sbx";
+const IGNORED: &str = "local/\n";
+
+/// Returns the project that `directory` is in: the nearest folder above with `.sbx/` in it, else `directory` itself.
+pub(crate) fn root(directory: &Path) -> PathBuf {
+    let found = directory.ancestors().find(|ancestor| ancestor.join(FOLDER).is_dir());
+    found.unwrap_or(directory).to_owned()
+}
+
+/// Returns the folder for the data of the local server.
+pub(crate) fn local_data(directory: &Path) -> PathBuf {
+    root(directory).join(FOLDER).join("local")
+}
+
+/// Keeps the data of the local server out of version control. Files that are there stay as they are.
+///
+/// # Errors
+///
+/// [`Failure::File`] when the folder cannot be written.
+pub(crate) fn ignore_local_data(local_data: &Path) -> Result<(), Failure> {
+    let Some(folder) = local_data.parent().filter(|parent| parent.ends_with(FOLDER)) else { return Ok(()) };
+    let path = folder.join(".gitignore");
+    let written = fs::create_dir_all(folder).and_then(|()| write_new(&path, IGNORED));
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Failure::File { action: "write", path, source: error })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a file that must not be there yet.
+pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write as _;
+
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_folder_wins_and_is_kept_out_of_version_control() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(root(&inner), inner);
+        ignore_local_data(&local_data(outer.path())).unwrap();
+        assert_eq!(root(&inner), outer.path());
+        let ignore = outer.path().join(".sbx/.gitignore");
+        assert_eq!(fs::read_to_string(&ignore).unwrap(), "local/\n");
+
+        fs::write(&ignore, "mine\n").unwrap();
+        ignore_local_data(&local_data(&inner)).unwrap();
+        assert_eq!(fs::read_to_string(&ignore).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn a_folder_elsewhere_is_left_alone() {
+        let outer = tempfile::tempdir().unwrap();
+        ignore_local_data(&outer.path().join("data")).unwrap();
+        assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,189 @@
+//! What programs read. Fields are added and never change their meaning within one format version.
+
+use sbx::kinds::{self, Health, Key, Live};
+use sbx::reconcile::plan::{Change, Note, Step, Summary, Verb};
+use sbx::reconcile::{Event, FieldChange, Outcome, Phase, Plan};
+use serde_json::{Map, Value as Json, json};
+
+use super::plan::View;
+use crate::failure::causes_of;
+
+/// The version of everything that is written here.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// Returns a plan.
+pub(crate) fn plan(view: &View<'_>) -> Json {
+    let plan = view.plan;
+    json!({
+        "format_version": FORMAT_VERSION,
+        "summary": summary(plan.summary()),
+        "changes": plan.changes.iter().map(|change| change_to_json(change, view)).collect::<Vec<_>>(),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "refused_by": plan.refused_by.iter().map(key).collect::<Vec<_>>(),
+    })
+}
+
+fn summary(summary: Summary) -> Json {
+    let Summary { create, update, rename, replace, delete, keep, blocked } = summary;
+    json!({
+        "create": create,
+        "update": update,
+        "rename": rename,
+        "replace": replace,
+        "delete": delete,
+        "keep": keep,
+        "blocked": blocked,
+    })
+}
+
+fn change_to_json(change: &Change, view: &View<'_>) -> Json {
+    let mut out = key(&change.key);
+    out["action"] = json!(change.action.as_str());
+    out["id"] = json!(change.id.as_ref().map(ToString::to_string));
+    out["was"] = json!(change.was.as_ref().map(ToString::to_string));
+    out["spec"] = json!(change.spec.as_ref().map(kinds::spec_to_json));
+    out["fields"] = change.fields.iter().map(field).collect();
+    out["notes"] = change.notes.iter().map(note).collect();
+    out["place"] = match (view.place)(change) {
+        Some(place) => json!({"file": place.file, "line": place.line, "column": place.column}),
+        None => Json::Null,
+    };
+    out
+}
+
+fn field(field: &FieldChange) -> Json {
+    json!({
+        "path": field.path,
+        "from": field.from.as_ref().map(kinds::Value::to_json),
+        "to": field.to.as_ref().map(kinds::Value::to_json),
+        "change": match field.change {
+            kinds::Change::InPlace => "in_place",
+            kinds::Change::GrowOnly => "grow_only",
+            _ => "replace",
+        },
+    })
+}
+
+fn note(note: &Note) -> Json {
+    json!({"text": note.to_string(), "help": note.help(), "is_obstacle": note.is_obstacle()})
+}
+
+fn step(step: &Step) -> Json {
+    let mut out = key(&step.key);
+    out["verb"] = json!(step.verb.as_str());
+    out["change"] = json!(step.change);
+    out["after"] = json!(step.after);
+    if let Verb::Rename { to } = &step.verb {
+        out["to"] = json!(to.as_str());
+    }
+    out
+}
+
+fn key(key: &Key) -> Json {
+    json!({"kind": key.kind.info().kind, "name": key.name.as_str()})
+}
+
+/// Returns the first line of an apply: what is going to be done.
+pub(crate) fn planned(view: &View<'_>) -> Json {
+    json!({"format_version": FORMAT_VERSION, "type": "plan", "plan": plan(view)})
+}
+
+/// Returns an event of an apply, one line each.
+pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
+    let step = &plan.steps[event.step];
+    let mut out = key(&step.key);
+    out["format_version"] = json!(FORMAT_VERSION);
+    out["type"] = json!("step");
+    out["step"] = json!(event.step);
+    out["verb"] = json!(step.verb.as_str());
+    out["phase"] = json!(phase_word(&event.phase));
+    match &event.phase {
+        Phase::Done { how, elapsed } => {
+            out["how"] = json!(how.to_string());
+            out["elapsed_ms"] = json!(elapsed.as_millis());
+        }
+        Phase::Failed { error, elapsed } => {
+            out["error"] = json!(error.to_string());
+            out["causes"] = json!(causes_of(&**error));
+            out["is_stale"] = json!(error.is_stale());
+            out["elapsed_ms"] = json!(elapsed.as_millis());
+        }
+        Phase::Skipped { because_of } => out["because_of"] = json!(because_of),
+        _ => {}
+    }
+    out
+}
+
+fn phase_word(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Started => "started",
+        Phase::Done { .. } => "done",
+        Phase::Failed { .. } => "failed",
+        Phase::Skipped { .. } => "skipped",
+        _ => "not_started",
+    }
+}
+
+/// Returns the last line of an apply: how it ended.
+pub(crate) fn outcome(plan: &Plan, outcome: &Outcome) -> Json {
+    let counts = outcome.counts();
+    json!({
+        "format_version": FORMAT_VERSION,
+        "type": "outcome",
+        "is_complete": outcome.is_complete(),
+        "is_interrupted": outcome.is_interrupted,
+        "steps": {
+            "done": counts.done,
+            "failed": counts.failed,
+            "skipped": counts.skipped,
+            "not_started": counts.not_started,
+        },
+        "blocked": plan.summary().blocked,
+    })
+}
+
+/// Returns live objects.
+pub(crate) fn objects<'a>(objects: impl IntoIterator<Item = &'a Live>) -> Json {
+    json!({"format_version": FORMAT_VERSION, "objects": objects.into_iter().map(object).collect::<Vec<_>>()})
+}
+
+/// Returns a live object.
+pub(crate) fn object(live: &Live) -> Json {
+    let mut out = key(&live.key);
+    out["id"] = json!(live.id.as_ref().map(ToString::to_string));
+    match &live.spec {
+        Ok(spec) => out["spec"] = kinds::spec_to_json(spec),
+        Err(why) => out["unreadable"] = json!(why),
+    }
+    out["health"] = match &live.health {
+        Health::Good => json!({"state": "good"}),
+        Health::Pending(status) => json!({"state": "pending", "message": status}),
+        Health::Failed(message) => json!({"state": "failed", "message": message}),
+        _ => Json::Null,
+    };
+    out["created_at"] = json!(live.created_at);
+    out["expires_at"] = json!(live.expires_at);
+    out["extra"] = Json::Object(Map::clone(&live.extra));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use sbx::reconcile::plan::plan as plan_of;
+
+    use super::*;
+    use crate::ui::plan::Purpose;
+    use crate::ui::progress::tests::{desired, world};
+
+    #[test]
+    fn a_plan_in_json() {
+        let live = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}";
+        let declared = format!(
+            "{}\n---\n{{apiVersion: sbx/v1, kind: Sandbox, metadata: {{name: a}}, spec: {{template_name: b}}}}",
+            live.replace("10Gi", "20Gi")
+        );
+        let plan_made = plan_of(&desired(&declared), &world(live));
+        let view = View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @"");
+    }
+}

@@ -1,0 +1,220 @@
+//! What became of a plan, in words.
+
+use std::fmt::Write as _;
+
+use sbx::reconcile::plan::{Action, Change, Note};
+use sbx::reconcile::{Outcome, Phase, Plan};
+
+use super::escape;
+use super::progress::to_do;
+use super::style::{self, paint};
+use crate::failure::{Exit, causes_of};
+
+/// What became of a plan.
+pub(crate) struct Report<'a> {
+    plan: &'a Plan,
+    outcome: &'a Outcome,
+}
+
+/// What became of one change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Done,
+    Failed,
+    Skipped,
+    NotStarted,
+}
+
+impl<'a> Report<'a> {
+    /// Makes the report on a plan that was applied.
+    pub(crate) fn new(plan: &'a Plan, outcome: &'a Outcome) -> Self {
+        Self { plan, outcome }
+    }
+
+    /// Returns the exit code that it comes to.
+    pub(crate) fn exit(&self) -> Exit {
+        let counts = self.outcome.counts();
+        if self.outcome.is_interrupted {
+            Exit::Interrupted
+        } else if counts.failed > 0 {
+            Exit::Failed
+        } else if counts.skipped > 0 || self.plan.summary().blocked > 0 {
+            Exit::Partial
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// Returns the text, ending in a line break: what was done, then what was not and why.
+    pub(crate) fn to_text(&self) -> String {
+        let mut out = format!("{}\n", self.done_line());
+        let undone = self.undone_line();
+        if !undone.is_empty() {
+            writeln!(out, "{undone}").expect("a string takes everything");
+        }
+        for (index, phase) in self.outcome.state.iter() {
+            let step = to_do(&self.plan.steps[index]);
+            let line = match phase {
+                Phase::Failed { error, .. } => {
+                    let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&**error)).collect();
+                    format!("  {} {step}: {}", paint(style::ALERT, "failed "), escape(&reasons.join(": ")))
+                }
+                Phase::Skipped { because_of } => {
+                    let cause = to_do(&self.plan.steps[*because_of]);
+                    format!("  {} {step}: could not {cause}", paint(style::CHANGE, "skipped"))
+                }
+                _ => continue,
+            };
+            writeln!(out, "{line}").expect("a string takes everything");
+        }
+        for change in self.blocked() {
+            let reasons = change.notes.iter().filter(|note| note.is_obstacle()).map(Note::to_string);
+            let reasons: Vec<_> = reasons.collect();
+            writeln!(out, "  {} {}: {}", paint(style::ALERT, "blocked"), change.key, escape(&reasons.join("; ")))
+                .expect("a string takes everything");
+        }
+        out
+    }
+
+    /// Returns what the reader can do next, if something is left to do.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        let counts = self.outcome.counts();
+        if self.outcome.is_interrupted {
+            Some("run the same again: it goes on from here")
+        } else if counts.failed + counts.skipped > 0 {
+            Some("mend the cause and run the same again: it goes on from here")
+        } else {
+            None
+        }
+    }
+
+    fn done_line(&self) -> String {
+        let actions = [
+            (Action::Create, "created"),
+            (Action::Update, "updated"),
+            (Action::Rename, "renamed"),
+            (Action::Replace, "replaced"),
+            (Action::Delete, "deleted"),
+        ];
+        let fates = self.fates();
+        let counts = actions.into_iter().filter_map(|(action, word)| {
+            let is_done =
+                |(change, fate): &(&Change, Option<Fate>)| change.action == action && *fate == Some(Fate::Done);
+            let n = self.plan.changes.iter().zip(fates.iter().copied()).filter(is_done).count();
+            (n > 0).then(|| format!("{n} {word}"))
+        });
+        let counts: Vec<_> = counts.collect();
+        if counts.is_empty() {
+            return "Nothing was changed.".to_owned();
+        }
+        format!("{} {}.", paint(style::STRONG, "Done:"), counts.join(", "))
+    }
+
+    fn undone_line(&self) -> String {
+        let fates = self.fates();
+        let count = |fate| fates.iter().filter(|found| **found == Some(fate)).count();
+        let counts = [
+            (count(Fate::Failed), "failed"),
+            (count(Fate::Skipped), "skipped"),
+            (count(Fate::NotStarted), "not begun"),
+            (self.blocked().count(), "blocked"),
+        ];
+        let counts: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        if counts.is_empty() {
+            return String::new();
+        }
+        format!("{} {}.", paint(style::ALERT, "Not done:"), counts.join(", "))
+    }
+
+    fn blocked(&self) -> impl Iterator<Item = &Change> {
+        self.plan.changes.iter().filter(|change| change.action == Action::Blocked)
+    }
+
+    /// Returns what became of each change that has steps: the worst of what became of them.
+    fn fates(&self) -> Vec<Option<Fate>> {
+        let mut fates: Vec<Option<Fate>> = vec![None; self.plan.changes.len()];
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            let fate = match self.outcome.state.phase(index) {
+                Some(Phase::Done { .. }) => Fate::Done,
+                Some(Phase::Failed { .. }) => Fate::Failed,
+                Some(Phase::Skipped { .. }) => Fate::Skipped,
+                _ => Fate::NotStarted,
+            };
+            let worst = &mut fates[step.change];
+            if worst.is_none_or(|known| severity(fate) > severity(known)) {
+                *worst = Some(fate);
+            }
+        }
+        fates
+    }
+}
+
+fn severity(fate: Fate) -> u8 {
+    match fate {
+        Fate::Done => 0,
+        Fate::NotStarted => 1,
+        Fate::Skipped => 2,
+        Fate::Failed => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use anstream::adapter::strip_str;
+    use sbx::reconcile::plan::plan;
+    use sbx::reconcile::{Done, Event, RunState, StepError};
+
+    use super::*;
+    use crate::ui::progress::tests::{desired, world};
+
+    const DECLARED: &str = "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x, volume_mounts: [{volume_name: data, mount_path: /a}]}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: a}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: lost}, spec: {template_name: nothing}}
+";
+
+    fn report(phases: Vec<Phase>, is_interrupted: bool) -> (String, Exit) {
+        let plan = plan(&desired(DECLARED), &world(""));
+        let mut state = RunState::new(plan.steps.len());
+        for (step, phase) in phases.into_iter().enumerate() {
+            state.fold(Event { step, phase });
+        }
+        let outcome = Outcome { state, is_interrupted };
+        let report = Report::new(&plan, &outcome);
+        (strip_str(&report.to_text()).to_string(), report.exit())
+    }
+
+    fn done() -> Phase {
+        Phase::Done { how: Done::Acted, elapsed: Duration::ZERO }
+    }
+
+    #[test]
+    fn what_is_blocked_makes_it_partial() {
+        let (text, exit) = report(vec![done(), done(), done()], false);
+        insta::assert_snapshot!(text, @"");
+        assert_eq!(exit, Exit::Partial);
+    }
+
+    #[test]
+    fn a_failure_says_why_and_what_it_stopped() {
+        let error = Arc::new(StepError::Aborted);
+        let failed = Phase::Failed { error, elapsed: Duration::ZERO };
+        let (text, exit) = report(vec![done(), failed, Phase::Skipped { because_of: 1 }], false);
+        insta::assert_snapshot!(text, @"");
+        assert_eq!(exit, Exit::Failed);
+    }
+
+    #[test]
+    fn an_interrupt_says_what_was_not_begun() {
+        let (text, exit) = report(vec![done(), Phase::NotStarted, Phase::NotStarted], true);
+        insta::assert_snapshot!(text, @"");
+        assert_eq!(exit, Exit::Interrupted);
+    }
+}

@@ -1,0 +1,301 @@
+//! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use sbx::kinds::{self, Value};
+use sbx::reconcile::plan::{Action, Change, Note, Summary};
+use sbx::reconcile::{FieldChange, Plan};
+use similar::{ChangeTag, TextDiff};
+
+use super::diagnostic::counted;
+use super::escape;
+use super::style::{self, paint};
+
+/// A plan, and how it is to be shown.
+pub(crate) struct View<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// Finds where a change is declared.
+    pub(crate) place: &'a dyn Fn(&Change) -> Option<Place>,
+    /// What the plan is for.
+    pub(crate) purpose: Purpose,
+    /// Whether objects that stay as they are get a line too.
+    pub(crate) show_unchanged: bool,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Bringing the live state to what is declared.
+    Apply,
+    /// Removing objects.
+    Remove,
+}
+
+/// A place in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file, as the user wrote it.
+    pub(crate) file: String,
+    /// The line, counted from 1.
+    pub(crate) line: u32,
+    /// The column in characters, counted from 1.
+    pub(crate) column: u32,
+}
+
+impl View<'_> {
+    /// Returns the whole text, ending in a line break.
+    pub(crate) fn to_text(&self) -> String {
+        let mut out = String::new();
+        let changes = &self.plan.changes;
+        let is_quiet_keep = |change: &&Change| change.action == Action::Keep && change.notes.is_empty();
+        if self.show_unchanged {
+            for change in changes.iter().filter(is_quiet_keep) {
+                writeln!(out, "{}", head(change)).expect("a string takes everything");
+            }
+            if !out.is_empty() {
+                out.push('\n');
+            }
+        }
+        let shown = changes.iter().filter(|change| !is_quiet_keep(change));
+        let (blocked, rest): (Vec<_>, Vec<_>) = shown.partition(|change| change.action == Action::Blocked);
+        for change in rest.into_iter().chain(blocked) {
+            self.write_block(change, &mut out);
+            out.push('\n');
+        }
+        out.push_str(&summary_line(self.plan.summary(), self.purpose));
+        out.push('\n');
+        out
+    }
+
+    fn write_block(&self, change: &Change, out: &mut String) {
+        let mut line = |text: String| {
+            out.push_str(&text);
+            out.push('\n');
+        };
+        line(head(change));
+        for text in values(change) {
+            line(format!("    {text}"));
+        }
+        for note in &change.notes {
+            let style = if note.is_obstacle() { style::ALERT } else { style::PLAIN };
+            line(format!("    {}", paint(style, escape(&note.to_string()))));
+            if let Some(help) = note.help() {
+                line(format!("    {} {}", paint(style::HINT, "help:"), escape(&help)));
+            }
+        }
+        let is_at_fault = change.notes.iter().any(Note::is_obstacle);
+        if let Some(place) = (self.place)(change).filter(|_| is_at_fault) {
+            line(format!("    {} {place}", paint(style::DIM, "at")));
+        }
+    }
+}
+
+fn head(change: &Change) -> String {
+    let (sign, style) = sign(change.action);
+    let key = paint(style::STRONG, &change.key);
+    let was = match &change.was {
+        Some(was) if change.action == Action::Rename => format!(" (now {was})"),
+        _ => String::new(),
+    };
+    format!("{} {key}{was}", paint(style, format_args!("{sign} {}", change.action.as_str())))
+}
+
+/// Returns the sign and the style of an action.
+pub(crate) fn sign(action: Action) -> (&'static str, Style) {
+    match action {
+        Action::Create => ("+", style::ADD),
+        Action::Update => ("~", style::CHANGE),
+        Action::Rename => (">", style::CHANGE),
+        Action::Replace => ("-/+", style::REMOVE),
+        Action::Delete => ("-", style::REMOVE),
+        Action::Keep => ("=", style::DIM),
+        _ => ("!", style::ALERT),
+    }
+}
+
+/// Returns the lines about fields: all of a new object, and else those that change.
+fn values(change: &Change) -> Vec<String> {
+    match (&change.spec, change.action) {
+        (Some(spec), Action::Create) => {
+            let fields = spec.kind().fields().iter().zip(spec.values());
+            let given = fields.filter_map(|(field, value)| Some((field, value.as_ref()?)));
+            let shown = given.filter(|(field, value)| {
+                !(matches!(field.absent, kinds::Absent::Default(_)) && value.is_satisfied_by_absence())
+            });
+            aligned(shown.map(|(field, value)| (field.path, lines_of(value))).collect())
+        }
+        _ => aligned(change.fields.iter().map(|field| (field.path, difference(field))).collect()),
+    }
+}
+
+/// Puts the values of fields under each other. A value of several lines begins below its field.
+fn aligned(fields: Vec<(&str, Vec<String>)>) -> Vec<String> {
+    let width = fields.iter().filter(|(_, lines)| lines.len() == 1).map(|(path, _)| path.len()).max().unwrap_or(0);
+    let mut out = Vec::new();
+    for (path, lines) in fields {
+        if let [line] = lines.as_slice() {
+            out.push(format!("{:<width$} {line}", format!("{path}:"), width = width + 1));
+        } else {
+            out.push(format!("{path}:"));
+            out.extend(lines.into_iter().map(|line| format!("  {line}")));
+        }
+    }
+    out
+}
+
+fn difference(field: &FieldChange) -> Vec<String> {
+    let old = field.from.as_ref().map(lines_of).unwrap_or_default();
+    let new = field.to.as_ref().map(lines_of).unwrap_or_default();
+    if field.from == field.to {
+        // The name stays, and what it names is another object.
+        return old.into_iter().map(|line| format!("{line} {}", paint(style::DIM, "(made anew)"))).collect();
+    }
+    if old.len() > 1 || new.len() > 1 {
+        return unified(&old, &new);
+    }
+    let side = |lines: Vec<String>, style: Style| match lines.into_iter().next() {
+        Some(line) => paint(style, line),
+        None => paint(style::DIM, "(none)"),
+    };
+    vec![format!("{} -> {}", side(old, style::REMOVE), side(new, style::ADD))]
+}
+
+/// How many lines that stay are shown around those that change.
+const CONTEXT: usize = 2;
+
+fn unified(old: &[String], new: &[String]) -> Vec<String> {
+    let (old, new): (Vec<&str>, Vec<&str>) =
+        (old.iter().map(AsRef::as_ref).collect(), new.iter().map(AsRef::as_ref).collect());
+    let diff = TextDiff::from_slices(&old, &new);
+    let mut out = Vec::new();
+    for (index, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
+        if index > 0 {
+            out.push(paint(style::DIM, "…"));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ("-", style::REMOVE),
+                ChangeTag::Insert => ("+", style::ADD),
+                ChangeTag::Equal => (" ", style::PLAIN),
+            };
+            out.push(paint(style, format_args!("{sign} {}", change.value())).trim_end().to_owned());
+        }
+    }
+    out
+}
+
+/// Returns a value as one line, or one for each of its parts.
+fn lines_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::Mounts(mounts) if mounts.len() > 1 => {
+            mounts.iter().map(|(path, volume)| escape(&format!("{path} ({})", volume.name)).into_owned()).collect()
+        }
+        _ => vec![escape(&value.to_string()).into_owned()],
+    }
+}
+
+/// Returns the line that sums a plan up.
+pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
+    if summary.n_changes() == 0 && summary.blocked == 0 {
+        return match purpose {
+            Purpose::Apply if summary.keep == 1 => "No changes. Nothing to do: 1 object is as declared.".to_owned(),
+            Purpose::Apply => {
+                format!("No changes. Nothing to do: {} are as declared.", counted(summary.keep, "object"))
+            }
+            Purpose::Remove => "Nothing to delete.".to_owned(),
+        };
+    }
+    let counts = [
+        (summary.create, "to create", style::ADD),
+        (summary.update, "to update", style::CHANGE),
+        (summary.rename, "to rename", style::CHANGE),
+        (summary.replace, "to replace", style::REMOVE),
+        (summary.delete, "to delete", style::REMOVE),
+        (summary.blocked, "blocked", style::ALERT),
+        (summary.keep, if purpose == Purpose::Apply { "unchanged" } else { "kept" }, style::PLAIN),
+    ];
+    let counts = counts.into_iter().filter(|(n, ..)| *n > 0);
+    let counts: Vec<_> = counts.map(|(n, word, style)| paint(style, format_args!("{n} {word}"))).collect();
+    format!("{} {}.", paint(style::STRONG, "Plan:"), counts.join(", "))
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", escape(&self.file), self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+    use sbx::reconcile::plan::{plan, plan_destroy};
+
+    use super::*;
+    use crate::ui::progress::tests::{desired, world};
+
+    fn text(live: &str, declared: &str) -> String {
+        let plan = plan(&desired(declared), &world(live));
+        shown(&plan, Purpose::Apply)
+    }
+
+    fn shown(plan: &Plan, purpose: Purpose) -> String {
+        let place = |_: &Change| Some(Place { file: "a.yaml".to_owned(), line: 3, column: 9 });
+        let view = View { plan, place: &place, purpose, show_unchanged: true };
+        strip_str(&view.to_text()).to_string()
+    }
+
+    const LIVE: &str = "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}
+---
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: old}, spec: {size: 1Gi}}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: python}
+spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /data}, {volume_name: old, mount_path: /old}]}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: 'python:3.12'}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 5}}
+";
+
+    #[test]
+    fn nothing_to_do_is_one_line() {
+        let plan = plan(&desired(LIVE), &world(LIVE));
+        let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        assert_eq!(view.to_text(), "No changes. Nothing to do: 5 objects are as declared.\n");
+    }
+
+    #[test]
+    fn creates_show_what_is_made() {
+        insta::assert_snapshot!(text("", LIVE), @"");
+    }
+
+    #[test]
+    fn each_sort_of_change_has_its_sign() {
+        let declared = LIVE
+            .replace("size: 10Gi", "size: 20Gi")
+            .replace("size: 1Gi", "size: 512Mi")
+            .replace("image: 'python:3.12', volume_mounts", "image: 'python:3.13', volume_mounts")
+            .replace("mount_path: /old", "mount_path: /older")
+            .replace(
+                "{name: warm}, spec: {template_name: plain, replicas: 5}}",
+                "{name: hot}, lifecycle: {renamed_from: warm}, spec: {template_name: plain, replicas: 6}}",
+            );
+        insta::assert_snapshot!(text(LIVE, &declared), @"");
+    }
+
+    #[test]
+    fn a_destroy_says_what_stays() {
+        insta::assert_snapshot!(shown(&plan_destroy(&desired(LIVE), &world(LIVE)), Purpose::Remove), @"");
+    }
+
+    #[test]
+    fn manifest_text_cannot_move_the_cursor() {
+        let declared = "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: \"a\\e[2Jb\"}}";
+        let text = text("", declared);
+        assert!(!text.contains('\u{1b}') && text.contains("a\\u{1b}[2Jb"), "{text}");
+    }
+}

@@ -1,0 +1,266 @@
+//! What is going on while a plan is applied: a line for each step that ends, and on a terminal one for each that runs.
+//!
+//! Everything here is folded from events. What runs is drawn again and again by a library with a clock of its own.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sbx::reconcile::plan::{Step, Verb};
+use sbx::reconcile::{Done, Event, Phase, Plan, RunState};
+
+use super::style::{self, paint};
+use super::{Ui, escape, json};
+use crate::failure::causes_of;
+
+/// How long a run stays unseen before its running steps are drawn: what is quick needs no display.
+pub(crate) const REVEAL_AFTER: Duration = Duration::from_millis(250);
+/// How often what runs is drawn again.
+const REDRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// The progress of a run.
+pub(crate) struct Progress<'p> {
+    plan: &'p Plan,
+    state: RunState,
+    display: Display,
+}
+
+enum Display {
+    /// A line for each step that ends.
+    Lines,
+    /// The same, with the running steps below.
+    Live(Live),
+    /// Each event as a line of JSON.
+    Json,
+}
+
+impl<'p> Progress<'p> {
+    /// Starts showing the progress of a plan.
+    pub(crate) fn new(plan: &'p Plan, as_json: bool, ui: &Ui) -> Self {
+        let display = match (as_json, ui.is_live()) {
+            (true, _) => Display::Json,
+            (false, true) => Display::Live(Live::new(plan.steps.len())),
+            (false, false) => Display::Lines,
+        };
+        Self { plan, state: RunState::new(plan.steps.len()), display }
+    }
+
+    /// Takes in what happened, and shows it.
+    pub(crate) fn fold(&mut self, event: &Event, ui: &mut Ui) {
+        self.state.fold(event.clone());
+        match &mut self.display {
+            Display::Json => ui.line(&json::event(self.plan, event).to_string()),
+            Display::Lines => show(line(self.plan, event), ui),
+            Display::Live(live) => {
+                live.fold(self.plan, event, &self.state);
+                let line = line(self.plan, event);
+                live.bars.suspend(|| show(line, ui));
+            }
+        }
+    }
+
+    /// Begins to draw what runs.
+    pub(crate) fn reveal(&mut self) {
+        if let Display::Live(live) = &mut self.display {
+            live.bars.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// Tells something beside the steps.
+    pub(crate) fn note(&self, text: &str, ui: &mut Ui) {
+        match &self.display {
+            Display::Live(live) => live.bars.suspend(|| ui.status(text)),
+            Display::Lines | Display::Json => ui.status(text),
+        }
+    }
+
+    /// Returns how many steps run.
+    pub(crate) fn n_running(&self) -> usize {
+        self.state.counts().running
+    }
+
+    /// Takes the display away.
+    pub(crate) fn finish(&mut self) {
+        if let Display::Live(live) = &mut self.display {
+            // A terminal that is gone needs no clearing.
+            let _ = live.bars.clear();
+        }
+    }
+}
+
+fn show(line: Option<String>, ui: &mut Ui) {
+    if let Some(line) = line {
+        ui.status(&line);
+    }
+}
+
+/// The running steps on a terminal.
+struct Live {
+    bars: MultiProgress,
+    running: HashMap<usize, ProgressBar>,
+    total: ProgressBar,
+}
+
+impl Live {
+    fn new(n_steps: usize) -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let total = bars.add(ProgressBar::new(n_steps as u64));
+        total.set_style(template("{pos}/{len} done, {elapsed}"));
+        total.enable_steady_tick(REDRAW_EVERY);
+        Self { bars, running: HashMap::new(), total }
+    }
+
+    fn fold(&mut self, plan: &Plan, event: &Event, state: &RunState) {
+        if event.phase.is_terminal() {
+            if let Some(bar) = self.running.remove(&event.step) {
+                bar.finish_and_clear();
+                self.bars.remove(&bar);
+            }
+        } else {
+            let bar = self.bars.insert_before(&self.total, ProgressBar::new_spinner());
+            bar.set_style(template("{spinner} {msg} ({elapsed})"));
+            bar.set_message(doing(&plan.steps[event.step]));
+            bar.enable_steady_tick(REDRAW_EVERY);
+            self.running.insert(event.step, bar);
+        }
+        self.total.set_position(state.counts().done as u64);
+    }
+}
+
+fn template(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).expect("the templates are written in this file")
+}
+
+/// Returns the line about a step that ended, or `None` for other events.
+pub(crate) fn line(plan: &Plan, event: &Event) -> Option<String> {
+    let step = &plan.steps[event.step];
+    let took = |elapsed: &Duration| paint(style::DIM, format_args!("({})", seconds(*elapsed)));
+    Some(match &event.phase {
+        Phase::Done { how: Done::Acted, elapsed } => {
+            format!("{} {}", paint(style_of(&step.verb), did(step)), took(elapsed))
+        }
+        Phase::Done { how, elapsed } => format!("{} was {how} {}", step.key, took(elapsed)),
+        Phase::Failed { error, elapsed } => {
+            let failed = paint(style::ALERT, format_args!("failed to {}", to_do(step)));
+            let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&**error)).collect();
+            format!("{failed} {}: {}", took(elapsed), escape(&reasons.join(": ")))
+        }
+        Phase::Skipped { because_of } => {
+            let cause = to_do(&plan.steps[*because_of]);
+            format!("{} {}: could not {cause}", paint(style::CHANGE, "did not"), to_do(step))
+        }
+        _ => return None,
+    })
+}
+
+/// Returns what a step did: `created pool/a`.
+fn did(step: &Step) -> String {
+    match &step.verb {
+        Verb::Create { .. } => format!("created {}", step.key),
+        Verb::Update { .. } => format!("updated {}", step.key),
+        Verb::Rename { to } => format!("renamed {} to {to}", step.key),
+        Verb::Delete { .. } => format!("deleted {}", step.key),
+    }
+}
+
+/// Returns what a step is to do: `create pool/a`.
+pub(crate) fn to_do(step: &Step) -> String {
+    match &step.verb {
+        Verb::Rename { to } => format!("rename {} to {to}", step.key),
+        verb => format!("{} {}", verb.as_str(), step.key),
+    }
+}
+
+/// Returns what a step does while it runs: `creating pool/a`.
+fn doing(step: &Step) -> String {
+    match &step.verb {
+        Verb::Create { .. } => format!("creating {}", step.key),
+        Verb::Update { .. } => format!("updating {}", step.key),
+        Verb::Rename { to } => format!("renaming {} to {to}", step.key),
+        Verb::Delete { .. } => format!("deleting {}", step.key),
+    }
+}
+
+fn style_of(verb: &Verb) -> anstyle::Style {
+    match verb {
+        Verb::Create { .. } => style::ADD,
+        Verb::Update { .. } | Verb::Rename { .. } => style::CHANGE,
+        Verb::Delete { .. } => style::REMOVE,
+    }
+}
+
+/// Returns a duration for people: tenths of seconds, and minutes where there are some.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let whole = duration.as_secs();
+    if whole < 60 { format!("{:.1}s", duration.as_secs_f64()) } else { format!("{}m {:02}s", whole / 60, whole % 60) }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use anstream::adapter::strip_str;
+    use sbx::kinds::{self, Health, Live as LiveObject, Object};
+    use sbx::manifest::{self, Input, Limits};
+    use sbx::reconcile::plan::plan;
+    use sbx::reconcile::{Desired, StepError, World};
+    use sbx::types::Timestamp;
+
+    use super::*;
+
+    fn objects(text: &str) -> Vec<Object> {
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let input = Input::Text { name: "test.yaml".to_owned(), text: text.to_owned() };
+        let (documents, mut diagnostics) = manifest::load(&[input], &Limits::default());
+        let objects = kinds::decode(&documents, &mut diagnostics);
+        assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+        objects
+    }
+
+    /// Returns what manifests declare.
+    pub(crate) fn desired(text: &str) -> Desired {
+        Desired::new(objects(text))
+    }
+
+    /// Returns a world in which live is what manifests declare.
+    pub(crate) fn world(text: &str) -> World {
+        let live = objects(text).into_iter().map(|object| LiveObject {
+            key: object.key,
+            id: None,
+            spec: Ok(object.spec),
+            health: Health::Good,
+            created_at: None,
+            expires_at: None,
+            extra: serde_json::Map::new(),
+        });
+        World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))
+    }
+
+    #[test]
+    fn a_recorded_run_in_lines() {
+        let declared = "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x, volume_mounts: [{volume_name: data, mount_path: /a}]}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: a}}
+";
+        let plan = plan(&desired(declared), &world(""));
+        let elapsed = Duration::from_millis(1234);
+        let error = || Arc::new(StepError::ExistsDifferent { key: plan.steps[1].key.clone() });
+        let events = [
+            (0, Phase::Started),
+            (0, Phase::Done { how: Done::Acted, elapsed }),
+            (1, Phase::Started),
+            (1, Phase::Done { how: Done::AlreadyThere, elapsed }),
+            (1, Phase::Failed { error: error(), elapsed: Duration::from_secs(65) }),
+            (2, Phase::Skipped { because_of: 1 }),
+            (2, Phase::NotStarted),
+        ];
+        let lines: Vec<_> =
+            events.into_iter().filter_map(|(step, phase)| line(&plan, &Event { step, phase })).collect();
+        insta::assert_snapshot!(strip_str(&lines.join("\n")).to_string(), @"");
+    }
+}

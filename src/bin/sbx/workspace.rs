@@ -1,0 +1,110 @@
+//! The workspace that a command works on: a client, and whatever has to be kept alive for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sbx::client::{Client, Config, Error};
+use sbx::reconcile::{World, observe};
+use sbx::server::{self, Embedded};
+
+use crate::context::Context;
+use crate::env::{self, Environment};
+use crate::failure::Failure;
+use crate::settings::{self, Remote, Server, Settings};
+use crate::ui::{Ui, escape};
+use crate::{interrupt, local, project};
+
+/// A workspace, opened for one command.
+pub(crate) struct Workspace {
+    /// The client of its server.
+    pub(crate) client: Client,
+    server: Server,
+    embedded: Option<Embedded>,
+}
+
+impl Workspace {
+    /// Opens the workspace that flags and variables name. Nothing is called yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NoServer`] when nothing names one, and whatever keeps the client or the local server from being set
+    /// up.
+    pub(crate) async fn open(cx: &mut Context) -> Result<Self, Failure> {
+        let settings = Settings::resolve(&cx.connection, &cx.environment);
+        match settings.server.clone() {
+            None => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
+            Some(Server::Local { data_dir }) => Self::open_local(data_dir, cx).await,
+            Some(Server::Remote(remote)) => Self::connect(remote, settings.ca_file.map(|(path, _)| path).as_deref()),
+        }
+    }
+
+    fn connect(remote: Remote, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        let mut config = Config::new(remote.base_url.clone());
+        if let Some(key) = &remote.key {
+            config = config.api_key(key.clone());
+        }
+        if let Some(path) = ca_file {
+            let pem =
+                fs::read(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
+            config = config.ca_certificate(pem);
+        }
+        let server = Server::Remote(remote);
+        match Client::new(config) {
+            Ok(client) => Ok(Self { client, server, embedded: None }),
+            Err(source) => Err(Failure::Config { server: Box::new(server), source }),
+        }
+    }
+
+    /// Opens the local data in this process, or connects to the `sbx serve` that has it open.
+    async fn open_local(data_dir: PathBuf, cx: &mut Context) -> Result<Self, Failure> {
+        project::ignore_local_data(&data_dir)?;
+        if let Some(running) = server::running(&data_dir) {
+            return Self::join(&running.url, &cx.environment, &mut cx.ui);
+        }
+        match interrupt::or_stop(local::open(&data_dir)).await {
+            Ok(embedded) => {
+                let shown = settings::shown_path(&data_dir);
+                cx.ui.status(&format!("Local server, data in {}: {}.", escape(&shown), local::notice()));
+                let client = local::client(&embedded);
+                Ok(Self { client, server: Server::Local { data_dir }, embedded: Some(embedded) })
+            }
+            // It came while this process waited for the data.
+            Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
+                Self::join(&url, &cx.environment, &mut cx.ui)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn join(url: &str, environment: &Environment, ui: &mut Ui) -> Result<Self, Failure> {
+        ui.status(&format!("Local server, running at {}: {}.", escape(url), local::notice()));
+        Self::connect(Remote::running(url, environment), None)
+    }
+
+    /// Reads the live state.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Call`].
+    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+        observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
+    }
+
+    /// Returns the workspace as messages name it.
+    pub(crate) fn label(&self) -> String {
+        self.server.label()
+    }
+
+    /// Makes a failure of a call.
+    fn failure(&self, source: Error) -> Failure {
+        Failure::Call { server: Box::new(self.server.clone()), source }
+    }
+
+    /// Closes the workspace: what was begun is finished.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.close().await;
+        }
+    }
+}

@@ -280,3 +280,12 @@ async fn a_data_folder_has_one_server() {
     assert_eq!(crate::server::running(dir.path()), None);
     embedded(options()).await.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_answer_fails_in_the_process_too() {
+    let server = Server::new().await;
+    rule(&server, json!({"operation": "create_volume", "cut_after_bytes": 3})).await;
+    let reply = server.call("POST", "/volumes", volume("v")).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str(), reply.is_cut), (201, "", true));
+    assert_eq!(server.call("GET", "/volumes/v", Value::Null).await.status, 200);
+}

@@ -55,6 +55,15 @@ impl Server {
         user + system
     }
 
+    /// Returns how many calls of the API it has answered so far.
+    pub(crate) fn calls(&self) -> Result<usize, String> {
+        let metrics = request(&self.address, "GET", "/metrics", "")?;
+        let metrics = String::from_utf8_lossy(&metrics);
+        let counts =
+            metrics.lines().filter(|line| line.starts_with("sbx_requests_total{") && !line.contains("\"other\""));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum())
+    }
+
     /// Makes every request take that much longer; zero takes it back.
     pub(crate) fn delay(&self, delay: Duration) -> Result<(), String> {
         request(&self.address, "DELETE", "/_sbx/faults", "")?;

@@ -18,6 +18,11 @@ pub enum Note {
         /// The id under the new name.
         new_id: Option<ObjectId>,
     },
+    /// The object under the old name of a rename is declared with that name as well.
+    OldNameKept {
+        /// The old name.
+        old: Name,
+    },
     /// The rename is done: the manifest need not mention it any more.
     RenameSpent {
         /// The old name.
@@ -138,6 +143,10 @@ impl Note {
             Self::BothNamesLive { old, .. } => {
                 format!("delete one of the two, or take `renamed_from: {old}` away to leave the old one alone")
             }
+            Self::OldNameKept { old } => format!(
+                "let `{old}` say `renamed_from: none` if a new object is to have that name, or take `renamed_from: \
+                 {old}` away to make a new object here"
+            ),
             Self::RenameSpent { .. } => "take `renamed_from` out of the manifest".to_owned(),
             Self::WouldShrink { .. } => {
                 "declare at least the live size, or make a new object and move the data".to_owned()
@@ -164,6 +173,7 @@ impl Note {
         matches!(
             self,
             Self::BothNamesLive { .. }
+                | Self::OldNameKept { .. }
                 | Self::Unreadable { .. }
                 | Self::WouldShrink { .. }
                 | Self::HeldBy { .. }
@@ -184,6 +194,9 @@ impl fmt::Display for Note {
             Self::BothNamesLive { old, old_id, new_id } => {
                 write!(f, "both names are live: the old one, `{old}`, with id {}", Id(old_id))?;
                 write!(f, ", and the new one with id {}", Id(new_id))
+            }
+            Self::OldNameKept { old } => {
+                write!(f, "it is renamed from `{old}`, and the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),

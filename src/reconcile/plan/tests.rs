@@ -279,6 +279,58 @@ rename volume/c
 }
 
 #[test]
+fn a_long_chain_of_renames_moves_every_object_and_may_end_in_a_new_one() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat());
+    let renames = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "3Gi", ", lifecycle: {renamed_from: c}"),
+    ];
+    let expected = "
+rename volume/b
+rename volume/c
+rename volume/d
+0. rename volume/c after []
+1. rename volume/b after [0]
+2. rename volume/a after [1]
+";
+    check(&renames.concat(), &live, expected);
+    check(
+        &(renames.concat() + &volume("a", "9Gi", ", lifecycle: {renamed_from: none}")),
+        &live,
+        "
+create volume/a
+rename volume/b
+rename volume/c
+rename volume/d
+0. rename volume/c after []
+1. rename volume/b after [0]
+2. rename volume/a after [1]
+3. create volume/a after [2]
+",
+    );
+}
+
+#[test]
+fn a_rename_from_an_object_that_keeps_its_name_is_blocked() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "1Gi", "")].concat());
+    let declared = [
+        volume("a", "1Gi", ""),
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "1Gi", ", lifecycle: {renamed_from: b}"),
+    ];
+    check(
+        &declared.concat(),
+        &live,
+        "
+keep volume/a
+keep volume/b (the rename from `a` is done)
+blocked volume/c (it is renamed from `b`, and the live `b` is declared with that name as well)
+",
+    );
+}
+
+#[test]
 fn a_rename_is_spent_or_ambiguous() {
     let declared = volume("new", "1Gi", ", lifecycle: {renamed_from: old}");
     check(&declared, &world(&volume("new", "1Gi", "")), "\nkeep volume/new (the rename from `old` is done)\n");

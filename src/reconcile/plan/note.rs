@@ -18,6 +18,11 @@ pub enum Note {
         /// The id under the new name.
         new_id: Option<ObjectId>,
     },
+    /// The live object has another name, which it does not merely change.
+    LiveAs {
+        /// Its live name.
+        was: Name,
+    },
     /// The object under the old name of a rename is declared with that name as well.
     OldNameKept {
         /// The old name.
@@ -117,8 +122,10 @@ pub enum Note {
     PreventsDestroy,
     /// It holds data, so it stays when its manifests are destroyed.
     Retained,
-    /// There is nothing to delete.
+    /// It is asked to be deleted, and there is no such object.
     NotLive,
+    /// It is declared and not live, so that nothing is left to destroy.
+    NothingToDestroy,
 }
 
 /// A live object that keeps another one from being deleted.
@@ -184,6 +191,7 @@ impl Note {
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::PreventsDestroy
+                | Self::NotLive
         )
     }
 }
@@ -195,6 +203,7 @@ impl fmt::Display for Note {
                 write!(f, "both names are live: the old one, `{old}`, with id {}", Id(old_id))?;
                 write!(f, ", and the new one with id {}", Id(new_id))
             }
+            Self::LiveAs { was } => write!(f, "it is live as `{was}`"),
             Self::OldNameKept { old } => {
                 write!(f, "it is renamed from `{old}`, and the live `{old}` is declared with that name as well")
             }
@@ -231,7 +240,8 @@ impl fmt::Display for Note {
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::Retained => f.write_str("it holds data and is kept"),
-            Self::NotLive => f.write_str("it is not there"),
+            Self::NotLive => f.write_str("there is no such object"),
+            Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }
 }

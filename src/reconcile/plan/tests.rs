@@ -409,6 +409,42 @@ fn destroy_keeps_what_holds_data_and_what_that_needs() {
 }
 
 #[test]
+fn destroy_treats_an_object_as_its_own_manifest_says_also_amid_renames() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat());
+    let declared = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a, on_remove: delete}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "2Gi", ""),
+    ];
+    assert_eq!(
+        text_of(&plan_destroy(&desired(&declared.concat()), &live)),
+        "delete volume/b (it is live as `a`)\n\
+         keep volume/c (it is live as `b`) (it holds data and is kept)\n\
+         keep volume/d (it is not live: nothing is left to destroy)\n\
+         0. delete volume/a after []\n"
+    );
+}
+
+#[test]
+fn a_chain_of_renames_is_blocked_from_where_it_cannot_go_on() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat());
+    let declared = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "1Gi", ", lifecycle: {renamed_from: c}"),
+    ];
+    check(
+        &declared.concat(),
+        &live,
+        "
+blocked volume/b (it is live as `a`) (its name stays with another object, id made-2, whose own change is blocked)
+blocked volume/c (it is live as `b`) (its name stays with another object, id made-3, whose own change is blocked)
+blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from 3Gi to 1Gi)
+",
+    );
+}
+
+#[test]
 fn removal_is_held_by_what_stays() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", ""), pool("q", "t", "1", "")].concat());
     let key = |index: usize| live.iter().nth(index).expect("three are live").key.clone();

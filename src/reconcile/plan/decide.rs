@@ -137,8 +137,8 @@ impl<'a> Round<'a, '_> {
     fn compare(&self, object: &'a Object, live: &Live, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
-            Err(why) => {
-                change.notes.push(Note::Unreadable { why: why.clone() });
+            Err(unreadable) => {
+                change.notes.push(Note::Unreadable { why: unreadable.why.clone() });
                 return Action::Blocked;
             }
         };

@@ -188,6 +188,48 @@ keep sandbox/s
     );
 }
 
+/// Returns the world with some of its objects made different.
+fn altered(world: &World, mut alter: impl FnMut(&mut kinds::Live)) -> World {
+    let mut live: Vec<_> = world.iter().cloned().collect();
+    live.iter_mut().for_each(&mut alter);
+    let mut altered = World::new(live, world.now);
+    altered.capacity = world.capacity;
+    altered
+}
+
+fn make_unreadable(live: &mut kinds::Live) {
+    let references = live.references().cloned().collect();
+    live.spec = Err(kinds::Unreadable { why: "its TTL: 90 is no TTL".to_owned(), references });
+}
+
+#[test]
+fn what_cannot_be_read_still_holds_what_it_refers_to() {
+    let live = world(&[template("t", "a", ""), sandbox("s", "t", ""), pool("p", "t", "1", "")].concat());
+    let live = altered(&live, |live| {
+        if live.key.name.as_str() == "s" {
+            make_unreadable(live);
+        }
+    });
+    check(
+        &[template("t", "b", ", lifecycle: {replace: recreate}"), pool("p", "t", "1", "")].concat(),
+        &live,
+        "
+blocked template/t [image: a -> b] (image cannot change in place) (held by sandbox/s, no TTL)
+keep pool/p
+",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_removed_only_while_it_is_the_same() {
+    let live = altered(&world(&volume("v", "1Gi", "")), make_unreadable);
+    let seen = live.iter().next().expect("one is live");
+    let plan = plan_removal(std::slice::from_ref(&seen.key), &live);
+    let expected = plan.steps[0].expects.as_ref().expect("a deletion rests on what was seen");
+    assert!(expected.holds_for(seen));
+    assert!(!expected.holds_for(&Live { id: Some(ObjectId::new("another")), ..seen.clone() }));
+}
+
 #[test]
 fn a_sandbox_follows_its_template_only_if_it_says_so() {
     let live = world(&[template("t", "a", ""), template("u", "a", ""), sandbox("s", "t", "")].concat());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::field::Field;
 use super::quota::Quota;
 use super::spec::Spec;
-use super::value::Value;
+use super::value::{Reference, Value};
 use crate::client::{Client, Error, Reader};
 use crate::manifest::{Diagnostics, Node};
 use crate::types::{Name, ObjectId, Timestamp};
@@ -123,8 +123,8 @@ pub struct Projection<S> {
     pub id: Option<ObjectId>,
     /// Its name, as the server gives it.
     pub name: String,
-    /// Its spec, or why it cannot be read.
-    pub spec: Result<S, String>,
+    /// Its spec, if it can be read.
+    pub spec: Result<S, Unreadable>,
     /// How it is doing.
     pub health: Health,
     /// When it was created.
@@ -133,6 +133,21 @@ pub struct Projection<S> {
     pub expires_at: Option<Timestamp>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is known of a live object whose spec has a part that this version cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Which part, and why.
+    pub why: String,
+    /// What it refers to all the same, and so keeps from being deleted.
+    pub references: Vec<Reference>,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 /// How a live object is doing.
@@ -221,8 +236,8 @@ pub struct Live {
     pub key: Key,
     /// Its id, if the server gives one.
     pub id: Option<ObjectId>,
-    /// Its spec, or why it cannot be read.
-    pub spec: Result<Spec, String>,
+    /// Its spec, if it can be read.
+    pub spec: Result<Spec, Unreadable>,
     /// How it is doing.
     pub health: Health,
     /// When it was created.
@@ -231,6 +246,14 @@ pub struct Live {
     pub expires_at: Option<Timestamp>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Live {
+    /// Returns what the object refers to, and so keeps from being deleted, also if its spec cannot be read.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        let of_unreadable = self.spec.as_ref().err().into_iter().flat_map(|unreadable| &unreadable.references);
+        self.spec.iter().flat_map(Spec::references).chain(of_unreadable)
+    }
 }
 
 /// A live object that cannot be handled, since its name is none that the API could have given.

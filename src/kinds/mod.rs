@@ -19,7 +19,7 @@ mod volume;
 pub use field::{Absent, Change, Field, Shape};
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
-    Violation,
+    Unreadable, Violation,
 };
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,

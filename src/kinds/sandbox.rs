@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Value};
@@ -178,10 +178,14 @@ impl Kind for SandboxKind {
     }
 }
 
-fn spec_of(template_name: String, ttl: Option<i64>, idle_ttl: Option<i64>) -> Result<SandboxSpec, String> {
-    Ok(SandboxSpec {
-        template_name: template_name.into(),
-        ttl: ttl.map(Ttl::from_seconds).transpose().map_err(|error| format!("its TTL: {error}"))?,
-        idle_ttl: idle_ttl.map(Ttl::from_seconds).transpose().map_err(|error| format!("its idle TTL: {error}"))?,
-    })
+fn spec_of(template_name: String, ttl: Option<i64>, idle_ttl: Option<i64>) -> Result<SandboxSpec, Unreadable> {
+    let template_name: Arc<str> = template_name.into();
+    let read = |seconds: Option<i64>, what: &str| {
+        seconds.map(Ttl::from_seconds).transpose().map_err(|error| Unreadable {
+            why: format!("its {what}: {error}"),
+            references: vec![Reference { kind: TEMPLATE, name: Arc::clone(&template_name) }],
+        })
+    };
+    let (ttl, idle_ttl) = (read(ttl, "TTL")?, read(idle_ttl, "idle TTL")?);
+    Ok(SandboxSpec { template_name, ttl, idle_ttl })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
 use super::quota::Quota;
 use super::value::{Reference, Value};
 use super::{VOLUME, read};
@@ -241,16 +241,28 @@ fn resources_of(node: &Node, out: &mut Diagnostics) -> Option<ResourcesSpec> {
 }
 
 /// Reads what the server says, where a quantity may be one that this version cannot read.
-fn spec_of(image: &str, resources: &wire::Resources, mounts: Vec<wire::VolumeMount>) -> Result<TemplateSpec, String> {
-    let storage = resources.storage.as_deref().filter(|text| !text.is_empty());
+fn spec_of(
+    image: &str,
+    resources: &wire::Resources,
+    mounts: Vec<wire::VolumeMount>,
+) -> Result<TemplateSpec, Unreadable> {
     let mounts = mounts
         .into_iter()
         .map(|mount| (Arc::from(mount.mount_path), Reference { kind: VOLUME, name: Arc::from(mount.volume_name) }));
-    Ok(TemplateSpec {
-        image: Image::new(image),
+    let volume_mounts: BTreeMap<_, _> = mounts.collect();
+    match quantities_of(resources) {
+        Ok(ResourcesSpec { cpu, memory, storage }) => {
+            Ok(TemplateSpec { image: Image::new(image), cpu, memory, storage, volume_mounts })
+        }
+        Err(why) => Err(Unreadable { why, references: volume_mounts.into_values().collect() }),
+    }
+}
+
+fn quantities_of(resources: &wire::Resources) -> Result<ResourcesSpec, String> {
+    let storage = resources.storage.as_deref().filter(|text| !text.is_empty());
+    Ok(ResourcesSpec {
         cpu: resources.cpu.parse().map_err(|error| format!("its CPU: {error}"))?,
         memory: resources.memory.parse().map_err(|error| format!("its memory: {error}"))?,
         storage: storage.map(str::parse).transpose().map_err(|error| format!("its storage: {error}"))?,
-        volume_mounts: mounts.collect(),
     })
 }

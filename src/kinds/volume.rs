@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
 use super::quota::Quota;
 use super::read;
 use super::value::Value;
@@ -74,7 +74,11 @@ impl Kind for VolumeKind {
     fn project(wire: wire::Volume) -> Projection<VolumeSpec> {
         Projection {
             id: wire.id.map(Into::into),
-            spec: wire.size.parse().map(|size| VolumeSpec { size }).map_err(|error| format!("its size: {error}")),
+            spec: wire
+                .size
+                .parse()
+                .map(|size| VolumeSpec { size })
+                .map_err(|error| Unreadable { why: format!("its size: {error}"), references: Vec::new() }),
             name: wire.name,
             health: Health::Good,
             created_at: wire.created_at,

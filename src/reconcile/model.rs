@@ -108,7 +108,7 @@ impl Model {
             return Err(Refusal::NameTaken { key: key.clone() });
         }
         for reference in spec.references() {
-            if self.spec(reference.kind, &reference.name).is_none() {
+            if !self.exists(reference) {
                 return Err(Refusal::BadReference { key: key.clone(), name: Arc::clone(&reference.name) });
             }
         }
@@ -127,6 +127,11 @@ impl Model {
         };
         self.live.insert(key.clone(), live);
         Ok(())
+    }
+
+    fn exists(&self, reference: &Reference) -> bool {
+        let name = Name::parse(&reference.name);
+        name.is_ok_and(|name| self.live.contains_key(&Key { kind: reference.kind, name }))
     }
 
     fn update(&mut self, key: &Key, changes: &[(&'static str, Value)]) -> Result<(), Refusal> {
@@ -153,18 +158,23 @@ impl Model {
         let moved = Reference { kind: key.kind, name: key.name.as_str().into() };
         let new_name: Arc<str> = to.as_str().into();
         for live in self.live.values_mut() {
-            if let Ok(spec) = &mut live.spec {
-                *spec = spec.with_renamed_reference(&moved, &new_name);
+            match &mut live.spec {
+                Ok(spec) => *spec = spec.with_renamed_reference(&moved, &new_name),
+                Err(unreadable) => {
+                    for reference in unreadable.references.iter_mut().filter(|reference| **reference == moved) {
+                        reference.name = Arc::clone(&new_name);
+                    }
+                }
             }
         }
         Ok(())
     }
 
     fn delete(&mut self, key: &Key) -> Result<(), Refusal> {
-        let points_here = |spec: &Spec| {
-            spec.references().any(|reference| reference.kind == key.kind && &*reference.name == key.name.as_str())
+        let points_here = |live: &&Live| {
+            live.references().any(|reference| reference.kind == key.kind && &*reference.name == key.name.as_str())
         };
-        if let Some(by) = self.live.values().find(|live| live.spec.as_ref().is_ok_and(points_here)) {
+        if let Some(by) = self.live.values().find(points_here) {
             return Err(Refusal::InUse { key: key.clone(), by: by.key.clone() });
         }
         self.live.remove(key).map(drop).ok_or_else(|| Refusal::NotFound { key: key.clone() })

@@ -121,8 +121,8 @@ pub enum Verb {
 pub struct Expectation {
     /// Its id, if it had one.
     pub id: Option<ObjectId>,
-    /// Its spec.
-    pub spec: Spec,
+    /// Its spec; `None` if it could not be read, so that its id alone has to tell.
+    pub spec: Option<Spec>,
     /// What it refers to that the plan itself gives another name, before this step or beside it.
     pub renamed: Vec<(Reference, Arc<str>)>,
 }
@@ -224,16 +224,19 @@ impl Expectation {
     /// Returns whether `live` is still what the plan saw.
     pub fn holds_for(&self, live: &Live) -> bool {
         let same_id = self.id.is_none() || self.id == live.id;
-        let same_spec = live.spec.as_ref().is_ok_and(|spec| self.same_values(spec));
+        let same_spec = match &self.spec {
+            Some(seen) => live.spec.as_ref().is_ok_and(|now| self.same_values(seen, now)),
+            None => live.spec.is_err(),
+        };
         same_id && same_spec
     }
 
     /// A reference reads the same, or has the name that this plan gives to what it points at.
-    fn same_values(&self, now: &Spec) -> bool {
+    fn same_values(&self, seen: &Spec, now: &Spec) -> bool {
         let same = |seen: &Reference, now: &Reference| {
             seen == now || self.renamed.iter().any(|(from, to)| from == seen && *to == now.name)
         };
-        let pairs = self.spec.values().iter().zip(now.values());
+        let pairs = seen.values().iter().zip(now.values());
         pairs.into_iter().all(|pair| match pair {
             (Some(seen), Some(now)) => seen.is_satisfied_by(now, &same),
             (seen, now) => seen == now,

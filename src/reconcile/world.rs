@@ -58,8 +58,9 @@ impl Lookup for World {
 }
 
 fn references_of(object: &Live) -> impl Iterator<Item = Key> {
-    let references = object.spec.iter().flat_map(Spec::references);
-    references.filter_map(|reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? }))
+    object
+        .references()
+        .filter_map(|reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? }))
 }
 
 /// What the manifests declare.

@@ -75,11 +75,18 @@ fn names_taken(decisions: &[Decision<'_>], world: &World) -> Obstacles {
         let is_new = decision.live.is_none_or(|live| live.key != decision.change.key);
         is_new && matches!(decision.change.action, Action::Create | Action::Rename | Action::Replace)
     };
-    let taken = decisions.iter().filter(takes).filter_map(|decision| {
-        let holder = world.get(&decision.change.key)?;
-        (!freed.contains(&holder.key)).then(|| (decision.change.key.clone(), Note::NameTaken { id: holder.id.clone() }))
-    });
-    taken.collect()
+    let mut takers: HashMap<&Key, &Decision<'_>> =
+        decisions.iter().filter(takes).map(|decision| (&decision.change.key, decision)).collect();
+    let wanted = takers.keys().filter_map(|key| world.get(key));
+    let mut kept: Vec<&Live> = wanted.filter(|holder| !freed.contains(&holder.key)).collect();
+    let mut obstacles = Obstacles::new();
+    while let Some(holder) = kept.pop() {
+        let Some(taker) = takers.remove(&holder.key) else { continue };
+        obstacles.insert(taker.change.key.clone(), Note::NameTaken { id: holder.id.clone() });
+        // One that cannot have its new name keeps its old one: a chain of renames is blocked in one go.
+        kept.extend(taker.live);
+    }
+    obstacles
 }
 
 struct Round<'a, 'r> {
@@ -120,6 +127,9 @@ impl<'a> Round<'a, '_> {
             Some(live) => self.compare(object, live, &mut change),
         };
         self.look_for_obstacles(object, &mut change);
+        if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
+            change.notes.insert(0, Note::LiveAs { was });
+        }
         Decision { object: Some(object), live, change }
     }
 
@@ -127,8 +137,8 @@ impl<'a> Round<'a, '_> {
     fn compare(&self, object: &'a Object, live: &Live, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
-            Err(why) => {
-                change.notes.push(Note::Unreadable { why: why.clone() });
+            Err(unreadable) => {
+                change.notes.push(Note::Unreadable { why: unreadable.why.clone() });
                 return Action::Blocked;
             }
         };

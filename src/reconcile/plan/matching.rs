@@ -39,13 +39,13 @@ impl<'a> Matches<'a> {
     /// Matches by name first, then by `renamed_from`.
     ///
     /// A chain of renames (b becomes c, a becomes b) would be cut by "name first": so an object that says where it
-    /// comes from gives up its own name's live object to a declared object that was renamed from it.
+    /// comes from gives up its own name's live object to a declared object that was renamed from it, however long the
+    /// chain.
     pub(super) fn of(desired: &'a Desired, world: &'a World) -> Self {
         let renames = Renames::of(desired, world);
-        let moves_away: HashSet<Key> = desired.iter().filter_map(|object| renames.claimed_by(object)).collect();
         let mut matches = Self { by_declared: HashMap::new(), by_live: HashMap::new() };
         for object in desired.iter() {
-            let mut found = renames.matched(object, &moves_away);
+            let mut found = renames.matched(object);
             if let Some(live) = found.live {
                 // The manifests' check reports two objects renamed from one; here the second finds nothing.
                 match matches.by_live.entry(&live.key) {
@@ -79,55 +79,66 @@ impl<'a> Matches<'a> {
     }
 }
 
-/// The declared renames, seen against what is live.
+/// The declared renames that are still to be made.
 struct Renames<'a> {
     desired: &'a Desired,
     world: &'a World,
-    /// The old names whose new ones are not live yet.
-    pending: HashSet<Key>,
+    /// The live objects that declared ones take over from an old name.
+    taken_over: HashMap<&'a Key, &'a Live>,
+    /// The names of these live objects: no declared object is matched with them by name.
+    moving: HashSet<&'a Key>,
 }
 
 impl<'a> Renames<'a> {
     fn of(desired: &'a Desired, world: &'a World) -> Self {
-        let not_yet_live = desired.iter().filter(|object| world.get(&object.key).is_none());
-        Self { desired, world, pending: not_yet_live.filter_map(old_key).collect() }
-    }
-
-    /// Returns the live object that `object` takes over from an old name.
-    fn claimed_by(&self, object: &Object) -> Option<Key> {
-        let old = old_key(object)?;
-        let keeps_own = self.world.get(&object.key).is_some() && !self.gives_up_its_name(&object.key);
-        if keeps_own || self.world.get(&old).is_none() {
-            return None;
+        let mut renames = Self { desired, world, taken_over: HashMap::new(), moving: HashSet::new() };
+        for object in desired.iter().filter(|object| world.get(&object.key).is_none()) {
+            renames.follow(object);
         }
-        let old_is_declared_as_itself = self.desired.get(&old).is_some() && !self.gives_up_its_name(&old);
-        (!old_is_declared_as_itself).then_some(old)
+        renames
     }
 
-    /// Returns whether the declared object `key` comes from elsewhere, so that the live object under its name is not it.
-    fn gives_up_its_name(&self, key: &Key) -> bool {
-        let Some(object) = self.desired.get(key) else { return false };
-        self.pending.contains(key)
-            && match &object.lifecycle.renamed_from {
-                Some(RenamedFrom::Nothing) => true,
-                Some(RenamedFrom::Name(_)) => old_key(object).is_some_and(|old| self.world.get(&old).is_some()),
-                None => false,
+    /// Follows a chain of renames from its end, an object that is not live under its new name: it takes over the live
+    /// object under its old name, if the object that is declared with that name gives it up, which it does if it comes
+    /// from elsewhere itself. A chain that gets stuck is not made at all.
+    fn follow(&mut self, end: &'a Object) {
+        let mut chain = Vec::new();
+        let mut seen = HashSet::new();
+        let mut next = Some(end);
+        while let Some(object) = next {
+            let Some(live) = old_key(object).and_then(|old| self.world.get(&old)) else { return };
+            if self.moving.contains(&live.key) || !seen.insert(&live.key) {
+                return;
             }
+            chain.push((&object.key, live));
+            next = self.desired.get(&live.key);
+            match next.map(|declared| &declared.lifecycle.renamed_from) {
+                Some(Some(RenamedFrom::Nothing)) => break,
+                Some(None) => return,
+                Some(Some(RenamedFrom::Name(_))) | None => {}
+            }
+        }
+        self.moving.extend(chain.iter().map(|(_, live)| &live.key));
+        self.taken_over.extend(chain);
     }
 
-    fn matched(&self, object: &Object, moves_away: &HashSet<Key>) -> Match<'a> {
-        let own = self.world.get(&object.key).filter(|_| !moves_away.contains(&object.key));
-        let Some(old) = old_key(object) else { return Match { live: own, note: None } };
-        let old_is_free = self.desired.get(&old).is_none() || moves_away.contains(&old);
-        let old_live = self.world.get(&old).filter(|_| old_is_free);
-        match (own, old_live) {
-            (None, old_live) => Match { live: old_live, note: None },
-            (Some(own), None) => Match { live: Some(own), note: Some(Note::RenameSpent { old: old.name }) },
-            (Some(own), Some(old_live)) => Match {
-                live: Some(own),
-                note: Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() }),
-            },
+    fn matched(&self, object: &Object) -> Match<'a> {
+        if let Some(live) = self.taken_over.get(&object.key) {
+            return Match { live: Some(live), note: None };
         }
+        let stays = |live: &&Live| !self.moving.contains(&live.key);
+        let own = self.world.get(&object.key).filter(stays);
+        let Some(old) = old_key(object) else { return Match { live: own, note: None } };
+        let old_live = self.world.get(&old).filter(stays);
+        let note = match (own, old_live) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Note::OldNameKept { old: old.name }),
+            (Some(own), Some(old_live)) if self.desired.get(&old).is_none() => {
+                Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() })
+            }
+            (Some(_), _) => Some(Note::RenameSpent { old: old.name }),
+        };
+        Match { live: own, note }
     }
 }
 

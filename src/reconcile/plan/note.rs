@@ -18,6 +18,16 @@ pub enum Note {
         /// The id under the new name.
         new_id: Option<ObjectId>,
     },
+    /// The live object has another name, which it does not merely change.
+    LiveAs {
+        /// Its live name.
+        was: Name,
+    },
+    /// The object under the old name of a rename is declared with that name as well.
+    OldNameKept {
+        /// The old name.
+        old: Name,
+    },
     /// The rename is done: the manifest need not mention it any more.
     RenameSpent {
         /// The old name.
@@ -112,8 +122,10 @@ pub enum Note {
     PreventsDestroy,
     /// It holds data, so it stays when its manifests are destroyed.
     Retained,
-    /// There is nothing to delete.
+    /// It is asked to be deleted, and there is no such object.
     NotLive,
+    /// It is declared and not live, so that nothing is left to destroy.
+    NothingToDestroy,
 }
 
 /// A live object that keeps another one from being deleted.
@@ -138,6 +150,10 @@ impl Note {
             Self::BothNamesLive { old, .. } => {
                 format!("delete one of the two, or take `renamed_from: {old}` away to leave the old one alone")
             }
+            Self::OldNameKept { old } => format!(
+                "let `{old}` say `renamed_from: none` if a new object is to have that name, or take `renamed_from: \
+                 {old}` away to make a new object here"
+            ),
             Self::RenameSpent { .. } => "take `renamed_from` out of the manifest".to_owned(),
             Self::WouldShrink { .. } => {
                 "declare at least the live size, or make a new object and move the data".to_owned()
@@ -164,6 +180,7 @@ impl Note {
         matches!(
             self,
             Self::BothNamesLive { .. }
+                | Self::OldNameKept { .. }
                 | Self::Unreadable { .. }
                 | Self::WouldShrink { .. }
                 | Self::HeldBy { .. }
@@ -174,6 +191,7 @@ impl Note {
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::PreventsDestroy
+                | Self::NotLive
         )
     }
 }
@@ -184,6 +202,10 @@ impl fmt::Display for Note {
             Self::BothNamesLive { old, old_id, new_id } => {
                 write!(f, "both names are live: the old one, `{old}`, with id {}", Id(old_id))?;
                 write!(f, ", and the new one with id {}", Id(new_id))
+            }
+            Self::LiveAs { was } => write!(f, "it is live as `{was}`"),
+            Self::OldNameKept { old } => {
+                write!(f, "it is renamed from `{old}`, and the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
@@ -218,7 +240,8 @@ impl fmt::Display for Note {
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::Retained => f.write_str("it holds data and is kept"),
-            Self::NotLive => f.write_str("it is not there"),
+            Self::NotLive => f.write_str("there is no such object"),
+            Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }
 }

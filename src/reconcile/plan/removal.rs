@@ -3,21 +3,27 @@
 use std::collections::HashSet;
 
 use super::decide::{Decision, held};
+use super::matching::Matches;
 use super::note::Note;
 use super::{Action, Change};
-use crate::kinds::{Key, Object, OnRemove};
+use crate::kinds::{Key, Live, Object, OnRemove};
 use crate::reconcile::world::{Desired, World};
 
 /// Removes declared objects; those that hold data stay unless their manifest says `on_remove: delete`.
+///
+/// They are matched as [`plan`](super::plan) matches them: the object that a pending rename is about is treated as its
+/// own manifest says, never as that of the name it is about to leave.
 pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
+    let matches = Matches::of(desired, world);
     let decisions = desired.iter().map(|object| {
-        let (action, note) = match world.get(&object.key) {
-            None => (Action::Keep, Some(Note::NotLive)),
+        let live = matches.of_declared(&object.key).and_then(|found| found.live);
+        let (action, note) = match live {
+            None => (Action::Keep, Some(Note::NothingToDestroy)),
             Some(_) if stays(object) => (Action::Keep, Some(Note::Retained)),
             Some(_) if object.lifecycle.prevent_destroy => (Action::Delete, Some(Note::PreventsDestroy)),
             Some(_) => (Action::Delete, None),
         };
-        decision(&object.key, Some(object), action, note, world)
+        decision(&object.key, Some(object), live, action, note)
     });
     block_held(decisions.collect(), world)
 }
@@ -28,8 +34,8 @@ pub(super) fn remove<'a>(keys: &[Key], world: &'a World) -> Vec<Decision<'a>> {
     let mut keys: Vec<_> = keys.iter().filter(|key| seen.insert(*key)).collect();
     keys.sort();
     let decisions = keys.into_iter().map(|key| match world.get(key) {
-        None => decision(key, None, Action::Blocked, Some(Note::NotLive), world),
-        Some(_) => decision(key, None, Action::Delete, None, world),
+        None => decision(key, None, None, Action::Blocked, Some(Note::NotLive)),
+        live => decision(key, None, live, Action::Delete, None),
     });
     block_held(decisions.collect(), world)
 }
@@ -44,19 +50,19 @@ fn stays(object: &Object) -> bool {
 fn decision<'a>(
     key: &Key,
     object: Option<&'a Object>,
+    live: Option<&'a Live>,
     action: Action,
     note: Option<Note>,
-    world: &'a World,
 ) -> Decision<'a> {
-    let live = world.get(key);
+    let was = live.map(|live| live.key.name.clone()).filter(|name| *name != key.name);
     let change = Change {
         key: key.clone(),
         action,
         id: live.and_then(|live| live.id.clone()),
-        was: None,
+        notes: was.iter().map(|was| Note::LiveAs { was: was.clone() }).chain(note).collect(),
+        was,
         spec: None,
         fields: Vec::new(),
-        notes: note.into_iter().collect(),
         origin: object.map(|object| object.origin),
     };
     Decision { object, live, change }

@@ -50,7 +50,7 @@ impl Draft {
             (Action::Delete, _, Some(live)) => self.add_delete(change, live),
             (Action::Rename, Some(object), Some(live)) => {
                 let renaming =
-                    self.push(change, &live.key, Verb::Rename { to: object.key.name.clone() }, self.expect(live));
+                    self.push(change, &live.key, Verb::Rename { to: object.key.name.clone() }, Some(self.expect(live)));
                 self.frees.insert(live.key.clone(), renaming);
                 self.provides.insert(object.key.clone(), renaming);
                 if !decision.change.fields.is_empty() {
@@ -76,21 +76,19 @@ impl Draft {
     }
 
     fn add_delete(&mut self, change: usize, live: &Live) {
-        let step = self.push(change, &live.key, Verb::Delete { frees_name: false }, self.expect(live));
+        let step = self.push(change, &live.key, Verb::Delete { frees_name: false }, Some(self.expect(live)));
         self.frees.insert(live.key.clone(), step);
         self.deletes.insert(live.key.clone(), step);
     }
 
     fn add_update(&mut self, index: usize, key: &Key, change: &Change, live: &Live) -> usize {
         let changes = change.fields.iter().filter_map(|field| Some((field.path, field.to.clone()?))).collect();
-        self.push(index, key, Verb::Update { changes }, self.expect(live))
+        self.push(index, key, Verb::Update { changes }, Some(self.expect(live)))
     }
 
-    fn expect(&self, live: &Live) -> Option<Expectation> {
-        let spec = live.spec.as_ref().ok()?.clone();
-        let renamed = spec.references().filter_map(|from| Some((from.clone(), Arc::clone(self.renamed.get(from)?))));
-        let renamed = renamed.collect();
-        Some(Expectation { id: live.id.clone(), spec, renamed })
+    fn expect(&self, live: &Live) -> Expectation {
+        let renamed = live.references().filter_map(|from| Some((from.clone(), Arc::clone(self.renamed.get(from)?))));
+        Expectation { id: live.id.clone(), spec: live.spec.as_ref().ok().cloned(), renamed: renamed.collect() }
     }
 
     fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {

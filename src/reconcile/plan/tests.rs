@@ -188,6 +188,48 @@ keep sandbox/s
     );
 }
 
+/// Returns the world with some of its objects made different.
+fn altered(world: &World, mut alter: impl FnMut(&mut kinds::Live)) -> World {
+    let mut live: Vec<_> = world.iter().cloned().collect();
+    live.iter_mut().for_each(&mut alter);
+    let mut altered = World::new(live, world.now);
+    altered.capacity = world.capacity;
+    altered
+}
+
+fn make_unreadable(live: &mut kinds::Live) {
+    let references = live.references().cloned().collect();
+    live.spec = Err(kinds::Unreadable { why: "its TTL: 90 is no TTL".to_owned(), references });
+}
+
+#[test]
+fn what_cannot_be_read_still_holds_what_it_refers_to() {
+    let live = world(&[template("t", "a", ""), sandbox("s", "t", ""), pool("p", "t", "1", "")].concat());
+    let live = altered(&live, |live| {
+        if live.key.name.as_str() == "s" {
+            make_unreadable(live);
+        }
+    });
+    check(
+        &[template("t", "b", ", lifecycle: {replace: recreate}"), pool("p", "t", "1", "")].concat(),
+        &live,
+        "
+blocked template/t [image: a -> b] (image cannot change in place) (held by sandbox/s, no TTL)
+keep pool/p
+",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_removed_only_while_it_is_the_same() {
+    let live = altered(&world(&volume("v", "1Gi", "")), make_unreadable);
+    let seen = live.iter().next().expect("one is live");
+    let plan = plan_removal(std::slice::from_ref(&seen.key), &live);
+    let expected = plan.steps[0].expects.as_ref().expect("a deletion rests on what was seen");
+    assert!(expected.holds_for(seen));
+    assert!(!expected.holds_for(&Live { id: Some(ObjectId::new("another")), ..seen.clone() }));
+}
+
 #[test]
 fn a_sandbox_follows_its_template_only_if_it_says_so() {
     let live = world(&[template("t", "a", ""), template("u", "a", ""), sandbox("s", "t", "")].concat());
@@ -279,6 +321,58 @@ rename volume/c
 }
 
 #[test]
+fn a_long_chain_of_renames_moves_every_object_and_may_end_in_a_new_one() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat());
+    let renames = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "3Gi", ", lifecycle: {renamed_from: c}"),
+    ];
+    let expected = "
+rename volume/b
+rename volume/c
+rename volume/d
+0. rename volume/c after []
+1. rename volume/b after [0]
+2. rename volume/a after [1]
+";
+    check(&renames.concat(), &live, expected);
+    check(
+        &(renames.concat() + &volume("a", "9Gi", ", lifecycle: {renamed_from: none}")),
+        &live,
+        "
+create volume/a
+rename volume/b
+rename volume/c
+rename volume/d
+0. rename volume/c after []
+1. rename volume/b after [0]
+2. rename volume/a after [1]
+3. create volume/a after [2]
+",
+    );
+}
+
+#[test]
+fn a_rename_from_an_object_that_keeps_its_name_is_blocked() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "1Gi", "")].concat());
+    let declared = [
+        volume("a", "1Gi", ""),
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "1Gi", ", lifecycle: {renamed_from: b}"),
+    ];
+    check(
+        &declared.concat(),
+        &live,
+        "
+keep volume/a
+keep volume/b (the rename from `a` is done)
+blocked volume/c (it is renamed from `b`, and the live `b` is declared with that name as well)
+",
+    );
+}
+
+#[test]
 fn a_rename_is_spent_or_ambiguous() {
     let declared = volume("new", "1Gi", ", lifecycle: {renamed_from: old}");
     check(&declared, &world(&volume("new", "1Gi", "")), "\nkeep volume/new (the rename from `old` is done)\n");
@@ -353,6 +447,42 @@ fn destroy_keeps_what_holds_data_and_what_that_needs() {
          blocked template/m (held by sandbox/s, no TTL)\ndelete template/t\ndelete pool/p\n\
          keep sandbox/s (it holds data and is kept)\n\
          0. delete volume/w after []\n1. delete pool/p after []\n2. delete template/t after [1]\n"
+    );
+}
+
+#[test]
+fn destroy_treats_an_object_as_its_own_manifest_says_also_amid_renames() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat());
+    let declared = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a, on_remove: delete}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "2Gi", ""),
+    ];
+    assert_eq!(
+        text_of(&plan_destroy(&desired(&declared.concat()), &live)),
+        "delete volume/b (it is live as `a`)\n\
+         keep volume/c (it is live as `b`) (it holds data and is kept)\n\
+         keep volume/d (it is not live: nothing is left to destroy)\n\
+         0. delete volume/a after []\n"
+    );
+}
+
+#[test]
+fn a_chain_of_renames_is_blocked_from_where_it_cannot_go_on() {
+    let live = world(&[volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat());
+    let declared = [
+        volume("b", "1Gi", ", lifecycle: {renamed_from: a}"),
+        volume("c", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("d", "1Gi", ", lifecycle: {renamed_from: c}"),
+    ];
+    check(
+        &declared.concat(),
+        &live,
+        "
+blocked volume/b (it is live as `a`) (its name stays with another object, id made-2, whose own change is blocked)
+blocked volume/c (it is live as `b`) (its name stays with another object, id made-3, whose own change is blocked)
+blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from 3Gi to 1Gi)
+",
     );
 }
 

@@ -116,7 +116,7 @@ fn yaml(found: &[&Live], ui: &mut Ui) {
                 ui.data(&format!("{}{text}", if is_first { "" } else { "---\n" }));
                 is_first = false;
             }
-            Err(why) => ui.warning(&format!("{} cannot be read: {}", live.key, escape(why))),
+            Err(unreadable) => ui.warning(&format!("{} cannot be read: {}", live.key, escape(&unreadable.why))),
         }
     }
 }

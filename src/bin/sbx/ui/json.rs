@@ -153,7 +153,7 @@ pub(crate) fn object(live: &Live) -> Json {
     out["id"] = json!(live.id.as_ref().map(ToString::to_string));
     match &live.spec {
         Ok(spec) => out["spec"] = kinds::spec_to_json(spec),
-        Err(why) => out["unreadable"] = json!(why),
+        Err(unreadable) => out["unreadable"] = json!(unreadable.why),
     }
     out["health"] = match &live.health {
         Health::Good => json!({"state": "good"}),

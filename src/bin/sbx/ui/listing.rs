@@ -106,7 +106,9 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
             let given = fields.filter_map(|(field, value)| Some((field.path, value.as_ref()?.to_string())));
             out.push_str(&lines(&given.collect::<Vec<_>>(), "  "));
         }
-        Err(why) => writeln!(out, "  cannot be read: {}", escape(why)).expect("a string takes everything"),
+        Err(unreadable) => {
+            writeln!(out, "  cannot be read: {}", escape(&unreadable.why)).expect("a string takes everything")
+        }
     }
     let extra: Vec<_> = live.extra.iter().filter(|(_, value)| !value.is_null()).collect();
     if !extra.is_empty() {

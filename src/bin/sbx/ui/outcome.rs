@@ -198,7 +198,11 @@ mod tests {
     #[test]
     fn what_is_blocked_makes_it_partial() {
         let (text, exit) = report(vec![done(), done(), done()], false);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 3 created.
+        Not done: 1 blocked.
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Partial);
     }
 
@@ -207,14 +211,24 @@ mod tests {
         let error = Arc::new(StepError::Aborted);
         let failed = Phase::Failed { error, elapsed: Duration::ZERO };
         let (text, exit) = report(vec![done(), failed, Phase::Skipped { because_of: 1 }], false);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 1 created.
+        Not done: 1 failed, 1 skipped, 1 blocked.
+          failed  create template/a: the step ended without a result
+          skipped create sandbox/box: could not create template/a
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Failed);
     }
 
     #[test]
     fn an_interrupt_says_what_was_not_begun() {
         let (text, exit) = report(vec![done(), Phase::NotStarted, Phase::NotStarted], true);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 1 created.
+        Not done: 2 not begun, 1 blocked.
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Interrupted);
     }
 }

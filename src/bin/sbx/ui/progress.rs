@@ -189,10 +189,13 @@ fn style_of(verb: &Verb) -> anstyle::Style {
     }
 }
 
-/// Returns a duration for people: tenths of seconds, and minutes where there are some.
+/// Returns a duration for people, with two or three digits that matter.
 pub(crate) fn seconds(duration: Duration) -> String {
-    let whole = duration.as_secs();
-    if whole < 60 { format!("{:.1}s", duration.as_secs_f64()) } else { format!("{}m {:02}s", whole / 60, whole % 60) }
+    match duration.as_secs() {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        whole => format!("{}m {:02}s", whole / 60, whole % 60),
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +264,11 @@ pub(crate) mod tests {
         ];
         let lines: Vec<_> =
             events.into_iter().filter_map(|(step, phase)| line(&plan, &Event { step, phase })).collect();
-        insta::assert_snapshot!(strip_str(&lines.join("\n")).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&lines.join("\n")).to_string(), @r"
+        created volume/data (1.2s)
+        template/a was already there (1.2s)
+        failed to create template/a (1m 05s): template/a exists already, and is not what is declared
+        did not create sandbox/box: could not create template/a
+        ");
     }
 }

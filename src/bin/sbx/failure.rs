@@ -91,7 +91,7 @@ pub(crate) enum Failure {
         source: sbx::server::Error,
     },
     /// There are errors in the manifests, which have been shown.
-    #[error("{summary}")]
+    #[error("the manifests have {summary}")]
     Manifests {
         /// How many, and in how many files.
         summary: String,

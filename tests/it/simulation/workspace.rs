@@ -91,7 +91,8 @@ impl Workspace {
     /// Returns what is live: every object with its spec.
     pub(crate) async fn describe(&self) -> String {
         let world = self.world().await.expect("nothing goes wrong here");
-        world.iter().map(|live| format!("{} {:?}\n", live.key, live.spec)).collect()
+        let lines: Vec<_> = world.iter().map(|live| format!("{} {:?}", live.key, live.spec)).collect();
+        lines.join("\n")
     }
 }
 

@@ -487,6 +487,19 @@ blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from
 }
 
 #[test]
+fn a_deletion_is_seen_to_be_done_before_what_waits_for_it() {
+    let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
+    let keys: Vec<_> = live.iter().map(|live| live.key.clone()).collect();
+    let plan = plan_removal(&keys, &live);
+    let waited_for = plan.steps.iter().map(|step| match step.verb {
+        Verb::Delete { is_waited_for } => (step.key.to_string(), is_waited_for),
+        _ => panic!("{step:?}"),
+    });
+    let expected = [("pool/p".to_owned(), true), ("template/t".to_owned(), false)];
+    assert_eq!(waited_for.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn removal_is_held_by_what_stays() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", ""), pool("q", "t", "1", "")].concat());
     let key = |index: usize| live.iter().nth(index).expect("three are live").key.clone();

@@ -111,8 +111,8 @@ pub enum Verb {
     },
     /// Deletes the object.
     Delete {
-        /// Whether the name is taken by a later step, so that the object must be seen to be gone.
-        frees_name: bool,
+        /// Whether a later step takes its name, or deletes what it holds, so that it must be seen to be gone.
+        is_waited_for: bool,
     },
 }
 

@@ -12,8 +12,8 @@ use crate::reconcile::event::Done;
 use crate::reconcile::plan::{Step, Verb};
 use crate::types::Name;
 
-/// How often, and how long apart, an object that was deleted is looked for before its name is taken again. That a name
-/// is free at once is an assumption (contract G6).
+/// How often, and how long apart, an object that was deleted is looked for before its name is taken again, or what it
+/// held is deleted. That a name is free at once is an assumption (contract G6).
 const GONE_CHECKS: u32 = 20;
 const GONE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -32,7 +32,7 @@ pub(super) async fn perform(step: &Step, client: &Client) -> Result<Done, StepEr
             Ok(Done::Acted)
         }
         Verb::Rename { to } => rename(step, to, client).await,
-        Verb::Delete { frees_name } => delete(step, *frees_name, client).await,
+        Verb::Delete { is_waited_for } => delete(step, *is_waited_for, client).await,
     }
 }
 
@@ -90,7 +90,7 @@ fn is_same(step: &Step, live: &Live) -> bool {
     step.expects.as_ref().is_none_or(|expected| expected.holds_for(live))
 }
 
-async fn delete(step: &Step, frees_name: bool, client: &Client) -> Result<Done, StepError> {
+async fn delete(step: &Step, is_waited_for: bool, client: &Client) -> Result<Done, StepError> {
     if check(step, client).await?.is_none() {
         return Ok(Done::AlreadyGone);
     }
@@ -99,7 +99,7 @@ async fn delete(step: &Step, frees_name: bool, client: &Client) -> Result<Done, 
         Err(error) if error.is_not_found() => Done::AlreadyGone,
         Err(error) => return Err(error.into()),
     };
-    if frees_name {
+    if is_waited_for {
         wait_until_gone(&step.key, client).await?;
     }
     Ok(done)

@@ -172,9 +172,15 @@ impl<'a> Round<'a, '_> {
         if !changed.is_empty() {
             notes.push(Note::CannotChangeInPlace { paths: changed.iter().map(|field| field.path).collect() });
         }
+        // The names are the same on both sides, so it is what they stand for that differs.
         let sources = superseded.iter().filter_map(|field| field.to.as_ref()).flat_map(kinds::Value::references);
-        let replaced = sources.filter(|source| self.fate(source) == Some(Action::Replace));
-        notes.extend(replaced.map(|source| Note::SourceReplaced { source: source.clone() }));
+        notes.extend(sources.filter(|source| !self.is_same(source, source)).map(|source| {
+            let source = source.clone();
+            match self.fate(&source) {
+                Some(Action::Replace) => Note::SourceReplaced { source },
+                _ => Note::SourceIsAnother { source },
+            }
+        }));
         if object.lifecycle.replace != Some(Replace::Recreate) {
             notes.push(Note::RecreatedForNow);
         }

@@ -57,6 +57,11 @@ pub enum Note {
         /// What it is made from.
         source: Reference,
     },
+    /// After this plan, the name of what it is made from is that of another object.
+    SourceIsAnother {
+        /// What it is made from.
+        source: Reference,
+    },
     /// The live object failed and does not recover by itself.
     Failed {
         /// The server's text.
@@ -214,6 +219,12 @@ impl fmt::Display for Note {
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }
+            Self::SourceIsAnother { source } => write!(
+                f,
+                "{} `{}` becomes another object than the one it is made from",
+                source.kind.info().singular,
+                source.name
+            ),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::RecreatedForNow => f.write_str(

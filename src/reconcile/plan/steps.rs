@@ -1,6 +1,6 @@
 //! Turns decisions into steps, and orders them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decide::Decision;
@@ -76,7 +76,7 @@ impl Draft {
     }
 
     fn add_delete(&mut self, change: usize, live: &Live) {
-        let step = self.push(change, &live.key, Verb::Delete { frees_name: false }, Some(self.expect(live)));
+        let step = self.push(change, &live.key, Verb::Delete { is_waited_for: false }, Some(self.expect(live)));
         self.frees.insert(live.key.clone(), step);
         self.deletes.insert(live.key.clone(), step);
     }
@@ -120,14 +120,13 @@ impl Draft {
     }
 
     fn add_after(&mut self, index: usize, after: Vec<usize>) {
-        let takes_name = matches!(self.steps[index].verb, Verb::Create { .. } | Verb::Rename { .. });
+        let mut seen = HashSet::new();
+        let after = after.into_iter().filter(|&earlier| seen.insert(earlier));
         for earlier in after {
-            if let Verb::Delete { frees_name } = &mut self.steps[earlier].verb {
-                *frees_name |= takes_name;
+            if let Verb::Delete { is_waited_for } = &mut self.steps[earlier].verb {
+                *is_waited_for = true;
             }
-            if !self.steps[index].after.contains(&earlier) {
-                self.steps[index].after.push(earlier);
-            }
+            self.steps[index].after.push(earlier);
         }
     }
 

@@ -231,6 +231,29 @@ fn what_cannot_be_read_is_removed_only_while_it_is_the_same() {
 }
 
 #[test]
+fn a_pool_moves_to_the_object_that_its_template_s_name_stands_for() {
+    let live = world(&[template("a", "x", ""), template("b", "y", ""), pool("p", "b", "1", "")].concat());
+    let declared = [
+        template("b", "x", ", lifecycle: {renamed_from: a}"),
+        template("c", "y", ", lifecycle: {renamed_from: b}"),
+        pool("p", "b", "1", ", lifecycle: {replace: recreate}"),
+    ];
+    check(
+        &declared.concat(),
+        &live,
+        "
+rename template/b
+rename template/c
+replace pool/p [template_name: b -> b] (template `b` becomes another object than the one it is made from)
+0. rename template/b after []
+1. rename template/a after [0]
+2. delete pool/p after []
+3. create pool/p after [1, 2]
+",
+    );
+}
+
+#[test]
 fn a_sandbox_follows_its_template_only_if_it_says_so() {
     let live = world(&[template("t", "a", ""), template("u", "a", ""), sandbox("s", "t", "")].concat());
     let declared = template("t", "a", "") + &template("u", "a", "");
@@ -484,6 +507,19 @@ blocked volume/c (it is live as `b`) (its name stays with another object, id mad
 blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from 3Gi to 1Gi)
 ",
     );
+}
+
+#[test]
+fn a_deletion_is_seen_to_be_done_before_what_waits_for_it() {
+    let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
+    let keys: Vec<_> = live.iter().map(|live| live.key.clone()).collect();
+    let plan = plan_removal(&keys, &live);
+    let waited_for = plan.steps.iter().map(|step| match step.verb {
+        Verb::Delete { is_waited_for } => (step.key.to_string(), is_waited_for),
+        _ => panic!("{step:?}"),
+    });
+    let expected = [("pool/p".to_owned(), true), ("template/t".to_owned(), false)];
+    assert_eq!(waited_for.collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
             out.push_str(&lines(&given.collect::<Vec<_>>(), "  "));
         }
         Err(unreadable) => {
-            writeln!(out, "  cannot be read: {}", escape(&unreadable.why)).expect("a string takes everything")
+            writeln!(out, "  cannot be read: {}", escape(&unreadable.why)).expect("a string takes everything");
         }
     }
     let extra: Vec<_> = live.extra.iter().filter(|(_, value)| !value.is_null()).collect();

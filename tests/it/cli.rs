@@ -6,4 +6,11 @@
 //! insta::assert_snapshot!(environment.sbx(&["validate", "-f", "manifests"]), @"");
 //! ```
 
+mod applying;
 pub(crate) mod environment;
+mod looking;
+mod piping;
+mod refusing;
+mod server;
+mod serving;
+mod validating;

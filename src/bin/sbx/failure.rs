@@ -77,7 +77,7 @@ pub(crate) enum Failure {
         source: client::ConfigError,
     },
     /// A call failed.
-    #[error("{} did not do what it was asked", server.label())]
+    #[error("cannot work with {}", server.label())]
     Call {
         /// The server.
         server: Box<Server>,

@@ -21,8 +21,8 @@ pub(crate) fn start(verbose: u8, environment: &Environment) {
 }
 
 /// Starts logging for a server, which tells what happens without being asked.
-pub(crate) fn start_for_server() {
-    let filter = EnvFilter::new("sbx=info");
+pub(crate) fn start_for_server(is_quiet: bool) {
+    let filter = EnvFilter::new(if is_quiet { "sbx=warn" } else { "sbx=info" });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // One that was started already, with what was asked for, stays.
     let _ = logs.with_ansi(false).compact().try_init();

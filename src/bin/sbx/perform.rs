@@ -2,8 +2,9 @@
 
 use std::num::NonZeroUsize;
 
+use sbx::kinds::Misnamed;
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
+use sbx::reconcile::{ApplyCx, EventSink, Outcome, apply};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -50,8 +51,8 @@ pub(crate) fn show_plan(view: &View<'_>, format: Format, ui: &mut Ui) {
 }
 
 /// Tells of live objects that no manifest could name.
-pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
-    for object in &world.misnamed {
+pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
+    for object in misnamed {
         let kind = object.kind.info().singular;
         ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));
     }

@@ -64,7 +64,7 @@ impl Workspace {
         match interrupt::or_stop(local::open(&data_dir)).await {
             Ok(embedded) => {
                 let shown = settings::shown_path(&data_dir);
-                cx.ui.status(&format!("Local server, data in {}: {}.", escape(&shown), local::notice()));
+                cx.ui.status(&format!("Local server, data in {}. Note: {}.", escape(&shown), local::notice()));
                 let client = local::client(&embedded);
                 Ok(Self { client, server: Server::Local { data_dir }, embedded: Some(embedded) })
             }
@@ -77,7 +77,7 @@ impl Workspace {
     }
 
     fn join(url: &str, environment: &Environment, ui: &mut Ui) -> Result<Self, Failure> {
-        ui.status(&format!("Local server, running at {}: {}.", escape(url), local::notice()));
+        ui.status(&format!("Local server, running at {}. Note: {}.", escape(url), local::notice()));
         Self::connect(Remote::running(url, environment), None)
     }
 
@@ -96,12 +96,24 @@ impl Workspace {
     }
 
     /// Makes a failure of a call.
-    fn failure(&self, source: Error) -> Failure {
+    pub(crate) fn failure(&self, source: Error) -> Failure {
         Failure::Call { server: Box::new(self.server.clone()), source }
     }
 
-    /// Closes the workspace: what was begun is finished.
-    pub(crate) async fn close(self) {
+    /// Closes the workspace after a command and passes on how that ended. What was begun is finished, unless somebody
+    /// who does not want to wait has interrupted the command.
+    ///
+    /// # Errors
+    ///
+    /// Those of `result`.
+    pub(crate) async fn finish<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if !matches!(result, Err(Failure::Interrupted)) {
+            self.close().await;
+        }
+        result
+    }
+
+    async fn close(self) {
         self.client.close().await;
         if let Some(embedded) = self.embedded {
             embedded.close().await;

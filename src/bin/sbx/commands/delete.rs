@@ -37,12 +37,16 @@ impl Delete {
         let workspace = Workspace::open(cx).await?;
         let result = async {
             let world = interrupt::or_stop(workspace.observe()).await?;
+            // A mistyped name among several stops everything, before anything is gone.
+            let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                return Err(Failure::NotFound { objects: missing });
+            }
             let plan = plan::plan_removal(&keys, &world);
             let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Remove, show_unchanged: false };
             perform(&view, &workspace, &self.consent, self.output, &mut cx.ui).await
         }
         .await;
-        workspace.close().await;
-        result
+        workspace.finish(result).await
     }
 }

@@ -25,8 +25,7 @@ impl Describe {
         let keys = naming::keys(&self.objects)?;
         let workspace = Workspace::open(cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        workspace.close().await;
-        let world = result?;
+        let world = workspace.finish(result).await?;
 
         let found = keys.iter().filter_map(|key| world.get(key));
         let texts: Vec<_> = found.map(|live| listing::description(live, &world, env::now())).collect();

@@ -34,13 +34,12 @@ impl Destroy {
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let workspace = Workspace::open(cx).await?;
         let result = self.destroy(&manifests, &workspace, cx).await;
-        workspace.close().await;
-        result
+        workspace.finish(result).await
     }
 
     async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world, &mut cx.ui);
+        tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan_destroy(&manifests.desired, &world);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Remove, show_unchanged: false };

@@ -45,10 +45,9 @@ impl Plan {
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let workspace = Workspace::open(cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        workspace.close().await;
-        let world = result?;
+        let world = workspace.finish(result).await?;
 
-        tell_oddities(&world, &mut cx.ui);
+        tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };

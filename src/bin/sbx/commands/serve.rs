@@ -58,7 +58,7 @@ enum RuntimeChoice {
 
 impl Serve {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        logging::start_for_server();
+        logging::start_for_server(cx.ui.is_quiet());
         let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
         let options = self.options()?;
         let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };

@@ -136,6 +136,11 @@ impl Ui {
         Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
+    /// Returns whether only the result and errors are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Returns whether there is somebody to ask.
     pub(crate) fn can_ask(&self) -> bool {
         self.can_ask

@@ -72,7 +72,7 @@ fn a_first_apply_and_a_second() {
     Plan: 4 to create.
     Done: 4 created.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     created volume/data (<duration>)
     created template/plain (<duration>)
     created template/python (<duration>)
@@ -84,7 +84,7 @@ fn a_first_apply_and_a_second() {
     --- stdout
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "--show-unchanged"]), @r"
@@ -97,7 +97,7 @@ fn a_first_apply_and_a_second() {
 
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 0
     ");
     assert_eq!(environment.read(".sbx/.gitignore"), "local/\n");
@@ -131,12 +131,12 @@ fn changes_of_each_sort() {
 
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 2
     ");
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]);
     insta::assert_snapshot!(run.stderr, @r"
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     deleted pool/warm (<duration>)
     deleted template/plain (<duration>)
     created template/plain (<duration>)
@@ -155,7 +155,7 @@ fn changes_of_each_sort() {
 
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 0
     ");
 }
@@ -195,7 +195,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
 
     Plan: 1 to update, 3 blocked, 1 unchanged.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 1
     ");
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
@@ -219,7 +219,7 @@ fn a_protected_object_refuses_the_whole_plan() {
     environment.write("w.yaml", &changed);
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
     insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     error: the plan is refused: template/plain is protected by `prevent_destroy`
     hint: take `lifecycle.prevent_destroy` away first, in a change of its own
 
@@ -259,7 +259,7 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
     Not done: 1 blocked.
       blocked template/python: held by sandbox/box, no TTL
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     deleted pool/warm (<duration>)
     deleted template/plain (<duration>)
     --- exit code 3

@@ -46,7 +46,7 @@ fn get_lists_one_kind_or_all() {
     insta::assert_snapshot!(environment.sbx(&["get", "pools", "--local"]), @r"
     $ sbx get pools --local
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     There are no pools.
     --- exit code 0
     ");
@@ -172,11 +172,9 @@ fn delete_says_who_is_in_the_way() {
     ");
     insta::assert_snapshot!(environment.sbx(&["delete", "volume", "data", "--local", "--yes", "-q"]), @r"
     $ sbx delete volume data --local --yes -q
-    --- stdout
-    ! blocked volume/data
-        it is not there
-
-    Plan: 1 blocked.
-    --- exit code 3
+    --- stderr
+    error: not found: volume/data
+    hint: `sbx get all` lists what is live
+    --- exit code 1
     ");
 }

@@ -41,7 +41,7 @@ fn writing_without_a_terminal_takes_a_yes() {
 
     Plan: 1 to create.
     --- stderr
-    Local server, data in .sbx/local: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     error: there is no terminal to ask on
     hint: pass --yes to go on without being asked
     --- exit code 1
@@ -87,8 +87,8 @@ fn a_server_that_is_not_there() {
     insta::assert_snapshot!(environment.sbx(&["get", "all", "--endpoint", "http://127.0.0.1:1"]), @r"
     $ sbx get all --endpoint http://127.0.0.1:<port>
     --- stderr
-    error: http://127.0.0.1:<port>/v2/sandboxes did not do what it was asked
-    caused by: cannot list templates: the request got no answer in 4 attempts
+    error: cannot work with http://127.0.0.1:<port>/v2/sandboxes
+    caused by: cannot <read>: the request got no answer in 4 attempts
     caused by: no connection to the server
     caused by: error sending request
     caused by: client error (Connect)
@@ -117,15 +117,15 @@ fn a_key_that_is_missing_or_wrong() {
     insta::assert_snapshot!(environment.sbx(&["get", "all", "--endpoint", &server.url()]), @r"
     $ sbx get all --endpoint http://127.0.0.1:<port>
     --- stderr
-    error: http://127.0.0.1:<port>/v2/sandboxes did not do what it was asked
-    caused by: cannot list templates: An API key is required, in the header `X-Api-Key`
+    error: cannot work with http://127.0.0.1:<port>/v2/sandboxes
+    caused by: cannot <read>: An API key is required, in the header `X-Api-Key`
     hint: no key was sent: set SBX_API_KEY
     --- exit code 1
     ");
     environment.set("SBX_ENDPOINT", &server.url()).set("SBX_API_KEY", "planted-key");
     insta::assert_snapshot!(environment.sbx(&["get", "all", "-vv"]).stderr.lines().rev().take(2).collect::<Vec<_>>().join("\n"), @r"
     hint: the key comes from SBX_API_KEY, the endpoint from SBX_ENDPOINT: do they belong together?
-    caused by: cannot list sandboxes: An API key is required, in the header `X-Api-Key`
+    caused by: cannot <read>: An API key is required, in the header `X-Api-Key`
     ");
     let shown = environment.sbx(&["get", "all", "-vv"]).to_string();
     assert!(!shown.contains("planted-key"), "{shown}");

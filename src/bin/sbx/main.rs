@@ -45,7 +45,6 @@ fn main() -> ExitCode {
         ui: Ui::new(cli.output.color, cli.output.quiet, cli.output.verbose, &environment),
         environment,
         is_verbose: cli.output.verbose > 0,
-        connection: cli.connection,
     };
     logging::start(cli.output.verbose, &context.environment);
     let result = run(cli.command, &mut context);

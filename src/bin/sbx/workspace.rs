@@ -7,6 +7,7 @@ use sbx::client::{Client, Config, Error};
 use sbx::reconcile::{World, observe};
 use sbx::server::{self, Embedded};
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::env::{self, Environment};
 use crate::failure::Failure;
@@ -29,8 +30,8 @@ impl Workspace {
     ///
     /// [`Failure::NoServer`] when nothing names one, and whatever keeps the client or the local server from being set
     /// up.
-    pub(crate) async fn open(cx: &mut Context) -> Result<Self, Failure> {
-        let settings = Settings::resolve(&cx.connection, &cx.environment);
+    pub(crate) async fn open(connection: &Connection, cx: &mut Context) -> Result<Self, Failure> {
+        let settings = Settings::resolve(connection, &cx.environment);
         match settings.server.clone() {
             None => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
             Some(Server::Local { data_dir }) => Self::open_local(data_dir, cx).await,
@@ -101,16 +102,20 @@ impl Workspace {
     }
 
     /// Closes the workspace after a command and passes on how that ended. What was begun is finished, unless somebody
-    /// who does not want to wait has interrupted the command.
+    /// says stop.
     ///
     /// # Errors
     ///
-    /// Those of `result`.
+    /// Those of `result`, and [`Failure::Interrupted`].
     pub(crate) async fn finish<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
-        if !matches!(result, Err(Failure::Interrupted)) {
-            self.close().await;
+        if matches!(result, Err(Failure::Interrupted)) {
+            return result;
         }
-        result
+        let close = async {
+            self.close().await;
+            result
+        };
+        interrupt::or_stop(close).await
     }
 
     async fn close(self) {

@@ -2,6 +2,7 @@
 
 use sbx::kinds::{self, Key, KindId, Live, Misnamed};
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -28,9 +29,11 @@ pub(crate) struct Get {
     /// The objects, all of the kind when left out
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// How to show them
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show them: table, json with all that is known, yaml as manifests, or name
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: ListFormat,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// How objects are listed.
@@ -57,7 +60,7 @@ enum Wanted {
 impl Get {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let wanted = self.wanted()?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = interrupt::or_stop(wanted.read(&workspace)).await;
         let Found { live, misnamed, missing } = workspace.finish(result).await?;
 

@@ -131,7 +131,10 @@ async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &m
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let answer = tokio::select! {
         answer = ui.ask(&question) => answer.map_err(|source| Failure::Input { source })?,
-        () = interrupts.next() => return Err(Failure::Interrupted),
+        () = interrupts.next() => {
+            ui.end_line();
+            return Err(Failure::Interrupted);
+        }
     };
     if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Declined) }
 }

@@ -33,8 +33,12 @@ impl Server {
 
     /// Makes every request to an operation of this name (`*` for all) take that much longer.
     pub(crate) fn delay(&self, operation: &str, ms: u32) {
-        let rule = format!("{{\"operation\": \"{operation}\", \"count\": null, \"delay_ms\": {ms}}}");
-        let answer = self.request("POST", "/_sbx/faults", &rule);
+        self.fault(&format!("{{\"operation\": \"{operation}\", \"count\": null, \"delay_ms\": {ms}}}"));
+    }
+
+    /// Adds a rule that makes requests fail.
+    pub(crate) fn fault(&self, rule: &str) {
+        let answer = self.request("POST", "/_sbx/faults", rule);
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     }
 

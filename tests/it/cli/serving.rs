@@ -72,6 +72,31 @@ fn local_commands_at_the_same_time_take_turns() {
 }
 
 #[test]
+fn a_failure_stops_only_what_depends_on_it() {
+    let environment = Environment::new();
+    environment.write("w.yaml", &format!("{CHAIN}---\n{VOLUME}\n"));
+    let server = Server::start(&environment, &[]);
+    server.fault(r#"{"operation": "create_template", "status": 400, "body": {"detail": {"error": "X", "message": "no \u001b[31mway"}}}"#);
+    let arguments = ["apply", "-f", "w.yaml", "--yes", "--parallelism", "1", "--endpoint", &server.url()];
+    let run = environment.sbx(&arguments);
+    insta::assert_snapshot!(format!("{}\n{}", run.stdout.split("Plan:").nth(1).unwrap_or_default(), run.stderr), @r"
+     3 to create.
+    Done: 1 created.
+    Not done: 1 failed, 1 skipped.
+      failed  create template/plain: cannot create template `plain`: no \u{1b}[31mway
+      skipped create pool/warm: could not create template/plain
+
+    failed to create template/plain (<duration>): cannot create template `plain`: no \u{1b}[31mway
+    did not create pool/warm: could not create template/plain
+    created volume/data (<duration>)
+    hint: mend the cause and run the same again: it goes on from here
+    ");
+    assert_eq!(run.code, Some(1), "{run}");
+    let run = environment.sbx(&arguments);
+    assert_eq!(run.code, Some(0), "the rule struck once, and a second run goes on from there: {run}");
+}
+
+#[test]
 fn an_interrupt_lets_what_runs_finish() {
     let environment = Environment::new();
     environment.write("w.yaml", CHAIN);

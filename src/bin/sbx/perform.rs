@@ -6,14 +6,14 @@ use sbx::kinds::Misnamed;
 use sbx::reconcile::plan::Plan;
 use sbx::reconcile::{ApplyCx, EventSink, Outcome, apply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::ui::outcome::Report;
 use crate::ui::plan::{Purpose, View};
-use crate::ui::progress::{Progress, REVEAL_AFTER};
+use crate::ui::progress::{Progress, REDRAW_EVERY, REVEAL_AFTER};
 use crate::ui::style::{self, paint};
 use crate::ui::{Ui, escape, json};
 use crate::workspace::Workspace;
@@ -152,10 +152,8 @@ async fn run(
     let cx = ApplyCx { client: workspace.client.clone(), parallelism: consent.parallelism };
     let mut progress = Progress::new(plan, format == Format::Json, ui);
     let mut outcome = None;
-    let applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
-    tokio::pin!(applying);
-    let reveal = sleep_until(Instant::now() + REVEAL_AFTER);
-    tokio::pin!(reveal);
+    let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
+    let mut redraw = interval_at(Instant::now() + REVEAL_AFTER, REDRAW_EVERY);
     loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -164,7 +162,7 @@ async fn run(
                 None => break,
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
-            () = &mut reveal, if !reveal.is_elapsed() => progress.reveal(),
+            _ = redraw.tick() => progress.redraw(),
             () = interrupts.next() => {
                 if stop.is_cancelled() {
                     progress.finish();

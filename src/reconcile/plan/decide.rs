@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::matching::{Matches, Target};
+use super::matching::{Matches, Target, old_key};
 use super::note::{Holder, Note};
 use super::{Action, Change, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
@@ -34,6 +34,7 @@ pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision
         let n_before = obstacles.len();
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
+        obstacles.extend(names_awaited(&decisions));
         if obstacles.len() == n_before {
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
@@ -87,6 +88,21 @@ fn names_taken(decisions: &[Decision<'_>], world: &World) -> Obstacles {
         kept.extend(taker.live);
     }
     obstacles
+}
+
+/// Returns the objects that would get a name from which another one, blocked and not live, is to be renamed: once both
+/// were there, a later plan would take this one for that one's past.
+fn names_awaited(decisions: &[Decision<'_>]) -> Obstacles {
+    let blocked = decisions.iter().filter(|decision| decision.change.action == Action::Blocked);
+    let awaited = blocked.filter(|decision| decision.live.is_none()).filter_map(|decision| decision.object);
+    let awaited: HashMap<Key, &Key> = awaited.filter_map(|object| Some((old_key(object)?, &object.key))).collect();
+    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename);
+    let appearing = decisions.iter().map(|decision| &decision.change).filter(appears);
+    let early = appearing.filter_map(|change| {
+        let later = (*awaited.get(&change.key)?).clone();
+        Some((change.key.clone(), Note::RenamedFromHere { later }))
+    });
+    early.collect()
 }
 
 struct Round<'a, 'r> {

@@ -34,7 +34,7 @@ pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision
         let n_before = obstacles.len();
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
-        obstacles.extend(names_awaited(&decisions));
+        obstacles.extend(names_awaited(&decisions, desired));
         if obstacles.len() == n_before {
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
@@ -90,12 +90,18 @@ fn names_taken(decisions: &[Decision<'_>], world: &World) -> Obstacles {
     obstacles
 }
 
-/// Returns the objects that would get a name from which another one, blocked and not live, is to be renamed: once both
-/// were there, a later plan would take this one for that one's past.
-fn names_awaited(decisions: &[Decision<'_>]) -> Obstacles {
+/// Returns the objects that would get a name from which another one, blocked and not live, is to be renamed, be it by
+/// way of others: once it were there, a later plan would take it for that one's past.
+fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
     let blocked = decisions.iter().filter(|decision| decision.change.action == Action::Blocked);
-    let awaited = blocked.filter(|decision| decision.live.is_none()).filter_map(|decision| decision.object);
-    let awaited: HashMap<Key, &Key> = awaited.filter_map(|object| Some((old_key(object)?, &object.key))).collect();
+    let mut awaited: HashMap<Key, &Key> = HashMap::new();
+    for later in blocked.filter(|decision| decision.live.is_none()).filter_map(|decision| decision.object) {
+        let mut origin = old_key(later);
+        while let Some(key) = origin.filter(|key| !awaited.contains_key(key)) {
+            origin = desired.get(&key).and_then(old_key);
+            awaited.insert(key, &later.key);
+        }
+    }
     let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename);
     let appearing = decisions.iter().map(|decision| &decision.change).filter(appears);
     let early = appearing.filter_map(|change| {

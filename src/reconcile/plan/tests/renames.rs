@@ -135,6 +135,24 @@ blocked volume/b (quota: it takes 1 volumes, and 0 are left)
 }
 
 #[test]
+fn no_object_is_made_that_would_unlock_a_rename_that_is_blocked() {
+    let declared = [
+        template("a", "x", ", lifecycle: {renamed_from: c}"),
+        template("b", "x", ", lifecycle: {renamed_from: a}"),
+        template("c", "x", ", lifecycle: {renamed_from: none}"),
+    ];
+    check(
+        &declared.concat(),
+        &world(&template("a", "x", "")),
+        "
+keep template/a (the rename from `c` is done)
+blocked template/b (it is renamed from `a`, and the live `a` is declared with that name as well)
+blocked template/c (template/b is renamed from this name, so it comes first, and it is blocked)
+",
+    );
+}
+
+#[test]
 fn a_rename_is_spent_or_ambiguous() {
     let declared = volume("new", "1Gi", ", lifecycle: {renamed_from: old}");
     check(&declared, &world(&volume("new", "1Gi", "")), "\nkeep volume/new (the rename from `old` is done)\n");

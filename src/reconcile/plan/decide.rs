@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::matching::{Matches, Target};
+use super::matching::{Matches, Target, old_key};
 use super::note::{Holder, Note};
 use super::{Action, Change, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
@@ -34,6 +34,7 @@ pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision
         let n_before = obstacles.len();
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
+        obstacles.extend(names_awaited(&decisions, desired));
         if obstacles.len() == n_before {
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
@@ -87,6 +88,27 @@ fn names_taken(decisions: &[Decision<'_>], world: &World) -> Obstacles {
         kept.extend(taker.live);
     }
     obstacles
+}
+
+/// Returns the objects that would get a name from which another one, blocked and not live, is to be renamed, be it by
+/// way of others: once it were there, a later plan would take it for that one's past.
+fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
+    let blocked = decisions.iter().filter(|decision| decision.change.action == Action::Blocked);
+    let mut awaited: HashMap<Key, &Key> = HashMap::new();
+    for later in blocked.filter(|decision| decision.live.is_none()).filter_map(|decision| decision.object) {
+        let mut origin = old_key(later);
+        while let Some(key) = origin.filter(|key| !awaited.contains_key(key)) {
+            origin = desired.get(&key).and_then(old_key);
+            awaited.insert(key, &later.key);
+        }
+    }
+    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename);
+    let appearing = decisions.iter().map(|decision| &decision.change).filter(appears);
+    let early = appearing.filter_map(|change| {
+        let later = (*awaited.get(&change.key)?).clone();
+        Some((change.key.clone(), Note::RenamedFromHere { later }))
+    });
+    early.collect()
 }
 
 struct Round<'a, 'r> {

@@ -142,7 +142,8 @@ impl<'a> Renames<'a> {
     }
 }
 
-fn old_key(object: &Object) -> Option<Key> {
+/// Returns the name from which the object is declared to be renamed.
+pub(super) fn old_key(object: &Object) -> Option<Key> {
     match &object.lifecycle.renamed_from {
         Some(RenamedFrom::Name(name)) => Some(Key { kind: object.key.kind, name: name.clone() }),
         Some(RenamedFrom::Nothing) | None => None,

@@ -107,6 +107,13 @@ pub enum Note {
         /// The id of the other object.
         id: Option<ObjectId>,
     },
+    /// Another object, which is blocked, is to be renamed from this one's name, and has to be there first.
+    RenamedFromHere {
+        /// The other object.
+        later: Key,
+    },
+    /// The rename that would make it what is declared is not done yet.
+    RenamePending,
     /// It breaks a rule that holds across objects.
     BrokenRule {
         /// What is wrong.
@@ -168,6 +175,7 @@ impl Note {
                 format!("declare the {} `{}`, or create it first", missing.kind.info().singular, missing.name)
             }
             Self::ReferenceRenamed { new, .. } => format!("refer to it as `{new}`"),
+            Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
@@ -193,6 +201,8 @@ impl Note {
                 | Self::MissingReference { .. }
                 | Self::ReferenceRenamed { .. }
                 | Self::NameTaken { .. }
+                | Self::RenamedFromHere { .. }
+                | Self::RenamePending
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::PreventsDestroy
@@ -245,6 +255,10 @@ impl fmt::Display for Note {
             Self::NameTaken { id } => {
                 write!(f, "its name stays with another object, id {}, whose own change is blocked", Id(id))
             }
+            Self::RenamedFromHere { later } => {
+                write!(f, "{later} is renamed from this name, so it comes first, and it is blocked")
+            }
+            Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),
             Self::OverQuota { what, needed, free } => {
                 write!(f, "quota: it takes {needed} {what}, and {free} are left")

@@ -11,8 +11,8 @@ use crate::reconcile::world::{Desired, World};
 
 /// Removes declared objects; those that hold data stay unless their manifest says `on_remove: delete`.
 ///
-/// They are matched as [`plan`](super::plan) matches them: the object that a pending rename is about is treated as its
-/// own manifest says, never as that of the name it is about to leave.
+/// They are matched as [`plan`](super::plan) matches them, so that an object amid a rename is never treated as the
+/// manifest of its old name says. Nor is it deleted under that name: were it gone, the next run would see other renames.
 pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
     let matches = Matches::of(desired, world);
     let decisions = desired.iter().map(|object| {
@@ -20,6 +20,7 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
         let (action, note) = match live {
             None => (Action::Keep, Some(Note::NothingToDestroy)),
             Some(_) if stays(object) => (Action::Keep, Some(Note::Retained)),
+            Some(live) if live.key != object.key => (Action::Blocked, Some(Note::RenamePending)),
             Some(_) if object.lifecycle.prevent_destroy => (Action::Delete, Some(Note::PreventsDestroy)),
             Some(_) => (Action::Delete, None),
         };

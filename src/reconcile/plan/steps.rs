@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decide::Decision;
+use super::matching::old_key;
 use super::note::Note;
 use super::{Action, Change, Expectation, Plan, Step, Verb};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
@@ -36,13 +37,18 @@ struct Draft {
     frees: HashMap<Key, usize>,
     /// The step that deletes the live object with this name.
     deletes: HashMap<Key, usize>,
+    /// The names from which objects that are made are declared to be renamed, though nothing is live there.
+    origins: HashMap<Key, Key>,
 }
 
 impl Draft {
     fn add(&mut self, change: usize, decision: &Decision<'_>) {
         let (object, live) = (decision.object, decision.live);
         match (decision.change.action, object, live) {
-            (Action::Create, Some(object), _) => self.add_create(change, object, None),
+            (Action::Create, Some(object), _) => {
+                self.add_create(change, object, None);
+                self.origins.extend(old_key(object).map(|origin| (object.key.clone(), origin)));
+            }
             (Action::Replace, Some(object), Some(live)) => {
                 self.add_delete(change, live);
                 self.add_create(change, object, Some(live));
@@ -116,6 +122,24 @@ impl Draft {
                 Verb::Update { .. } => Vec::new(),
             };
             self.add_after(index, after);
+        }
+        self.connect_origins();
+    }
+
+    /// Lets an object that is declared to be renamed be made before the one that gets its old name: were only that one
+    /// there after a failure, the next plan would take it for the one to rename. Chains are followed from their ends;
+    /// in a circle no order is better than another.
+    fn connect_origins(&mut self) {
+        let origins = std::mem::take(&mut self.origins);
+        let inner: HashSet<_> = origins.values().collect();
+        for end in origins.keys().filter(|key| !inner.contains(key)) {
+            let mut key = end;
+            while let Some(origin) = origins.get(key) {
+                if let (Some(&first), Some(&second)) = (self.provides.get(key), self.provides.get(origin)) {
+                    self.steps[second].after.push(first);
+                }
+                key = origin;
+            }
         }
     }
 

@@ -15,6 +15,9 @@
 mod measure;
 mod pages;
 mod server;
+// Built in, since an example of its own would be another build of everything with the profile of a release.
+#[path = "../../examples/fleet/workspace.rs"]
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
 
 struct Options {
     images: PathBuf,
-    first: Option<String>,
+    first: Option<usize>,
 }
 
 impl Options {
@@ -59,7 +62,10 @@ impl Options {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--images" => options.images = arguments.next().ok_or("`--images` takes a file")?.into(),
-                "--first" => options.first = Some(arguments.next().ok_or("`--first` takes a number")?),
+                "--first" => {
+                    let number = arguments.next().and_then(|text| text.parse().ok());
+                    options.first = Some(number.ok_or("`--first` takes a number")?);
+                }
                 other => return Err(format!("`{other}` is not an option; there are `--images LIST` and `--first N`")),
             }
         }
@@ -74,7 +80,8 @@ fn root() -> &'static Path {
 fn run(options: &Options) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scale");
     let manifests = folder.join("manifests");
-    println!("{}", generate(options, &manifests)?);
+    let generated = workspace::generate(&options.images, &manifests, options.first);
+    println!("{}", generated.map_err(|error| format!("{}: {error}", options.images.display()))?);
     println!("{}\n", machine());
 
     start_up()?;
@@ -110,21 +117,6 @@ fn run(options: &Options) -> Result<(), String> {
 struct Spent {
     cpu: Duration,
     calls: usize,
-}
-
-/// Writes the manifests with the example that is there for it.
-fn generate(options: &Options, manifests: &Path) -> Result<String, String> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--release", "--example", "fleet", "--"]).current_dir(root());
-    command.arg(&options.images).arg(manifests);
-    if let Some(first) = &options.first {
-        command.args(["--first", first]);
-    }
-    let output = command.output().map_err(|error| format!("cargo: {error}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn machine() -> String {

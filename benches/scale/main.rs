@@ -35,8 +35,8 @@ const PARALLELISM: u32 = 10;
 /// How many lists a plan reads.
 const N_LISTS: usize = 4;
 
-/// How often short commands are run; the fastest run counts, since all noise is upwards.
-const RUNS: usize = 5;
+/// How often short commands are run.
+const RUNS: u32 = 5;
 
 fn main() -> ExitCode {
     match Options::parse().and_then(|options| run(&options)) {

@@ -119,7 +119,7 @@ fn an_interrupt_lets_what_runs_finish() {
     let environment = Environment::new();
     environment.write("w.yaml", CHAIN);
     let server = Server::start(&environment, &[]);
-    server.delay("create_template", 1000);
+    server.delay("create_template", 2000);
     let mut command = environment.command();
     command.args(["apply", "-f", "w.yaml", "--yes", "-o", "json", "--endpoint", &server.url()]);
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");

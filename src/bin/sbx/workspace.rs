@@ -40,6 +40,10 @@ impl Workspace {
     }
 
     fn connect(remote: Remote, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        if remote.has_credentials() {
+            let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
+            return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
+        }
         let mut config = Config::new(remote.base_url.clone());
         if let Some(key) = &remote.key {
             config = config.api_key(key.clone());

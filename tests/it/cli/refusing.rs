@@ -110,6 +110,21 @@ fn a_server_that_is_not_there() {
 }
 
 #[test]
+fn a_password_in_the_endpoint_is_never_shown() {
+    let environment = Environment::new();
+    insta::assert_snapshot!(environment.sbx(&["get", "all", "--endpoint", "http://me:secret@a"]).stderr, @r"
+    error: the endpoint from --endpoint carries a user name or a password
+    hint: put the key into SBX_API_KEY
+    ");
+    for endpoint in ["http://me:planted@127.0.0.1:1", "me:planted@127.0.0.1"] {
+        for command in [&["get", "all"][..], &["version", "-v"]] {
+            let run = environment.sbx(&[command, &["--endpoint", endpoint]].concat());
+            assert!(!run.stdout.contains("planted") && !run.stderr.contains("planted"), "{run}");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_is_missing_or_wrong() {
     let mut environment = Environment::new();
     environment.write("key", "right-key\n");

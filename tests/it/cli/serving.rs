@@ -97,11 +97,29 @@ fn a_failure_stops_only_what_depends_on_it() {
 }
 
 #[test]
+fn a_killed_apply_is_finished_by_the_next() {
+    let environment = Environment::new();
+    environment.write("w.yaml", CHAIN);
+    let server = Server::start(&environment, &[]);
+    server.fault(r#"{"operation": "create_template", "delay_ms": 500}"#);
+    let mut command = environment.command();
+    command.args(["apply", "-f", "w.yaml", "--yes", "-o", "json", "--endpoint", &server.url()]);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
+    wait_for_line(&mut process, "\"started\"");
+    signal(&process, "KILL");
+    assert_eq!(process.wait().expect("it ends").code(), None);
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--yes", "--endpoint", &server.url()]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let run = environment.sbx(&["get", "all", "-o", "name", "--endpoint", &server.url()]);
+    assert_eq!(run.stdout, "template/plain\npool/warm\n");
+}
+
+#[test]
 fn an_interrupt_lets_what_runs_finish() {
     let environment = Environment::new();
     environment.write("w.yaml", CHAIN);
     let server = Server::start(&environment, &[]);
-    server.delay("create_template", 1000);
+    server.delay("create_template", 2000);
     let mut command = environment.command();
     command.args(["apply", "-f", "w.yaml", "--yes", "-o", "json", "--endpoint", &server.url()]);
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");

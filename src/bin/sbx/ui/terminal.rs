@@ -144,11 +144,6 @@ impl Ui {
         self.tell("\n");
     }
 
-    /// Returns whether only the result and errors are wanted.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
     /// Returns whether there is somebody to ask.
     pub(crate) fn can_ask(&self) -> bool {
         self.can_ask

@@ -315,7 +315,7 @@ fn a_quota_without_room_blocks_what_does_not_fit() {
     let plan = plan(&desired(&declared), &live);
     assert_eq!(
         text_of(&plan),
-        "keep volume/v\ncreate volume/w\nblocked volume/x (quota: it takes 1 volumes, and 0 are left)\n\
+        "keep volume/v\ncreate volume/w\nblocked volume/x (the quota for volumes has 0 left, and this takes 1)\n\
          blocked template/t (it needs volume/x, which is blocked)\n0. create volume/w after []\n"
     );
 }

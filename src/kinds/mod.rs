@@ -25,7 +25,7 @@ pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
 pub use pool::PoolSpec;
-pub use quota::{Capacity, Quota, capacity};
+pub use quota::{Capacity, Quota, Resource, capacity};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
 pub use spec::Spec;

@@ -1,8 +1,52 @@
 //! What objects take of a workspace's quota.
 
+use std::fmt;
 use std::ops::{Add, Mul};
 
 use crate::client::{Error, Reader};
+
+/// Something that a workspace may limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Sandboxes, counted.
+    Sandboxes,
+    /// Volumes, counted.
+    Volumes,
+    /// CPU, in thousandths of a core.
+    Cpu,
+    /// Memory, in bytes.
+    Memory,
+    /// Storage, in bytes.
+    Storage,
+}
+
+impl Resource {
+    /// Returns an amount of it as people write it, exactly: `3`, `1500m`, `20Gi`.
+    pub fn spell(self, amount: u64) -> String {
+        const UNITS: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+        match self {
+            Self::Sandboxes | Self::Volumes => amount.to_string(),
+            Self::Cpu => format!("{amount}m"),
+            Self::Memory | Self::Storage => {
+                let unit = UNITS.iter().find(|(_, bits)| amount > 0 && amount.trailing_zeros() >= *bits);
+                unit.map_or_else(|| amount.to_string(), |(unit, bits)| format!("{}{unit}", amount >> bits))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sandboxes => "sandboxes",
+            Self::Volumes => "volumes",
+            Self::Cpu => "CPU",
+            Self::Memory => "memory",
+            Self::Storage => "storage",
+        })
+    }
+}
 
 /// Amounts of everything that a workspace may limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,14 +73,14 @@ pub struct Capacity {
 }
 
 impl Quota {
-    /// Returns each amount with its name for messages.
-    pub fn amounts(self) -> [(&'static str, u64); 5] {
+    /// Returns each amount with what it is of.
+    pub fn amounts(self) -> [(Resource, u64); 5] {
         [
-            ("sandboxes", self.sandboxes),
-            ("volumes", self.volumes),
-            ("millicores of CPU", self.cpu_millicores),
-            ("bytes of memory", self.memory_bytes),
-            ("bytes of storage", self.storage_bytes),
+            (Resource::Sandboxes, self.sandboxes),
+            (Resource::Volumes, self.volumes),
+            (Resource::Cpu, self.cpu_millicores),
+            (Resource::Memory, self.memory_bytes),
+            (Resource::Storage, self.storage_bytes),
         ]
     }
 
@@ -114,4 +158,20 @@ pub async fn capacity(reader: &Reader) -> Result<Option<Capacity>, Error> {
             storage_bytes: usage.storage_limit_bytes,
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_spelt_exactly_in_the_largest_unit() {
+        let spelt =
+            [(0, "0"), (1023, "1023"), (1 << 10, "1Ki"), (3 << 29, "1536Mi"), (20 << 30, "20Gi"), (1 << 60, "1Ei")];
+        for (amount, text) in spelt {
+            assert_eq!(Resource::Memory.spell(amount), text);
+        }
+        assert_eq!(Resource::Cpu.spell(1500), "1500m");
+        assert_eq!(Resource::Volumes.spell(1024), "1024");
+    }
 }

@@ -5,6 +5,8 @@
 //! its id, and what nobody declared is not touched. Time is paused, so the pauses of the client's retries cost nothing.
 
 pub(crate) mod faults;
+mod manifests;
+mod random;
 pub(crate) mod workspace;
 
 use faults::Fault;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::kinds::{Key, Live, Reference, Value};
+use crate::kinds::{Key, Live, Reference, Resource, Value};
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// Something to know about a change: a reason, an obstacle, a way out.
@@ -124,7 +124,7 @@ pub enum Note {
     /// The workspace's quota has no room for it.
     OverQuota {
         /// What it takes too much of.
-        what: &'static str,
+        what: Resource,
         /// How much of it this change takes.
         needed: u64,
         /// How much of it is left.
@@ -261,7 +261,8 @@ impl fmt::Display for Note {
             Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),
             Self::OverQuota { what, needed, free } => {
-                write!(f, "quota: it takes {needed} {what}, and {free} are left")
+                let (needed, free) = (what.spell(*needed), what.spell(*free));
+                write!(f, "the quota for {what} has {free} left, and this takes {needed}")
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::Retained => f.write_str("it holds data and is kept"),

@@ -1,9 +1,11 @@
 //! Finds the changes that the workspace's quota has no room for.
 
+use std::ops::Add as _;
+
 use super::Action;
 use super::decide::{Decision, Obstacles};
 use super::note::Note;
-use crate::kinds::{Lookup, Quota};
+use crate::kinds::{Capacity, Lookup, Quota};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
 /// Returns the changes for which nothing is left once all that comes before them has taken its share.
@@ -14,11 +16,13 @@ pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &Wo
     let mut obstacles = Obstacles::new();
     let Some(capacity) = world.capacity else { return obstacles };
     let others = DeclaredOrLive { desired, world };
-    let mut free = capacity.free();
-    for decision in decisions {
+    let given_back = decisions.iter().map(|decision| {
         let (before, after) = takes(decision, &others, world);
-        give(&mut free, before.saturating_sub(after));
-    }
+        before.saturating_sub(after)
+    });
+    // A workspace may be over its limit: what it gives back is taken from what is in use, not added to what is free.
+    let used = capacity.used.saturating_sub(given_back.fold(Quota::default(), Quota::add));
+    let mut free = Capacity { used, ..capacity }.free();
     for decision in decisions {
         let (before, after) = takes(decision, &others, world);
         let needed = after.saturating_sub(before);
@@ -49,12 +53,6 @@ fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota,
 fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<Note> {
     let short = free.iter().zip(needed.amounts()).find(|(free, (_, needed))| free.is_some_and(|free| *needed > free));
     short.map(|(free, (what, needed))| Note::OverQuota { what, needed, free: free.unwrap_or_default() })
-}
-
-fn give(free: &mut [Option<u64>; 5], amounts: Quota) {
-    for (free, (_, amount)) in free.iter_mut().zip(amounts.amounts()) {
-        *free = free.map(|free| free.saturating_add(amount));
-    }
 }
 
 fn take(free: &mut [Option<u64>; 5], amounts: Quota) {

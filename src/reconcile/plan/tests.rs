@@ -297,6 +297,23 @@ blocked pool/r (template `nowhere` is neither declared nor live)
 }
 
 #[test]
+fn what_is_given_back_beyond_the_quota_makes_no_room() {
+    let mut live = world(&[template("t", "a", ""), pool("p", "t", "5", "")].concat());
+    let used = kinds::Quota { sandboxes: 5, ..kinds::Quota::default() };
+    live.capacity = Some(kinds::Capacity { used, limit: kinds::Quota { sandboxes: 4, ..kinds::Quota::default() } });
+    check(
+        &[template("t", "a", ""), pool("p", "t", "4", ""), sandbox("s", "t", "")].concat(),
+        &live,
+        "
+keep template/t
+update pool/p [replicas: 5 -> 4]
+blocked sandbox/s (the quota for sandboxes has 0 left, and this takes 1)
+0. update pool/p after []
+",
+    );
+}
+
+#[test]
 fn prevent_destroy_refuses_the_whole_plan() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
     let declared = template("t", "b", "") + &pool("p", "t", "1", ", lifecycle: {prevent_destroy: true}");
@@ -315,7 +332,7 @@ fn a_quota_without_room_blocks_what_does_not_fit() {
     let plan = plan(&desired(&declared), &live);
     assert_eq!(
         text_of(&plan),
-        "keep volume/v\ncreate volume/w\nblocked volume/x (quota: it takes 1 volumes, and 0 are left)\n\
+        "keep volume/v\ncreate volume/w\nblocked volume/x (the quota for volumes has 0 left, and this takes 1)\n\
          blocked template/t (it needs volume/x, which is blocked)\n0. create volume/w after []\n"
     );
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sbx::client::{Client, Config};
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
-use sbx::reconcile::{ApplyCx, Desired, EventSink, World, apply, observe, plan};
+use sbx::reconcile::{ApplyCx, Desired, EventSink, Plan, World, apply, observe, plan};
 use sbx::server::{Embedded, Options, embed};
 use sbx::types::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -47,26 +47,39 @@ impl Workspace {
         self.transport.n_writes()
     }
 
-    /// Plans and applies once.
+    /// Plans and applies once; nothing may be blocked.
     pub(crate) async fn attempt(&self, manifests: &str) -> Attempt {
+        let four = NonZeroUsize::new(4).expect("4 is not 0");
+        self.attempt_with(&desired(manifests), four, |plan| {
+            assert!(plan.changes.iter().all(|change| change.action != plan::Action::Blocked), "{:?}", plan.changes);
+        })
+        .await
+    }
+
+    /// Plans, lets `check` see the plan, and applies once.
+    pub(crate) async fn attempt_with(
+        &self,
+        desired: &Desired,
+        parallelism: NonZeroUsize,
+        check: impl FnOnce(&Plan),
+    ) -> Attempt {
         let kill = self.transport.plan().kill;
+        let plan_and_apply = async {
+            let Some(world) = self.world().await else { return Attempt::Failed };
+            let plan = plan::plan(desired, &world);
+            check(&plan);
+            let outcome = apply(&plan, &self.cx(parallelism), EventSink::none(), CancellationToken::new()).await;
+            if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
+        };
         tokio::select! {
             biased;
             () = kill.cancelled() => Attempt::Killed,
-            is_complete = self.plan_and_apply(manifests) => if is_complete { Attempt::Complete } else { Attempt::Failed },
+            attempt = plan_and_apply => attempt,
         }
     }
 
     pub(crate) async fn must_apply(&self, manifests: &str) {
         assert_eq!(self.attempt(manifests).await, Attempt::Complete, "{manifests}");
-    }
-
-    async fn plan_and_apply(&self, manifests: &str) -> bool {
-        let Some(world) = self.world().await else { return false };
-        let plan = plan::plan(&desired(manifests), &world);
-        assert!(plan.changes.iter().all(|change| change.action != plan::Action::Blocked), "{:?}", plan.changes);
-        let cx = self.cx(NonZeroUsize::new(4).expect("4 is not 0"));
-        apply(&plan, &cx, EventSink::none(), CancellationToken::new()).await.is_complete()
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -91,8 +104,8 @@ impl Workspace {
     /// Returns what is live: every object with its spec.
     pub(crate) async fn describe(&self) -> String {
         let world = self.world().await.expect("nothing goes wrong here");
-        let lines: Vec<_> = world.iter().map(|live| format!("{} {:?}", live.key, live.spec)).collect();
-        lines.join("\n")
+        let lines: Vec<_> = world.iter().map(|live| format!("{} {:?}\n", live.key, live.spec)).collect();
+        lines.concat()
     }
 }
 

@@ -129,7 +129,7 @@ create volume/d
         &full,
         "
 blocked volume/a (volume/b is renamed from this name, so it comes first, and it is blocked)
-blocked volume/b (quota: it takes 1 volumes, and 0 are left)
+blocked volume/b (the quota for volumes has 0 left, and this takes 1)
 ",
     );
 }

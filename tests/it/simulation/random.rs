@@ -1,0 +1,159 @@
+//! Random manifests, a random edit of them, and a random fault at a random call.
+//!
+//! `SBX_SIMULATION_CASES=10000` runs more cases, and `SBX_SIMULATION_SEED=17` the one that a failure names. Half of the
+//! cases run one step at a time, so that they run the same way each time; in the others the order of calls may differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+
+use fastrand::Rng;
+use futures_util::FutureExt as _;
+use sbx::kinds;
+use sbx::reconcile::{World, plan};
+
+use super::UNMANAGED;
+use super::faults::Fault;
+use super::manifests::Manifests;
+use super::workspace::{Attempt, Workspace, desired};
+
+const DEFAULT_CASES: u64 = 300;
+
+/// Four lists and the usage.
+const CALLS_TO_OBSERVE: usize = 5;
+
+#[tokio::test(start_paused = true)]
+async fn any_edit_survives_any_fault() {
+    let mut n_with_steps = 0;
+    for seed in seeds() {
+        let case = Case::of(seed);
+        match AssertUnwindSafe(case.check()).catch_unwind().await {
+            Ok(n_calls) => n_with_steps += u64::from(n_calls > CALLS_TO_OBSERVE),
+            Err(panic) => {
+                eprintln!("replay with: SBX_SIMULATION_SEED={seed} cargo test --test it simulation::random");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    let n_cases = seeds().count() as u64;
+    assert!(n_cases == 1 || n_with_steps * 2 > n_cases, "{n_with_steps} of {n_cases} have steps: too few");
+}
+
+fn seeds() -> Range<u64> {
+    let number = |name: &str| {
+        let text = std::env::var_os(name)?;
+        Some(text.to_str().and_then(|text| text.parse().ok()).expect("the variable is a number"))
+    };
+    match number("SBX_SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SBX_SIMULATION_CASES").unwrap_or(DEFAULT_CASES),
+    }
+}
+
+/// All that is random in a case.
+struct Case {
+    before: Manifests,
+    after: Manifests,
+    fault: Fault,
+    /// Where the fault is, as a part of all calls.
+    place: f64,
+    retries: u32,
+    parallelism: NonZeroUsize,
+    seed: u64,
+}
+
+impl Case {
+    fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let before = Manifests::random(&mut rng);
+        let parallelism = NonZeroUsize::new(if seed.is_multiple_of(2) { 1 } else { 4 });
+        Self {
+            after: before.edited(&mut rng),
+            before,
+            fault: *rng.choice(Fault::ALL).expect("there are faults"),
+            place: rng.f64(),
+            retries: if rng.bool() { 3 } else { 0 },
+            parallelism: parallelism.expect("neither is 0"),
+            seed,
+        }
+    }
+
+    /// Returns how many calls the edit takes.
+    async fn check(&self) -> usize {
+        let (n_calls, clean) = self.run(None).await;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small number that is not negative"
+        )]
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let call = (self.place * n_calls as f64) as usize;
+        let (_, faulty) = self.run(Some((call, self.fault))).await;
+        assert_eq!(faulty, clean, "{}: {:?} at call {call} leads elsewhere", self.text(), self.fault);
+        n_calls
+    }
+
+    /// Applies the edit with a fault, or none, and runs again until nothing is left to do; returns how many calls the
+    /// first attempt made, and what is live.
+    async fn run(&self, fault: Option<(usize, Fault)>) -> (usize, String) {
+        // The pauses between tries are drawn from the thread's generator.
+        fastrand::seed(self.seed);
+        let workspace = Workspace::open(self.retries).await;
+        workspace.must_apply(UNMANAGED).await;
+        let attempt = self.attempt(&workspace, &self.before).await;
+        assert_eq!(attempt, Attempt::Complete, "{}", self.text());
+        let live_before = world(&workspace).await;
+
+        let calls = workspace.begin(fault);
+        let first = self.attempt(&workspace, &self.after).await;
+        let n_calls = calls.so_far();
+        workspace.begin(None);
+        if fault.is_none() {
+            assert_eq!(first, Attempt::Complete, "{}", self.text());
+        } else {
+            self.attempt(&workspace, &self.after).await;
+            self.attempt(&workspace, &self.after).await;
+        }
+        let live = world(&workspace).await;
+        let left = plan::plan(&desired(&self.after.to_text()), &live);
+        assert!(left.steps.is_empty(), "{}: {fault:?} leaves {:?}", self.text(), left.steps);
+        self.check_nothing_is_lost(&live_before, &live);
+        (n_calls, workspace.describe().await)
+    }
+
+    async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
+        workspace.attempt_with(&desired(&manifests.to_text()), self.parallelism, |_| {}).await
+    }
+
+    fn check_nothing_is_lost(&self, before: &World, after: &World) {
+        let volumes = |world: &World| -> BTreeSet<String> {
+            world.iter().filter(|live| live.key.kind == kinds::VOLUME).map(id_of).collect()
+        };
+        assert!(volumes(after).is_superset(&volumes(before)), "{}: a volume was lost", self.text());
+
+        let declared = desired(&self.after.to_text());
+        let origins = self.after.origins();
+        let ids_after: BTreeMap<_, _> = after.iter().map(|live| (&live.key, id_of(live))).collect();
+        for live in before.iter().filter(|live| declared.get(&live.key).is_none()) {
+            if !origins.contains(&live.key.to_string()) {
+                assert_eq!(ids_after.get(&live.key), Some(&id_of(live)), "{}: {} was touched", self.text(), live.key);
+            }
+        }
+        for live in after.iter().filter(|live| declared.get(&live.key).is_none()) {
+            assert!(before.get(&live.key).is_some(), "{}: {} is left over", self.text(), live.key);
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("seed {}\n{}===\n{}", self.seed, self.before.to_text(), self.after.to_text())
+    }
+}
+
+fn id_of(live: &kinds::Live) -> String {
+    live.id.as_ref().expect("the server gives ids").to_string()
+}
+
+async fn world(workspace: &Workspace) -> World {
+    workspace.world().await.expect("nothing goes wrong here")
+}

@@ -39,13 +39,13 @@ fn no_server(has_stray_key: bool) -> Vec<String> {
 
 fn call(server: &Server, error: &client::Error) -> Vec<String> {
     let hint = match (error.kind(), server) {
+        (Kind::Connection, Server::Remote(remote)) => return connection(remote),
         (Kind::Authentication, Server::Remote(remote)) => authentication(remote),
         (Kind::WrongGeneration, _) => {
             "sbx speaks the first generation of the Sandbox Server API: self-hosted servers have it, and `sbx serve`; \
              the hosted service has moved on"
                 .to_owned()
         }
-        (Kind::Connection, Server::Remote(remote)) => connection(remote),
         (Kind::InUse, _) => "`sbx describe KIND/NAME` shows what uses it".to_owned(),
         (Kind::RateLimited, _) => "try again later, or lower --parallelism".to_owned(),
         (Kind::Timeout | Kind::TransportTimeout | Kind::DeadlineExceeded, _) => {
@@ -65,11 +65,18 @@ fn authentication(remote: &Remote) -> String {
     }
 }
 
-fn connection(remote: &Remote) -> String {
+fn connection(remote: &Remote) -> Vec<String> {
     match (remote.is_loopback(), remote.url_from) {
-        (_, Source::Running) => "the server stopped meanwhile: run the same again".to_owned(),
-        (true, _) => "start a server with `sbx serve`, or pass --local to do without one".to_owned(),
-        (false, from) => format!("the endpoint comes from {from}: is it right, and can this machine reach it?"),
+        (_, Source::Running) => vec!["the server stopped meanwhile: run the same again".to_owned()],
+        (true, _) => vec!["start a server with `sbx serve`, or pass --local to do without one".to_owned()],
+        (false, from) => {
+            let mut hints =
+                vec![format!("the endpoint comes from {from}: is it right, and can this machine reach it?")];
+            if remote.base_url.starts_with("https:") {
+                hints.push("--ca-file FILE trusts a certificate of your own".to_owned());
+            }
+            hints
+        }
     }
 }
 
@@ -121,8 +128,10 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_offered_a_server() {
-        assert!(connection(&remote("http://127.0.0.1:1", None)).contains("sbx serve"));
-        assert!(!connection(&remote("http://10.0.0.1:1", None)).contains("sbx serve"));
+        let hints = |base_url| connection(&remote(base_url, None)).join("; ");
+        assert!(hints("http://127.0.0.1:1").contains("sbx serve"));
+        assert!(!hints("http://10.0.0.1:1").contains("sbx serve"));
+        assert!(!hints("http://10.0.0.1:1").contains("--ca-file") && hints("https://10.0.0.1").contains("--ca-file"));
     }
 
     #[test]

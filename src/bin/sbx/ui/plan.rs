@@ -91,12 +91,13 @@ fn head(change: &Change) -> String {
             let was = format!("{}/{was}", change.key.kind.info().singular);
             format!("{verb} {} to {}", paint(style::STRONG, was), paint(style::STRONG, &change.key.name))
         }
+        // For anything else a note tells the other name.
         _ => format!("{verb} {}", paint(style::STRONG, &change.key)),
     }
 }
 
 /// Returns the sign and the style of an action.
-pub(crate) fn sign(action: Action) -> (&'static str, Style) {
+fn sign(action: Action) -> (&'static str, Style) {
     match action {
         Action::Create => ("+", style::ADD),
         Action::Update => ("~", style::CHANGE),
@@ -179,10 +180,10 @@ fn unified(old: &[String], new: &[String]) -> Vec<String> {
     out
 }
 
-/// Returns a value as one line, or one for each of its parts.
+/// Returns a value as one line; a list as one for each of its parts.
 fn lines_of(value: &Value) -> Vec<String> {
     match value {
-        Value::Mounts(mounts) if mounts.len() > 1 => {
+        Value::Mounts(mounts) => {
             mounts.iter().map(|(path, volume)| escape(&format!("{path} ({})", volume.name)).into_owned()).collect()
         }
         _ => vec![escape(&value.to_string()).into_owned()],
@@ -329,6 +330,47 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             at a.yaml:3:9
 
         Plan: 1 to update, 1 to rename, 2 blocked, 1 unchanged.
+        ");
+    }
+
+    #[test]
+    fn lists_grow_from_nothing_and_shrink_to_nothing() {
+        let none = "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x}}";
+        let with = |mounts: &str| none.replace("image: x", &format!("image: x, volume_mounts: [{mounts}]"));
+        let one = with("{volume_name: v, mount_path: /a}");
+        let two = with("{volume_name: v, mount_path: /a}, {volume_name: v, mount_path: /b}");
+        let volume = "\n---\n{apiVersion: sbx/v1, kind: Volume, metadata: {name: v}, spec: {size: 1Gi}}";
+        let mounts = |live: &str, declared: &str| {
+            let text = text(&format!("{live}{volume}"), &format!("{declared}{volume}"));
+            let lines = text.lines().skip_while(|line| !line.contains("volume_mounts:"));
+            lines.take_while(|line| !line.contains("cannot")).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(mounts(none, &one), @"    volume_mounts: (none) -> /a (v)");
+        insta::assert_snapshot!(mounts(none, &two), @r"
+        volume_mounts:
+          + /a (v)
+          + /b (v)
+        ");
+        insta::assert_snapshot!(mounts(&two, &one), @r"
+        volume_mounts:
+            /a (v)
+          - /b (v)
+        ");
+    }
+
+    #[test]
+    fn a_replacement_under_another_name_tells_both() {
+        let live = "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x}}";
+        let declared =
+            "{apiVersion: sbx/v1, kind: Template, metadata: {name: b}, spec: {image: y}, lifecycle: {renamed_from: a}}";
+        insta::assert_snapshot!(text(live, declared), @r"
+        -/+ replace template/b
+            image: x -> y
+            it is live as `a`
+            image cannot change in place
+            recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+
+        Plan: 1 to replace.
         ");
     }
 

@@ -24,7 +24,8 @@ impl Server {
         }
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped());
+        // A line for each request is for people, and its price is not what is measured here.
+        command.env_clear().env("SBX_LOG", "sbx=warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(|error| format!("sbx serve: {error}"))?;
         let output = process.stdout.take().ok_or("sbx serve: no output")?;
         let mut lines = BufReader::new(output).lines();
@@ -53,6 +54,15 @@ impl Server {
     pub(crate) fn cpu(&self) -> Duration {
         let (user, system) = cpu_times(self.process.id());
         user + system
+    }
+
+    /// Returns how many calls of the API it has answered so far.
+    pub(crate) fn calls(&self) -> Result<usize, String> {
+        let metrics = request(&self.address, "GET", "/metrics", "")?;
+        let metrics = String::from_utf8_lossy(&metrics);
+        let counts =
+            metrics.lines().filter(|line| line.starts_with("sbx_requests_total{") && !line.contains("\"other\""));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum())
     }
 
     /// Makes every request take that much longer; zero takes it back.

@@ -25,11 +25,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says that an operation is known but not served, with its name: never a made-up success.
-    pub(crate) fn not_implemented(operation: &'static str) -> Self {
-        Self::App(Error::NotImplemented { operation })
-    }
-
     /// Says why the bytes of a body did not arrive.
     pub(crate) fn unreadable_body(rejection: &BytesRejection) -> Self {
         match rejection.status() {
@@ -148,6 +143,11 @@ impl Answer {
                 StatusCode::NOT_IMPLEMENTED,
                 "NotImplemented",
                 format!("This server does not implement `{operation}`."),
+            ),
+            Error::NoProcess { operation, runtime } => Self::standard(
+                StatusCode::NOT_IMPLEMENTED,
+                "NotImplemented",
+                format!("`{operation}` is not available: the runtime `{runtime}` of this server starts no process."),
             ),
             Error::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed on the store");

@@ -26,7 +26,7 @@ const MAX_ADMIN_BODY: usize = 64 << 20;
 /// Who may call what.
 pub(crate) struct Access {
     pub(crate) api_key: Option<Secret>,
-    /// Whether to answer under the names of this machine only.
+    /// Whether to answer under the names of this machine only, and no web page of another.
     pub(crate) check_host: bool,
     /// Whether to serve `/_sbx/*`.
     pub(crate) admin: bool,
@@ -72,9 +72,10 @@ pub(crate) fn build(app: App, access: Access) -> Router {
     let protected =
         protected.method_not_allowed_fallback(method_not_allowed).layer(from_fn_with_state(key, access::require_key));
 
-    let mut router = Router::new().route("/healthz", get(system::health)).merge(protected).fallback(not_found);
+    let mut router = Router::new().route("/healthz", get(system::health)).merge(protected);
+    router = router.method_not_allowed_fallback(method_not_allowed).fallback(not_found);
     if access.check_host {
-        router = router.layer(from_fn(access::require_loopback_host));
+        router = router.layer(from_fn(access::require_loopback));
     }
     router.layer(from_fn_with_state(app, observe::observe)).with_state(shared)
 }

@@ -6,4 +6,12 @@
 //! insta::assert_snapshot!(environment.sbx(&["validate", "-f", "manifests"]), @"");
 //! ```
 
+mod applying;
 pub(crate) mod environment;
+mod looking;
+mod piping;
+mod reference;
+mod refusing;
+mod server;
+mod serving;
+mod validating;

@@ -28,16 +28,22 @@ Examples:
   sbx plan -f manifests                      Show what would change on the configured server
   sbx get all                                List what is live
 
-The server, strongest first: --local; --endpoint with the key in SBX_API_KEY; SBX_ENDPOINT with SBX_API_KEY;
-LANGSMITH_ENDPOINT with LANGSMITH_API_KEY, as the SDKs read them.";
+The server, strongest first (endpoint and key always come from one line):
+  --local                                    Built into sbx, or the `sbx serve` of the project
+  --endpoint URL, SBX_API_KEY
+  SBX_ENDPOINT, SBX_API_KEY
+  LANGSMITH_ENDPOINT, LANGSMITH_API_KEY      As the official SDKs read them
+
+Environment:
+  SBX_CA_FILE                                The same as --ca-file
+  SBX_LOG                                    What to log to standard error, such as `sbx=debug`
+  NO_COLOR                                   No colour, whatever the terminal can do";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "sbx", about = ABOUT, version, after_help = help_end(), max_term_width = 100)]
 #[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(subcommand)]
@@ -49,15 +55,15 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// Use the server built into sbx, with its data in `.sbx/local`
-    #[arg(long, global = true, conflicts_with = "endpoint")]
+    #[arg(long, conflicts_with = "endpoint")]
     pub(crate) local: bool,
     /// Use the server at URL, with the key in `SBX_API_KEY`
     ///
     /// The API's path `/v2/sandboxes` is added where URL has no path.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
     /// Trust the certificates in this PEM file too
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
@@ -65,8 +71,8 @@ pub(crate) struct Connection {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    /// When to use colour: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true)]
     pub(crate) color: ColorWhen,
     /// Show the result and errors only
     #[arg(long, short, global = true)]

@@ -1,6 +1,5 @@
 //! What every command works with.
 
-use crate::args::Connection;
 use crate::env::Environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -13,8 +12,6 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     /// Whether more is to be told than usual.
     pub(crate) is_verbose: bool,
-    /// What the command line says about the server.
-    pub(crate) connection: Connection,
 }
 
 impl Context {

@@ -77,7 +77,7 @@ pub(crate) enum Failure {
         source: client::ConfigError,
     },
     /// A call failed.
-    #[error("{} did not do what it was asked", server.label())]
+    #[error("cannot work with {}", server.label())]
     Call {
         /// The server.
         server: Box<Server>,
@@ -91,7 +91,7 @@ pub(crate) enum Failure {
         source: sbx::server::Error,
     },
     /// There are errors in the manifests, which have been shown.
-    #[error("{summary}")]
+    #[error("the manifests have {summary}")]
     Manifests {
         /// How many, and in how many files.
         summary: String,

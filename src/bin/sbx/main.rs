@@ -41,13 +41,12 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::of_process();
+    logging::start(&cli, &environment);
     let mut context = Context {
         ui: Ui::new(cli.output.color, cli.output.quiet, cli.output.verbose, &environment),
         environment,
         is_verbose: cli.output.verbose > 0,
-        connection: cli.connection,
     };
-    logging::start(cli.output.verbose, &context.environment);
     let result = run(cli.command, &mut context);
     finish(result, &mut context.ui).into()
 }

@@ -2,17 +2,18 @@
 
 use std::num::NonZeroUsize;
 
+use sbx::kinds::Misnamed;
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
+use sbx::reconcile::{ApplyCx, EventSink, Outcome, apply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::ui::outcome::Report;
 use crate::ui::plan::{Purpose, View};
-use crate::ui::progress::{Progress, REVEAL_AFTER};
+use crate::ui::progress::{Progress, REDRAW_EVERY, REVEAL_AFTER};
 use crate::ui::style::{self, paint};
 use crate::ui::{Ui, escape, json};
 use crate::workspace::Workspace;
@@ -50,8 +51,8 @@ pub(crate) fn show_plan(view: &View<'_>, format: Format, ui: &mut Ui) {
 }
 
 /// Tells of live objects that no manifest could name.
-pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
-    for object in &world.misnamed {
+pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
+    for object in misnamed {
         let kind = object.kind.info().singular;
         ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));
     }
@@ -130,7 +131,10 @@ async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &m
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let answer = tokio::select! {
         answer = ui.ask(&question) => answer.map_err(|source| Failure::Input { source })?,
-        () = interrupts.next() => return Err(Failure::Interrupted),
+        () = interrupts.next() => {
+            ui.end_line();
+            return Err(Failure::Interrupted);
+        }
     };
     if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Declined) }
 }
@@ -148,10 +152,8 @@ async fn run(
     let cx = ApplyCx { client: workspace.client.clone(), parallelism: consent.parallelism };
     let mut progress = Progress::new(plan, format == Format::Json, ui);
     let mut outcome = None;
-    let applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
-    tokio::pin!(applying);
-    let reveal = sleep_until(Instant::now() + REVEAL_AFTER);
-    tokio::pin!(reveal);
+    let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
+    let mut redraw = interval_at(Instant::now() + REVEAL_AFTER, REDRAW_EVERY);
     loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -160,7 +162,7 @@ async fn run(
                 None => break,
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
-            () = &mut reveal, if !reveal.is_elapsed() => progress.reveal(),
+            _ = redraw.tick() => progress.redraw(),
             () = interrupts.next() => {
                 if stop.is_cancelled() {
                     progress.finish();

@@ -146,13 +146,19 @@ impl Remote {
 
     /// Returns the URL as messages name it, without what could be a password.
     pub(crate) fn label(&self) -> String {
-        match Url::parse(&self.base_url) {
-            Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
-                let _ = url.set_username("").and_then(|()| url.set_password(None));
-                url.to_string()
-            }
-            Ok(_) | Err(_) => self.base_url.clone(),
-        }
+        let (scheme, rest) = match self.base_url.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), self.base_url.as_str()),
+        };
+        // By hand, since it holds for what is no URL too.
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        format!("{scheme}{host}{path}")
+    }
+
+    /// Returns whether the URL carries a user name or a password.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.label() != self.base_url
     }
 
     /// Returns whether the server is on this machine.
@@ -251,13 +257,20 @@ mod tests {
 
     #[test]
     fn a_label_has_no_password_and_debug_no_key() {
-        let Some(Server::Remote(remote)) =
-            resolve(Some("http://user:planted@a/v2"), &[("SBX_API_KEY", "planted")]).server
-        else {
-            panic!("an endpoint was given");
-        };
-        assert_eq!(remote.label(), "http://a/v2");
-        assert!(!format!("{:?}", remote.key).contains("planted"));
+        for (endpoint, label) in [
+            ("http://user:planted@a/v2", "http://a/v2"),
+            ("planted@a", "a"),
+            ("user:planted@a:1/@x", "a:1/@x"),
+            ("http://a/@x", "http://a/@x"),
+        ] {
+            let connection = Connection { endpoint: Some(endpoint.to_owned()), ..Connection::default() };
+            let environment = Environment::new(|name| (name == env::API_KEY).then(|| "planted".to_owned()));
+            let settings = Settings::resolve(&connection, &environment);
+            let Some(Server::Remote(remote)) = settings.server else { panic!("an endpoint was given") };
+            assert_eq!(remote.label(), label);
+            assert_eq!(remote.has_credentials(), endpoint.contains("planted"), "{endpoint}");
+            assert!(!format!("{:?}", remote.key).contains("planted"));
+        }
     }
 
     #[test]

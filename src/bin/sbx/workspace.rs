@@ -7,6 +7,7 @@ use sbx::client::{Client, Config, Error};
 use sbx::reconcile::{World, observe};
 use sbx::server::{self, Embedded};
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::env::{self, Environment};
 use crate::failure::Failure;
@@ -29,8 +30,8 @@ impl Workspace {
     ///
     /// [`Failure::NoServer`] when nothing names one, and whatever keeps the client or the local server from being set
     /// up.
-    pub(crate) async fn open(cx: &mut Context) -> Result<Self, Failure> {
-        let settings = Settings::resolve(&cx.connection, &cx.environment);
+    pub(crate) async fn open(connection: &Connection, cx: &mut Context) -> Result<Self, Failure> {
+        let settings = Settings::resolve(connection, &cx.environment);
         match settings.server.clone() {
             None => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
             Some(Server::Local { data_dir }) => Self::open_local(data_dir, cx).await,
@@ -39,6 +40,10 @@ impl Workspace {
     }
 
     fn connect(remote: Remote, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        if remote.has_credentials() {
+            let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
+            return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
+        }
         let mut config = Config::new(remote.base_url.clone());
         if let Some(key) = &remote.key {
             config = config.api_key(key.clone());
@@ -64,7 +69,7 @@ impl Workspace {
         match interrupt::or_stop(local::open(&data_dir)).await {
             Ok(embedded) => {
                 let shown = settings::shown_path(&data_dir);
-                cx.ui.status(&format!("Local server, data in {}: {}.", escape(&shown), local::notice()));
+                cx.ui.status(&format!("Local server, data in {}. Note: {}.", escape(&shown), local::notice()));
                 let client = local::client(&embedded);
                 Ok(Self { client, server: Server::Local { data_dir }, embedded: Some(embedded) })
             }
@@ -77,7 +82,7 @@ impl Workspace {
     }
 
     fn join(url: &str, environment: &Environment, ui: &mut Ui) -> Result<Self, Failure> {
-        ui.status(&format!("Local server, running at {}: {}.", escape(url), local::notice()));
+        ui.status(&format!("Local server, running at {}. Note: {}.", escape(url), local::notice()));
         Self::connect(Remote::running(url, environment), None)
     }
 
@@ -96,12 +101,28 @@ impl Workspace {
     }
 
     /// Makes a failure of a call.
-    fn failure(&self, source: Error) -> Failure {
+    pub(crate) fn failure(&self, source: Error) -> Failure {
         Failure::Call { server: Box::new(self.server.clone()), source }
     }
 
-    /// Closes the workspace: what was begun is finished.
-    pub(crate) async fn close(self) {
+    /// Closes the workspace after a command and passes on how that ended. What was begun is finished, unless somebody
+    /// says stop.
+    ///
+    /// # Errors
+    ///
+    /// Those of `result`, and [`Failure::Interrupted`].
+    pub(crate) async fn finish<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if matches!(result, Err(Failure::Interrupted)) {
+            return result;
+        }
+        let close = async {
+            self.close().await;
+            result
+        };
+        interrupt::or_stop(close).await
+    }
+
+    async fn close(self) {
         self.client.close().await;
         if let Some(embedded) = self.embedded {
             embedded.close().await;

@@ -211,7 +211,6 @@ impl<'a> Round<'a, '_> {
 
     /// Blocks the change where something stands in its way.
     fn look_for_obstacles(&self, object: &'a Object, change: &mut Change) {
-        let n_before = change.notes.iter().filter(|note| note.is_obstacle()).count();
         for field in &change.fields {
             if let (kinds::Change::GrowOnly, Some(from), Some(to)) = (field.change, &field.from, &field.to)
                 && from.would_shrink_to(to)
@@ -231,9 +230,10 @@ impl<'a> Round<'a, '_> {
         if change.action != Action::Keep {
             change.notes.extend(self.obstacles.get(&object.key).cloned());
         }
-        let n_after = change.notes.iter().filter(|note| note.is_obstacle()).count();
-        if n_after > n_before || n_before > 0 {
+        if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
+            // How it would be made anew is no news where it is not.
+            change.notes.retain(|note| *note != Note::RecreatedForNow);
         } else if change.action == Action::Replace && object.lifecycle.prevent_destroy {
             change.notes.push(Note::PreventsDestroy);
         }

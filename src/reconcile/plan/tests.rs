@@ -182,8 +182,7 @@ fn a_template_that_sandboxes_hold_is_blocked_and_says_by_whom() {
         &[template("t", "b", ""), sandbox("s", "t", ""), pool("p", "t", "1", "")].concat(),
         &live,
         "
-blocked template/t [image: a -> b] (image cannot change in place) (recreate, for now: it is deleted before it is made \
-anew; a replacement without a gap comes later) (held by sandbox/s, no TTL; sandbox/u, gone by 14:05 UTC by its TTL)
+blocked template/t [image: a -> b] (image cannot change in place) (held by sandbox/s, no TTL; sandbox/u, gone by 14:05 UTC by its TTL)
 keep pool/p
 keep sandbox/s
 ",

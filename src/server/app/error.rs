@@ -55,6 +55,8 @@ pub(crate) enum Error {
     NotReady { name: String },
     #[error("operation `{operation}` is not implemented")]
     NotImplemented { operation: &'static str },
+    #[error("operation `{operation}` needs a process, and the runtime `{runtime}` starts none")]
+    NoProcess { operation: &'static str, runtime: &'static str },
     #[error("the store failed")]
     Store(#[source] store::Error),
 }

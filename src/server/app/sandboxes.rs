@@ -107,6 +107,16 @@ impl App {
         .await
     }
 
+    /// Says that an operation on a sandbox is known but not served, with its name: never a made-up success.
+    pub(crate) fn not_served(&self, operation: &'static str) -> Error {
+        let runtime = self.runtime();
+        if runtime.has_data_plane() {
+            Error::NotImplemented { operation }
+        } else {
+            Error::NoProcess { operation, runtime: runtime.name() }
+        }
+    }
+
     /// Lets a sandbox pass that is ready.
     pub(crate) fn only_ready(sandbox: Sandbox) -> Result<Sandbox, Error> {
         if sandbox.state == State::Ready { Ok(sandbox) } else { Err(Error::NotReady { name: display_name(&sandbox) }) }

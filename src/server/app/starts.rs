@@ -1,6 +1,7 @@
 //! Starting, ending and clearing away one sandbox, and recording what became of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,10 @@ use crate::server::lifecycle::{self, Event, State};
 use crate::server::runtime::{Instance, LaunchError, LaunchErrorKind, LaunchSpec, Mount};
 use crate::server::store::{sandboxes, templates};
 use crate::types::{PoolId, SandboxId};
+
+/// How long a start may take, fetching the image included. It is the longest that a create can wait: one that nobody
+/// waits for must not be on its way for ever either.
+const LONGEST_START: Duration = Duration::from_mins(10);
 
 /// How a start ended.
 pub(super) enum Outcome {
@@ -56,8 +61,14 @@ impl App {
     }
 
     async fn launch(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Arc<dyn Instance>, LaunchError> {
-        self.0.runtime.prepare(&spec.image).await?;
-        self.0.runtime.launch(id, spec).await
+        let launch = async {
+            self.0.runtime.prepare(&spec.image).await?;
+            self.0.runtime.launch(id, spec).await
+        };
+        tokio::time::timeout(LONGEST_START, launch).await.unwrap_or_else(|_| {
+            let message = format!("not started within {} seconds", LONGEST_START.as_secs());
+            Err(LaunchError::new(LaunchErrorKind::Unschedulable, message))
+        })
     }
 
     /// Reads what a sandbox is made from; `None` when it is gone.

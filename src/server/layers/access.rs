@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::HOST;
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 
 use crate::server::error::Failure;
@@ -38,19 +38,32 @@ fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && std::hint::black_box(difference) == 0
 }
 
-/// Lets a request pass that names this machine as its host.
+/// Lets a request pass that names this machine as its host and does not come from a web page of another.
 ///
 /// A web page that resolves its own name to the loopback address can make a browser send requests here, but the browser
-/// names the page's host.
-pub(crate) async fn require_loopback_host(request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-    match host {
-        Some(host) if !is_loopback(host) => {
-            let message = format!("This server does not answer under the host name `{host}`.");
-            Failure::Refused(StatusCode::MISDIRECTED_REQUEST, "WrongHost", message).into_response()
-        }
-        _ => next.run(request).await,
+/// names the page's host. One that calls the loopback address outright cannot read the answer, but the request has its
+/// effect all the same; there the browser names the page as the origin.
+pub(crate) async fn require_loopback(request: Request, next: Next) -> Response {
+    match check_names(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
     }
+}
+
+fn check_names(headers: &HeaderMap) -> Result<(), Failure> {
+    if let Some(host) = headers.get(HOST)
+        && !host.to_str().is_ok_and(is_loopback)
+    {
+        let message = "This server answers under the names of this machine only, such as `localhost`.".to_owned();
+        return Err(Failure::Refused(StatusCode::MISDIRECTED_REQUEST, "WrongHost", message));
+    }
+    if let Some(origin) = headers.get(ORIGIN)
+        && !origin.to_str().ok().and_then(|origin| origin.split_once("://")).is_some_and(|(_, host)| is_loopback(host))
+    {
+        let message = "This server takes no requests from web pages of other hosts.".to_owned();
+        return Err(Failure::Refused(StatusCode::FORBIDDEN, "WrongOrigin", message));
+    }
+    Ok(())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -75,6 +88,22 @@ mod tests {
         {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn pages_of_other_hosts_are_refused() {
+        let allows = |origin: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, http::HeaderValue::from_static(origin));
+            check_names(&headers).is_ok()
+        };
+        for origin in ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:1"] {
+            assert!(allows(origin), "{origin}");
+        }
+        for origin in ["null", "", "https://example.com", "http://localhost.example.com", "localhost"] {
+            assert!(!allows(origin), "{origin}");
+        }
+        assert!(check_names(&HeaderMap::new()).is_ok(), "programs send none");
     }
 
     #[test]

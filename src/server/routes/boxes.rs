@@ -80,7 +80,7 @@ pub(crate) async fn service_url(
     Body(_): Body<wire::CreateServiceUrl>,
 ) -> Result<Json<wire::ServiceUrl>, Failure> {
     App::only_ready(app.sandbox(name).await?)?;
-    Err(Failure::not_implemented("create_service_url"))
+    Err(app.not_served("create_service_url").into())
 }
 
 /// The list of sandboxes.

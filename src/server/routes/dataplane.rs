@@ -28,7 +28,7 @@ pub(crate) async fn tunnel(app: State<App>, id: Path<String>) -> Failure {
 
 async fn refuse(State(app): State<App>, Path(id): Path<String>, operation: &'static str) -> Failure {
     match app.sandbox_by_id(SandboxId::new(id)).await.and_then(App::only_ready) {
-        Ok(_) => Failure::not_implemented(operation),
+        Ok(_) => app.not_served(operation).into(),
         Err(error) => error.into(),
     }
 }

@@ -88,7 +88,10 @@ async fn shape_a_and_c() {
             "/boxes/s/service-url",
             json!({"port": 80, "expires_in_seconds": 60}),
             501,
-            standard("NotImplemented", "This server does not implement `create_service_url`."),
+            standard(
+                "NotImplemented",
+                "`create_service_url` is not available: the runtime `none` of this server starts no process.",
+            ),
         ),
         ("GET", "/nothing", Value::Null, 404, standard("NotFound", "There is no such endpoint.")),
         (

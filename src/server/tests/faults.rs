@@ -257,6 +257,21 @@ async fn stopping_cuts_no_request() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_does_not_hold_the_server_up() {
+    let server = start(Options::new()).await.expect("starts");
+    let mut stream = TcpStream::connect(server.local_addr()).await.expect("connects");
+    let get = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for _ in 0..2 {
+        stream.write_all(get.as_bytes()).await.expect("sends");
+        let mut answer = vec![0; 256];
+        let n_bytes = stream.read(&mut answer).await.expect("reads");
+        assert!(answer[..n_bytes].starts_with(b"HTTP/1.1 200"), "the connection is kept");
+    }
+    server.shutdown().await;
+    assert_eq!(stream.read(&mut [0; 1]).await.ok(), Some(0), "and closed at the end");
+}
+
+#[tokio::test]
 async fn a_public_address_takes_a_key() {
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let refused = start(Options::new().listen(anywhere)).await;
@@ -279,4 +294,13 @@ async fn a_data_folder_has_one_server() {
     server.shutdown().await;
     assert_eq!(crate::server::running(dir.path()), None);
     embedded(options()).await.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_answer_fails_in_the_process_too() {
+    let server = Server::new().await;
+    rule(&server, json!({"operation": "create_volume", "cut_after_bytes": 3})).await;
+    let reply = server.call("POST", "/volumes", volume("v")).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str(), reply.is_cut), (201, "", true));
+    assert_eq!(server.call("GET", "/volumes/v", Value::Null).await.status, 200);
 }

@@ -28,6 +28,8 @@ pub(in crate::server) struct Reply {
     pub(in crate::server) status: StatusCode,
     pub(in crate::server) headers: HeaderMap,
     pub(in crate::server) dropped: bool,
+    /// Whether the body ended before its end.
+    pub(in crate::server) is_cut: bool,
     pub(in crate::server) text: String,
     /// Null when it is no JSON.
     pub(in crate::server) body: Value,
@@ -92,11 +94,14 @@ pub(in crate::server) async fn call(
     let response = router.oneshot(request.body(body).expect("a request")).await.expect("routers do not fail");
     let dropped = response.extensions().get::<crate::server::DroppedConnection>().is_some();
     let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let whole = to_bytes(body, usize::MAX).await;
+    let is_cut = whole.is_err();
+    let bytes = whole.unwrap_or_default();
     Reply {
         status: parts.status,
         headers: parts.headers,
         dropped,
+        is_cut,
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
         text: String::from_utf8_lossy(&bytes).into_owned(),
     }

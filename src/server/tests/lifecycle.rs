@@ -195,3 +195,45 @@ async fn one_that_ends_by_itself_has_failed() {
     assert_eq!(runtime.running().len(), 1, "replaced");
     assert!(!runtime.running().contains(&replica));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_never_ends_has_failed() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
+    runtime.hold_starts(true);
+    server.ok("POST", "/boxes", json!({"name": "s", "template_name": "t", "wait_for_ready": false})).await;
+    pass(Duration::from_secs(601)).await;
+    let expected = json!({"status": "failed", "status_message": "not started within 600 seconds"});
+    assert_eq!(server.ok("GET", "/boxes/s/status", Value::Null).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_creates_at_once_one_wins() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
+    runtime.set_start_delay(Duration::from_secs(5));
+    let create = || server.call("POST", "/boxes", json!({"name": "s", "template_name": "t"}));
+    let (left, right) = tokio::join!(create(), create());
+    let mut statuses = [left.status.as_u16(), right.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+    assert_eq!(runtime.running().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_given_up_ends_all_the_same() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
+    runtime.set_start_delay(Duration::from_secs(20));
+    let create = |name: &str, timeout: u64| {
+        let body = json!({"name": name, "template_name": "t", "timeout": timeout});
+        let call = server.call("POST", "/boxes", body);
+        async { assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err(), "the caller hangs up") }
+    };
+    create("patient", 30).await;
+    create("hasty", 10).await;
+    pass(Duration::from_mins(1)).await;
+    assert_eq!(server.ok("GET", "/boxes/patient", Value::Null).await["status"], "ready");
+    assert_eq!(server.call("GET", "/boxes/hasty", Value::Null).await.status, 404, "taken back");
+    assert_eq!(runtime.running().len(), 1);
+}

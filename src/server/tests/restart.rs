@@ -72,3 +72,50 @@ async fn an_embedded_server_leaves_pools_alone() {
     server.close().await;
     assert_eq!(runtime.calls(), [Call::Recover(vec![])]);
 }
+
+/// Copies the data of a server that is still open: what a killed process leaves on disk.
+fn as_after_a_kill(from: &std::path::Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().expect("a temporary folder");
+    for file in ["state.db", "state.db-wal"] {
+        std::fs::copy(from.join(file), to.path().join(file)).expect("is there");
+    }
+    to
+}
+
+#[tokio::test]
+async fn an_acknowledged_write_survives_a_kill() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::open(&Options::new().data_dir(dir.path())).await;
+    for n in 0..20 {
+        let made = server.ok("POST", "/volumes", json!({"name": format!("v{n}"), "size": "1Gi"})).await;
+        let copy = as_after_a_kill(dir.path());
+        let revived = Server::open(&Options::new().data_dir(copy.path())).await;
+        assert_eq!(revived.ok("GET", &format!("/volumes/v{n}"), Value::Null).await, made);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_leaves_nothing_half_done() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = FakeRuntime::new();
+    let server = Server::open(&Options::new().data_dir(dir.path()).runtime(Arc::new(runtime.clone()))).await;
+    server.ok("POST", "/templates", json!({"name": "t", "image": "x"})).await;
+    let brief = json!({"name": "brief", "template_name": "t", "ttl_seconds": 60});
+    server.ok("POST", "/boxes", brief).await;
+    server.ok("POST", "/boxes", json!({"name": "deleted", "template_name": "t"})).await;
+    runtime.hold_starts(true);
+    server.ok("POST", "/boxes", json!({"name": "begun", "template_name": "t", "wait_for_ready": false})).await;
+    server.ok("DELETE", "/boxes/deleted", Value::Null).await;
+    let copy = as_after_a_kill(dir.path());
+
+    let runtime = FakeRuntime::new();
+    let options = Options::new().data_dir(copy.path()).runtime(Arc::new(runtime.clone()));
+    let later = crate::server::PausedClock::starting_at("2100-01-01T00:00:00Z".parse().expect("a time"));
+    let revived = Server::open(&options.clock(Arc::new(later))).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(revived.call("GET", "/boxes/brief", Value::Null).await.status, 404, "its time ran out meanwhile");
+    assert_eq!(revived.call("GET", "/boxes/deleted", Value::Null).await.status, 404);
+    assert_eq!(revived.ok("GET", "/boxes/begun", Value::Null).await["status"], "ready", "the start went on");
+    let n_discarded = runtime.calls().iter().filter(|call| matches!(call, Call::Discard(_))).count();
+    assert!(n_discarded >= 1, "what was left is cleared away: {:?}", runtime.calls());
+}

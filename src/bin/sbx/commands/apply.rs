@@ -3,7 +3,7 @@
 use sbx::reconcile::plan::{self, Change};
 
 use super::plan::Plan;
-use crate::args::ManifestArgs;
+use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -31,26 +31,27 @@ pub(crate) struct Apply {
     /// Show the plan only
     #[arg(long)]
     dry_run: bool,
-    /// How to show the plan and what happens
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show the plan and what happens: text, or json with an event a line
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Apply {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return Plan::dry_run(self.manifests, self.output).run(cx).await;
+            return Plan::dry_run(self.manifests, self.output, self.connection).run(cx).await;
         }
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = self.apply(&manifests, &workspace, cx).await;
-        workspace.close().await;
-        result
+        workspace.finish(result).await
     }
 
     async fn apply(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world, &mut cx.ui);
+        tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };

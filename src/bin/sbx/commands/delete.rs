@@ -2,6 +2,7 @@
 
 use sbx::reconcile::plan;
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -26,23 +27,29 @@ pub(crate) struct Delete {
     objects: Vec<String>,
     #[command(flatten)]
     consent: Consent,
-    /// How to show the plan and what happens
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show the plan and what happens: text, or json with an event a line
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Delete {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let keys = naming::keys(&self.objects)?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = async {
             let world = interrupt::or_stop(workspace.observe()).await?;
+            // A mistyped name among several stops everything, before anything is gone.
+            let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                return Err(Failure::NotFound { objects: missing });
+            }
             let plan = plan::plan_removal(&keys, &world);
             let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Remove, show_unchanged: false };
             perform(&view, &workspace, &self.consent, self.output, &mut cx.ui).await
         }
         .await;
-        workspace.close().await;
-        result
+        workspace.finish(result).await
     }
 }

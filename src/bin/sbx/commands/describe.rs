@@ -1,5 +1,6 @@
 //! `sbx describe`: everything about some objects.
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Exit, Failure};
@@ -18,15 +19,16 @@ pub(crate) struct Describe {
     /// What to describe: KIND/NAME…, or KIND NAME…
     #[arg(required = true, value_name = "KIND/NAME")]
     objects: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Describe {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let keys = naming::keys(&self.objects)?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        workspace.close().await;
-        let world = result?;
+        let world = workspace.finish(result).await?;
 
         let found = keys.iter().filter_map(|key| world.get(key));
         let texts: Vec<_> = found.map(|live| listing::description(live, &world, env::now())).collect();

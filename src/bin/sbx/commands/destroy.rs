@@ -2,7 +2,7 @@
 
 use sbx::reconcile::plan::{self, Change};
 
-use crate::args::ManifestArgs;
+use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -24,23 +24,24 @@ pub(crate) struct Destroy {
     manifests: ManifestArgs,
     #[command(flatten)]
     consent: Consent,
-    /// How to show the plan and what happens
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show the plan and what happens: text, or json with an event a line
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Destroy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = self.destroy(&manifests, &workspace, cx).await;
-        workspace.close().await;
-        result
+        workspace.finish(result).await
     }
 
     async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world, &mut cx.ui);
+        tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan_destroy(&manifests.desired, &world);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Remove, show_unchanged: false };

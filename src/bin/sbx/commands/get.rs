@@ -1,12 +1,13 @@
 //! `sbx get`: what is live?
 
-use sbx::kinds::{self, Key, KindId, Live};
-use sbx::reconcile::World;
+use sbx::kinds::{self, Key, KindId, Live, Misnamed};
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming;
+use crate::perform::tell_oddities;
 use crate::ui::listing::{self, Heading};
 use crate::ui::{Ui, escape, json};
 use crate::workspace::Workspace;
@@ -28,9 +29,11 @@ pub(crate) struct Get {
     /// The objects, all of the kind when left out
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// How to show them
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show them: table, json with all that is known, yaml as manifests, or name
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: ListFormat,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// How objects are listed.
@@ -57,13 +60,12 @@ enum Wanted {
 impl Get {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let wanted = self.wanted()?;
-        let workspace = Workspace::open(cx).await?;
-        let result = interrupt::or_stop(workspace.observe()).await;
-        workspace.close().await;
-        let world = result?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
+        let result = interrupt::or_stop(wanted.read(&workspace)).await;
+        let Found { live, misnamed, missing } = workspace.finish(result).await?;
 
-        let (found, missing) = wanted.pick(&world);
-        show(&found, self.output, &wanted, &mut cx.ui);
+        tell_oddities(&misnamed, &mut cx.ui);
+        show(&live, self.output, &wanted, &mut cx.ui);
         if missing.is_empty() { Ok(Exit::Done) } else { Err(Failure::NotFound { objects: missing }) }
     }
 
@@ -82,31 +84,63 @@ impl Get {
     }
 }
 
+/// What was there.
+#[derive(Default)]
+struct Found {
+    live: Vec<Live>,
+    /// Objects that no manifest could name.
+    misnamed: Vec<Misnamed>,
+    /// The names of those that are not there.
+    missing: Vec<String>,
+}
+
 impl Wanted {
-    /// Returns the live objects that are wanted, and the names of those that are not there.
-    fn pick<'w>(&self, world: &'w World) -> (Vec<&'w Live>, Vec<String>) {
+    /// Reads what is wanted, and no more than that.
+    async fn read(&self, workspace: &Workspace) -> Result<Found, Failure> {
+        let reader = workspace.client.reader();
+        let failure = |error| workspace.failure(error);
         match self {
-            Self::All => (world.iter().collect(), Vec::new()),
-            Self::Kind(kind) => (world.iter().filter(|live| live.key.kind == *kind).collect(), Vec::new()),
+            Self::All => {
+                let world = workspace.observe().await?;
+                let live = world.iter().cloned().collect();
+                Ok(Found { live, misnamed: world.misnamed, missing: Vec::new() })
+            }
+            Self::Kind(kind) => {
+                let mut found = Found::default();
+                for object in kind.list(&reader).await.map_err(failure)? {
+                    match object {
+                        Ok(live) => found.live.push(live),
+                        Err(misnamed) => found.misnamed.push(misnamed),
+                    }
+                }
+                found.live.sort_by(|a, b| a.key.cmp(&b.key));
+                Ok(found)
+            }
             Self::Objects(keys) => {
-                let found = keys.iter().filter_map(|key| world.get(key)).collect();
-                let missing = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
-                (found, missing)
+                let mut found = Found::default();
+                for key in keys {
+                    match key.kind.get(&reader, &key.name).await {
+                        Ok(live) => found.live.push(live),
+                        Err(error) if error.is_not_found() => found.missing.push(key.to_string()),
+                        Err(error) => return Err(failure(error)),
+                    }
+                }
+                Ok(found)
             }
         }
     }
 }
 
-fn show(found: &[&Live], format: ListFormat, wanted: &Wanted, ui: &mut Ui) {
+fn show(found: &[Live], format: ListFormat, wanted: &Wanted, ui: &mut Ui) {
     match format {
-        ListFormat::Json => ui.line(&format!("{:#}", json::objects(found.iter().copied()))),
+        ListFormat::Json => ui.line(&format!("{:#}", json::objects(found))),
         ListFormat::Yaml => yaml(found, ui),
         ListFormat::Name => found.iter().for_each(|live| ui.line(&live.key.to_string())),
         ListFormat::Table => tables(found, wanted, ui),
     }
 }
 
-fn yaml(found: &[&Live], ui: &mut Ui) {
+fn yaml(found: &[Live], ui: &mut Ui) {
     let mut is_first = true;
     for live in found {
         match &live.spec {
@@ -121,12 +155,12 @@ fn yaml(found: &[&Live], ui: &mut Ui) {
     }
 }
 
-fn tables(found: &[&Live], wanted: &Wanted, ui: &mut Ui) {
+fn tables(found: &[Live], wanted: &Wanted, ui: &mut Ui) {
     let heading = if matches!(wanted, Wanted::Kind(_)) { Heading::Name } else { Heading::KindAndName };
     let now = crate::env::now();
     let mut texts = Vec::new();
     for kind in kinds::all() {
-        let of_kind: Vec<_> = found.iter().copied().filter(|live| live.key.kind == kind).collect();
+        let of_kind: Vec<_> = found.iter().filter(|live| live.key.kind == kind).collect();
         if !of_kind.is_empty() {
             texts.push(listing::table(kind, &of_kind, heading, now).to_text(ui.table_width()));
         }

@@ -2,7 +2,7 @@
 
 use sbx::reconcile::plan::{self, Change};
 
-use crate::args::ManifestArgs;
+use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -24,8 +24,8 @@ Examples:
 pub(crate) struct Plan {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// How to show the plan
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show the plan: text or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     /// Exit with 2 when there are changes to make
     #[arg(long)]
@@ -33,22 +33,23 @@ pub(crate) struct Plan {
     /// Show the objects that stay as they are too
     #[arg(long)]
     show_unchanged: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Plan {
     /// Makes the plan of an apply that is only to be looked at.
-    pub(crate) fn dry_run(manifests: ManifestArgs, output: Format) -> Self {
-        Self { manifests, output, exit_code: false, show_unchanged: false }
+    pub(crate) fn dry_run(manifests: ManifestArgs, output: Format, connection: Connection) -> Self {
+        Self { manifests, output, exit_code: false, show_unchanged: false, connection }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(cx).await?;
+        let workspace = Workspace::open(&self.connection, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        workspace.close().await;
-        let world = result?;
+        let world = workspace.finish(result).await?;
 
-        tell_oddities(&world, &mut cx.ui);
+        tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };

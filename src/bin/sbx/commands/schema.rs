@@ -103,8 +103,29 @@ mod tests {
     #[test]
     fn explains_a_kind_and_a_field() {
         let explain = |path| strip_str(&explanation(&kinds::explain(path).unwrap())).to_string();
-        insta::assert_snapshot!(explain("pool"), @"");
-        insta::assert_snapshot!(explain("pool.replicas"), @"");
+        insta::assert_snapshot!(explain("pool"), @r"
+        pool: a kind
+
+          Sandboxes of one template that are kept warm. A sandbox that is created from the
+          template takes one of them, and the pool refills.
+
+          also: pools, po
+          kind: Pool
+
+        Fields:
+          template_name   The template, which must have no volume mounts.
+          replicas        How many sandboxes to keep warm; 0 pauses the pool.
+        ");
+        insta::assert_snapshot!(explain("pool.replicas"), @r"
+        pool.replicas: a whole number, or {min, max}
+
+          How many sandboxes to keep warm; 0 pauses the pool. With {min, max}, a number in between
+          is left to whoever scales it. The server takes at most 100.
+
+          required: yes
+          changes:  in place
+          example:  5
+        ");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sbx::types::Secret;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, Interrupts};
-use crate::{env, logging, project};
+use crate::{env, project};
 
 /// Serve the API on this machine
 ///
@@ -58,7 +58,6 @@ enum RuntimeChoice {
 
 impl Serve {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        logging::start_for_server();
         let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
         let options = self.options()?;
         let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };

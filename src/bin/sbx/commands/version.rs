@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::args::Connection;
 use crate::context::Context;
 use crate::failure::Exit;
 use crate::perform::Format;
@@ -17,9 +18,11 @@ Examples:
   sbx version --verbose
   sbx version -o json")]
 pub(crate) struct Version {
-    /// How to show it
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to show it: text or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// A setting, its value as it may be shown, and where it comes from.
@@ -28,7 +31,7 @@ type Row = (&'static str, String, String);
 impl Version {
     pub(crate) fn run(self, cx: &mut Context) -> Exit {
         let version = env!("CARGO_PKG_VERSION");
-        let rows = if cx.is_verbose { rows(&Settings::resolve(&cx.connection, &cx.environment)) } else { Vec::new() };
+        let rows = if cx.is_verbose { rows(&Settings::resolve(&self.connection, &cx.environment)) } else { Vec::new() };
         match self.output {
             Format::Text => {
                 cx.ui.line(&format!("sbx {version}"));

@@ -96,3 +96,42 @@ fn local(error: &server::Error) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sbx::types::Secret;
+
+    use super::*;
+
+    fn remote(base_url: &str, key: Option<&str>) -> Remote {
+        Remote {
+            base_url: base_url.to_owned(),
+            url_from: Source::Flag("--endpoint"),
+            key: key.map(Secret::new),
+            key_from: Source::Variable(env::API_KEY),
+        }
+    }
+
+    #[test]
+    fn a_refused_key_names_where_it_came_from() {
+        assert_eq!(authentication(&remote("http://a", None)), "no key was sent: set SBX_API_KEY");
+        let hint = authentication(&remote("http://a", Some("planted")));
+        assert!(hint.contains("SBX_API_KEY") && hint.contains("--endpoint") && !hint.contains("planted"), "{hint}");
+    }
+
+    #[test]
+    fn only_this_machine_is_offered_a_server() {
+        assert!(connection(&remote("http://127.0.0.1:1", None)).contains("sbx serve"));
+        assert!(!connection(&remote("http://10.0.0.1:1", None)).contains("sbx serve"));
+    }
+
+    #[test]
+    fn busy_data_leads_to_whoever_has_it() {
+        let busy = |url: Option<&str>| {
+            let url = url.map(ToOwned::to_owned);
+            local(&server::Error::DataDirBusy { path: "data".into(), pid: Some(1), url }).join("; ")
+        };
+        assert!(busy(Some("http://127.0.0.1:7290")).contains("--endpoint http://127.0.0.1:7290"));
+        assert!(busy(None).contains("wait"));
+    }
+}

@@ -128,13 +128,42 @@ mod tests {
     #[test]
     fn a_problem_is_drawn_under_its_line() {
         let text = "apiVersion: sbx/v1\nkind: Volume\nmetadata: {name: a}\nspec:\n  sise: 20Gi\n";
-        insta::assert_snapshot!(drawn(&[("a.yaml", text)]), @"");
+        insta::assert_snapshot!(drawn(&[("a.yaml", text)]), @r"
+        error[missing-field]: missing field `size` in `spec`
+         --> a.yaml:5:3
+          |
+        5 |   sise: 20Gi
+          |   ^^^^ `size` belongs beside this
+
+        error[unknown-field]: unknown field `sise` in `spec`
+         --> a.yaml:5:3
+          |
+        5 |   sise: 20Gi
+          |   ^^^^ unknown field
+          |
+          = help: did you mean `size`?
+
+        2 errors in 1 file
+        ");
     }
 
     #[test]
     fn both_places_are_drawn_also_in_two_files() {
         let text = "apiVersion: sbx/v1\nkind: Volume\nmetadata: {name: a}\nspec: {size: 20Gi}\n";
-        insta::assert_snapshot!(drawn(&[("a.yaml", text), ("b.yaml", text)]), @"");
+        insta::assert_snapshot!(drawn(&[("a.yaml", text), ("b.yaml", text)]), @r"
+        error[duplicate]: volume/a is declared twice
+         --> b.yaml:3:18
+          |
+        3 | metadata: {name: a}
+          |                  ^ declared again here
+          |
+         ::: a.yaml:3:18
+          |
+        3 | metadata: {name: a}
+          |                  - first declared here
+
+        1 error in 1 file
+        ");
     }
 
     #[test]
@@ -143,7 +172,10 @@ mod tests {
         let drawn = drawn(&[("a.yaml", &text)]);
         assert_eq!(drawn.matches("error[").count(), MOST);
         let rest: Vec<_> = drawn.lines().rev().take(2).collect();
-        insta::assert_snapshot!(rest.join("\n"), @"");
+        insta::assert_snapshot!(rest.join("\n"), @r"
+        160 errors in 1 file
+        … and 110 more
+        ");
     }
 
     #[test]

@@ -184,6 +184,70 @@ mod tests {
         );
         let plan_made = plan_of(&desired(&declared), &world(live));
         let view = View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
-        insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @r#"
+        {
+          "changes": [
+            {
+              "action": "update",
+              "fields": [
+                {
+                  "change": "grow_only",
+                  "from": "10Gi",
+                  "path": "size",
+                  "to": "20Gi"
+                }
+              ],
+              "id": null,
+              "kind": "Volume",
+              "name": "data",
+              "notes": [],
+              "place": null,
+              "spec": {
+                "size": "20Gi"
+              },
+              "was": null
+            },
+            {
+              "action": "blocked",
+              "fields": [],
+              "id": null,
+              "kind": "Sandbox",
+              "name": "a",
+              "notes": [
+                {
+                  "help": "declare the template `b`, or create it first",
+                  "is_obstacle": true,
+                  "text": "template `b` is neither declared nor live"
+                }
+              ],
+              "place": null,
+              "spec": {
+                "template_name": "b"
+              },
+              "was": null
+            }
+          ],
+          "format_version": 1,
+          "refused_by": [],
+          "steps": [
+            {
+              "after": [],
+              "change": 0,
+              "kind": "Volume",
+              "name": "data",
+              "verb": "update"
+            }
+          ],
+          "summary": {
+            "blocked": 1,
+            "create": 0,
+            "delete": 0,
+            "keep": 0,
+            "rename": 0,
+            "replace": 0,
+            "update": 1
+          }
+        }
+        "#);
     }
 }

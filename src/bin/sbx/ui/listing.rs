@@ -170,9 +170,15 @@ mod tests {
             let objects: Vec<_> = world.iter().filter(|live| live.key.kind == kind).collect();
             let text = strip_str(&table(kind, &objects, Heading::Name, at(60)).to_text(None)).to_string();
             if kind == kinds::TEMPLATE {
-                insta::assert_snapshot!(text, @"");
+                insta::assert_snapshot!(text, @r"
+                NAME   IMAGE   CPU    MEMORY   STORAGE   MOUNTS      AGE
+                a      x       500m   512Mi    -         /a (data)   -
+                ");
             } else {
-                insta::assert_snapshot!(text, @"");
+                insta::assert_snapshot!(text, @r"
+                NAME   TEMPLATE   TTL    IDLE-TTL   STATUS   AGE
+                box    a          3600   -          ready    -
+                ");
             }
         }
     }
@@ -184,7 +190,19 @@ mod tests {
         live.created_at = Some(at(0));
         live.extra.insert("proxy_config".to_owned(), serde_json::json!({"a": "\u{1b}"}));
         let text = description(&live, &world, at(90_000));
-        insta::assert_snapshot!(strip_str(&text).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&text).to_string(), @r#"
+        Name:    a
+        Kind:    Template
+        Created: 1970-01-01T00:00:00Z (1d ago)
+        Used by: sandbox/box
+        Spec:
+          image:            x
+          resources.cpu:    500m
+          resources.memory: 512Mi
+          volume_mounts:    /a (data)
+        Not known to this version:
+          proxy_config: {"a":"\u001b"}
+        "#);
     }
 
     #[test]

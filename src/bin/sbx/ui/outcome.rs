@@ -79,8 +79,11 @@ impl<'a> Report<'a> {
     /// Returns what the reader can do next, if something is left to do.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         let counts = self.outcome.counts();
+        let is_stale = |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_stale());
         if self.outcome.is_interrupted {
             Some("run the same again: it goes on from here")
+        } else if self.outcome.state.iter().any(is_stale) {
+            Some("somebody else changed the workspace meanwhile: run the same again to plan anew")
         } else if counts.failed + counts.skipped > 0 {
             Some("mend the cause and run the same again: it goes on from here")
         } else {
@@ -181,6 +184,11 @@ mod tests {
 ";
 
     fn report(phases: Vec<Phase>, is_interrupted: bool) -> (String, Exit) {
+        let (text, exit, _) = report_with_hint(phases, is_interrupted);
+        (text, exit)
+    }
+
+    fn report_with_hint(phases: Vec<Phase>, is_interrupted: bool) -> (String, Exit, Option<&'static str>) {
         let plan = plan(&desired(DECLARED), &world(""));
         let mut state = RunState::new(plan.steps.len());
         for (step, phase) in phases.into_iter().enumerate() {
@@ -188,7 +196,7 @@ mod tests {
         }
         let outcome = Outcome { state, is_interrupted };
         let report = Report::new(&plan, &outcome);
-        (strip_str(&report.to_text()).to_string(), report.exit())
+        (strip_str(&report.to_text()).to_string(), report.exit(), report.hint())
     }
 
     fn done() -> Phase {
@@ -198,7 +206,11 @@ mod tests {
     #[test]
     fn what_is_blocked_makes_it_partial() {
         let (text, exit) = report(vec![done(), done(), done()], false);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 3 created.
+        Not done: 1 blocked.
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Partial);
     }
 
@@ -207,14 +219,35 @@ mod tests {
         let error = Arc::new(StepError::Aborted);
         let failed = Phase::Failed { error, elapsed: Duration::ZERO };
         let (text, exit) = report(vec![done(), failed, Phase::Skipped { because_of: 1 }], false);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 1 created.
+        Not done: 1 failed, 1 skipped, 1 blocked.
+          failed  create template/a: the step ended without a result
+          skipped create sandbox/box: could not create template/a
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Failed);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_planned_anew() {
+        let key = plan(&desired(DECLARED), &world("")).steps[1].key.clone();
+        let error = Arc::new(StepError::Changed { key });
+        let failed = Phase::Failed { error, elapsed: Duration::ZERO };
+        let (.., hint) = report_with_hint(vec![done(), failed, Phase::Skipped { because_of: 1 }], false);
+        assert!(hint.is_some_and(|hint| hint.contains("plan anew")), "{hint:?}");
+        let (.., hint) = report_with_hint(vec![done(), done(), done()], false);
+        assert_eq!(hint, None);
     }
 
     #[test]
     fn an_interrupt_says_what_was_not_begun() {
         let (text, exit) = report(vec![done(), Phase::NotStarted, Phase::NotStarted], true);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Done: 1 created.
+        Not done: 2 not begun, 1 blocked.
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
         assert_eq!(exit, Exit::Interrupted);
     }
 }

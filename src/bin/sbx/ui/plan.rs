@@ -1,7 +1,5 @@
 //! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
 
-use std::fmt::Write as _;
-
 use anstyle::Style;
 use sbx::kinds::{self, Value};
 use sbx::reconcile::plan::{Action, Change, Note, Summary};
@@ -47,59 +45,54 @@ pub(crate) struct Place {
 impl View<'_> {
     /// Returns the whole text, ending in a line break.
     pub(crate) fn to_text(&self) -> String {
+        let is_plain_keep = |change: &&Change| change.action == Action::Keep && change.notes.is_empty();
+        let (plain_keeps, shown): (Vec<_>, Vec<_>) = self.plan.changes.iter().partition(is_plain_keep);
+        let (blocked, rest): (Vec<_>, Vec<_>) = shown.into_iter().partition(|change| change.action == Action::Blocked);
+        let plain_keeps = plain_keeps.into_iter().filter(|_| self.show_unchanged);
+
         let mut out = String::new();
-        let changes = &self.plan.changes;
-        let is_quiet_keep = |change: &&Change| change.action == Action::Keep && change.notes.is_empty();
-        if self.show_unchanged {
-            for change in changes.iter().filter(is_quiet_keep) {
-                writeln!(out, "{}", head(change)).expect("a string takes everything");
-            }
-            if !out.is_empty() {
+        let mut last = 0;
+        for block in plain_keeps.chain(rest).chain(blocked).map(|change| self.block(change)) {
+            // Lines that stand alone stand close together.
+            if last > 1 || (last == 1 && block.len() > 1) {
                 out.push('\n');
             }
+            last = block.len();
+            out.extend(block.into_iter().map(|line| line + "\n"));
         }
-        let shown = changes.iter().filter(|change| !is_quiet_keep(change));
-        let (blocked, rest): (Vec<_>, Vec<_>) = shown.partition(|change| change.action == Action::Blocked);
-        for change in rest.into_iter().chain(blocked) {
-            self.write_block(change, &mut out);
+        if last > 0 {
             out.push('\n');
         }
-        out.push_str(&summary_line(self.plan.summary(), self.purpose));
-        out.push('\n');
-        out
+        out + &summary_line(self.plan.summary(), self.purpose) + "\n"
     }
 
-    fn write_block(&self, change: &Change, out: &mut String) {
-        let mut line = |text: String| {
-            out.push_str(&text);
-            out.push('\n');
-        };
-        line(head(change));
-        for text in values(change) {
-            line(format!("    {text}"));
-        }
+    /// Returns the lines about one change.
+    fn block(&self, change: &Change) -> Vec<String> {
+        let mut lines = vec![head(change)];
+        lines.extend(values(change).into_iter().map(|text| format!("    {text}")));
         for note in &change.notes {
             let style = if note.is_obstacle() { style::ALERT } else { style::PLAIN };
-            line(format!("    {}", paint(style, escape(&note.to_string()))));
-            if let Some(help) = note.help() {
-                line(format!("    {} {}", paint(style::HINT, "help:"), escape(&help)));
-            }
+            lines.push(format!("    {}", paint(style, escape(&note.to_string()))));
+            let help = note.help();
+            lines.extend(help.map(|help| format!("    {} {}", paint(style::HINT, "help:"), escape(&help))));
         }
         let is_at_fault = change.notes.iter().any(Note::is_obstacle);
-        if let Some(place) = (self.place)(change).filter(|_| is_at_fault) {
-            line(format!("    {} {place}", paint(style::DIM, "at")));
-        }
+        let place = (self.place)(change).filter(|_| is_at_fault);
+        lines.extend(place.map(|place| format!("    {} {place}", paint(style::DIM, "at"))));
+        lines
     }
 }
 
 fn head(change: &Change) -> String {
     let (sign, style) = sign(change.action);
-    let key = paint(style::STRONG, &change.key);
-    let was = match &change.was {
-        Some(was) if change.action == Action::Rename => format!(" (now {was})"),
-        _ => String::new(),
-    };
-    format!("{} {key}{was}", paint(style, format_args!("{sign} {}", change.action.as_str())))
+    let verb = paint(style, format_args!("{sign} {}", change.action.as_str()));
+    match &change.was {
+        Some(was) if change.action == Action::Rename => {
+            let was = format!("{}/{was}", change.key.kind.info().singular);
+            format!("{verb} {} to {}", paint(style::STRONG, was), paint(style::STRONG, &change.key.name))
+        }
+        _ => format!("{verb} {}", paint(style::STRONG, &change.key)),
+    }
 }
 
 /// Returns the sign and the style of an action.
@@ -270,7 +263,32 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
 
     #[test]
     fn creates_show_what_is_made() {
-        insta::assert_snapshot!(text("", LIVE), @"");
+        insta::assert_snapshot!(text("", LIVE), @r"
+        + create volume/data
+            size: 10Gi
+
+        + create volume/old
+            size: 1Gi
+
+        + create template/plain
+            image:            python:3.12
+            resources.cpu:    500m
+            resources.memory: 512Mi
+
+        + create template/python
+            image:            python:3.12
+            resources.cpu:    500m
+            resources.memory: 512Mi
+            volume_mounts:
+              /data (data)
+              /old (old)
+
+        + create pool/warm
+            template_name: plain
+            replicas:      5
+
+        Plan: 5 to create.
+        ");
     }
 
     #[test]
@@ -284,12 +302,53 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
                 "{name: warm}, spec: {template_name: plain, replicas: 5}}",
                 "{name: hot}, lifecycle: {renamed_from: warm}, spec: {template_name: plain, replicas: 6}}",
             );
-        insta::assert_snapshot!(text(LIVE, &declared), @"");
+        insta::assert_snapshot!(text(LIVE, &declared), @r"
+        = keep template/plain
+
+        ~ update volume/data
+            size: 10Gi -> 20Gi
+
+        > rename pool/warm to hot
+            replicas: 5 -> 6
+
+        ! blocked volume/old
+            size: 1Gi -> 512Mi
+            size cannot shrink from 1Gi to 512Mi
+            help: declare at least the live size, or make a new object and move the data
+            at a.yaml:3:9
+
+        ! blocked template/python
+            image: python:3.12 -> python:3.13
+            volume_mounts:
+                /data (data)
+              - /old (old)
+              + /older (old)
+            image, volume_mounts cannot change in place
+            recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+            it needs volume/old, which is blocked
+            at a.yaml:3:9
+
+        Plan: 1 to update, 1 to rename, 2 blocked, 1 unchanged.
+        ");
     }
 
     #[test]
     fn a_destroy_says_what_stays() {
-        insta::assert_snapshot!(shown(&plan_destroy(&desired(LIVE), &world(LIVE)), Purpose::Remove), @"");
+        insta::assert_snapshot!(shown(&plan_destroy(&desired(LIVE), &world(LIVE)), Purpose::Remove), @r"
+        = keep volume/data
+            it holds data and is kept
+            help: set `lifecycle.on_remove: delete` to delete it with its data
+
+        = keep volume/old
+            it holds data and is kept
+            help: set `lifecycle.on_remove: delete` to delete it with its data
+
+        - delete template/plain
+        - delete template/python
+        - delete pool/warm
+
+        Plan: 3 to delete, 2 kept.
+        ");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is going on while a plan is applied: a line for each step that ends, and on a terminal one for each that runs.
 //!
-//! Everything here is folded from events. What runs is drawn again and again by a library with a clock of its own.
+//! Everything here is folded from events; whoever feeds them in says when to draw what runs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::failure::causes_of;
 /// How long a run stays unseen before its running steps are drawn: what is quick needs no display.
 pub(crate) const REVEAL_AFTER: Duration = Duration::from_millis(250);
 /// How often what runs is drawn again.
-const REDRAW_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const REDRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// The progress of a run.
 pub(crate) struct Progress<'p> {
@@ -50,19 +50,20 @@ impl<'p> Progress<'p> {
         self.state.fold(event.clone());
         match &mut self.display {
             Display::Json => ui.line(&json::event(self.plan, event).to_string()),
-            Display::Lines => show(line(self.plan, event), ui),
+            Display::Lines => line(self.plan, event).iter().for_each(|line| ui.status(line)),
             Display::Live(live) => {
-                live.fold(self.plan, event, &self.state);
-                let line = line(self.plan, event);
-                live.bars.suspend(|| show(line, ui));
+                live.fold(self.plan, event);
+                if let Some(line) = line(self.plan, event) {
+                    live.bars.suspend(|| ui.status(&line));
+                }
             }
         }
     }
 
-    /// Begins to draw what runs.
-    pub(crate) fn reveal(&mut self) {
+    /// Draws what runs, with the time that it has taken so far.
+    pub(crate) fn redraw(&mut self) {
         if let Display::Live(live) = &mut self.display {
-            live.bars.set_draw_target(ProgressDrawTarget::stderr());
+            live.redraw();
         }
     }
 
@@ -88,12 +89,6 @@ impl<'p> Progress<'p> {
     }
 }
 
-fn show(line: Option<String>, ui: &mut Ui) {
-    if let Some(line) = line {
-        ui.status(&line);
-    }
-}
-
 /// The running steps on a terminal.
 struct Live {
     bars: MultiProgress,
@@ -106,11 +101,10 @@ impl Live {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         let total = bars.add(ProgressBar::new(n_steps as u64));
         total.set_style(template("{pos}/{len} done, {elapsed}"));
-        total.enable_steady_tick(REDRAW_EVERY);
         Self { bars, running: HashMap::new(), total }
     }
 
-    fn fold(&mut self, plan: &Plan, event: &Event, state: &RunState) {
+    fn fold(&mut self, plan: &Plan, event: &Event) {
         if event.phase.is_terminal() {
             if let Some(bar) = self.running.remove(&event.step) {
                 bar.finish_and_clear();
@@ -120,10 +114,18 @@ impl Live {
             let bar = self.bars.insert_before(&self.total, ProgressBar::new_spinner());
             bar.set_style(template("{spinner} {msg} ({elapsed})"));
             bar.set_message(doing(&plan.steps[event.step]));
-            bar.enable_steady_tick(REDRAW_EVERY);
             self.running.insert(event.step, bar);
         }
-        self.total.set_position(state.counts().done as u64);
+        if matches!(event.phase, Phase::Done { .. }) {
+            self.total.inc(1);
+        }
+    }
+
+    fn redraw(&mut self) {
+        if self.bars.is_hidden() {
+            self.bars.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.running.values().chain([&self.total]).for_each(ProgressBar::tick);
     }
 }
 
@@ -189,10 +191,13 @@ fn style_of(verb: &Verb) -> anstyle::Style {
     }
 }
 
-/// Returns a duration for people: tenths of seconds, and minutes where there are some.
+/// Returns a duration for people, with two or three digits that matter.
 pub(crate) fn seconds(duration: Duration) -> String {
-    let whole = duration.as_secs();
-    if whole < 60 { format!("{:.1}s", duration.as_secs_f64()) } else { format!("{}m {:02}s", whole / 60, whole % 60) }
+    match duration.as_secs() {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        whole => format!("{}m {:02}s", whole / 60, whole % 60),
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +266,11 @@ pub(crate) mod tests {
         ];
         let lines: Vec<_> =
             events.into_iter().filter_map(|(step, phase)| line(&plan, &Event { step, phase })).collect();
-        insta::assert_snapshot!(strip_str(&lines.join("\n")).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&lines.join("\n")).to_string(), @r"
+        created volume/data (1.2s)
+        template/a was already there (1.2s)
+        failed to create template/a (1m 05s): template/a exists already, and is not what is declared
+        did not create sandbox/box: could not create template/a
+        ");
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Table {
 
 /// The space between two columns.
 const GAP: usize = 3;
+/// How narrow a column may become.
+const NARROWEST: usize = 8;
 
 impl Table {
     /// Starts a table.
@@ -23,16 +25,15 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// Returns the table as text, no line of it wider than `width`.
+    /// Returns the table as text, where that can be done with no line of it wider than `width`.
     pub(crate) fn to_text(&self, width: Option<usize>) -> String {
-        let widths: Vec<_> = (0..self.headings.len()).map(|column| self.width_of(column)).collect();
-        let mut out = paint(style::STRONG, line(&self.headings, &widths, width));
-        out.push('\n');
-        for row in &self.rows {
-            out.push_str(&line(row, &widths, width));
-            out.push('\n');
+        let mut widths: Vec<_> = (0..self.headings.len()).map(|column| self.width_of(column)).collect();
+        if let Some(width) = width {
+            narrow(&mut widths, width);
         }
-        out
+        let heading = paint(style::STRONG, line(&self.headings, &widths));
+        let rows = self.rows.iter().map(|row| line(row, &widths));
+        std::iter::once(heading).chain(rows).map(|line| line + "\n").collect()
     }
 
     fn width_of(&self, column: usize) -> usize {
@@ -41,19 +42,27 @@ impl Table {
     }
 }
 
-fn line(cells: &[String], widths: &[usize], width: Option<usize>) -> String {
+/// Takes from the widest columns, never from the first, which says what a row is about.
+fn narrow(widths: &mut [usize], most: usize) {
+    let gaps = GAP * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > most {
+        let Some(widest) = widths.iter_mut().skip(1).max().filter(|widest| **widest > NARROWEST) else { return };
+        *widest -= 1;
+    }
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        line.push_str(cell);
-        line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + GAP));
-    }
-    let line = line.trim_end();
-    match width {
-        Some(width) if line.chars().count() > width => {
-            line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    for (cell, &width) in cells.iter().zip(widths) {
+        let n_chars = cell.chars().count();
+        if n_chars > width {
+            line.extend(cell.chars().take(width - 1).chain(['…']));
+        } else {
+            line.push_str(cell);
         }
-        _ => line.to_owned(),
+        line.extend(std::iter::repeat_n(' ', width.saturating_sub(n_chars) + GAP));
     }
+    line.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -69,6 +78,15 @@ mod tests {
         table.row(["datasets", ""]);
         let text = |width| strip_str(&table.to_text(width)).to_string();
         assert_eq!(text(None), "NAME       SIZE\né          1Gi\ndatasets\n");
-        assert_eq!(text(Some(13)), "NAME       S…\né          1…\ndatasets\n");
+    }
+
+    #[test]
+    fn the_widest_column_gives_way() {
+        let mut table = Table::new(["NAME", "MOUNTS", "AGE"]);
+        table.row(["a-rather-long-name", "/data (datasets), /cache (cache)", "3h"]);
+        let text = |width| strip_str(&table.to_text(Some(width))).to_string();
+        let narrow = "NAME                 MOUNTS          AGE\na-rather-long-name   /data (datas…   3h\n";
+        assert_eq!(text(40), narrow);
+        assert!(text(10).contains("a-rather-long-name   /data (…   3h"), "{}", text(10));
     }
 }

@@ -133,7 +133,15 @@ impl Ui {
             io::stdin().read_line(&mut answer).map(|_| answer)
         });
         let answer = read.await.map_err(io::Error::other)??;
+        if !answer.ends_with('\n') {
+            self.end_line();
+        }
         Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
+    }
+
+    /// Ends the line that a question was left on without an answer.
+    pub(crate) fn end_line(&mut self) {
+        self.tell("\n");
     }
 
     /// Returns whether there is somebody to ask.

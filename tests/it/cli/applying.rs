@@ -1,0 +1,319 @@
+//! Plan, apply, change, destroy: the main job, on the server that is built in.
+
+use super::environment::Environment;
+
+const WORKSPACE: &str = "\
+apiVersion: sbx/v1
+kind: Volume
+metadata: {name: data}
+spec: {size: 10Gi}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: python}
+spec:
+  image: python:3.12
+  volume_mounts: [{volume_name: data, mount_path: /data}]
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: plain}
+spec: {image: python:3.12}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warm}
+spec: {template_name: plain, replicas: 2}
+";
+
+const SANDBOX: &str = "
+---
+apiVersion: sbx/v1
+kind: Sandbox
+metadata: {name: box}
+spec: {template_name: python}
+";
+
+fn applied(manifest: &str) -> Environment {
+    let environment = Environment::new();
+    environment.write("w.yaml", manifest);
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    environment
+}
+
+#[test]
+fn a_first_apply_and_a_second() {
+    let environment = Environment::new();
+    environment.write("w.yaml", WORKSPACE);
+    // One at a time, so that the lines come in one order.
+    let arguments = ["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"];
+    insta::assert_snapshot!(environment.sbx(&arguments), @r"
+    $ sbx apply -f w.yaml --local --yes --parallelism 1
+    --- stdout
+    + create volume/data
+        size: 10Gi
+
+    + create template/plain
+        image:            python:3.12
+        resources.cpu:    500m
+        resources.memory: 512Mi
+
+    + create template/python
+        image:            python:3.12
+        resources.cpu:    500m
+        resources.memory: 512Mi
+        volume_mounts:    /data (data)
+
+    + create pool/warm
+        template_name: plain
+        replicas:      2
+
+    Plan: 4 to create.
+    Done: 4 created.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    created volume/data (<duration>)
+    created template/plain (<duration>)
+    created template/python (<duration>)
+    created pool/warm (<duration>)
+    --- exit code 0
+    ");
+    insta::assert_snapshot!(environment.sbx(&arguments), @r"
+    $ sbx apply -f w.yaml --local --yes --parallelism 1
+    --- stdout
+    No changes. Nothing to do: 4 objects are as declared.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    --- exit code 0
+    ");
+    insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "--show-unchanged"]), @r"
+    $ sbx plan -f w.yaml --local --show-unchanged
+    --- stdout
+    = keep volume/data
+    = keep template/plain
+    = keep template/python
+    = keep pool/warm
+
+    No changes. Nothing to do: 4 objects are as declared.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    --- exit code 0
+    ");
+    assert_eq!(environment.read(".sbx/.gitignore"), "local/\n");
+}
+
+#[test]
+fn changes_of_each_sort() {
+    let environment = applied(WORKSPACE);
+    let changed = WORKSPACE
+        .replace("10Gi", "20Gi")
+        .replace("plain}\nspec: {image: python:3.12}", "plain}\nspec: {image: python:3.13}")
+        .replace("{name: python}", "{name: snake}\nlifecycle: {renamed_from: python}");
+    environment.write("w.yaml", &changed);
+    insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]), @r"
+    $ sbx plan -f w.yaml --local --exit-code
+    --- stdout
+    ~ update volume/data
+        size: 10Gi -> 20Gi
+
+    -/+ replace template/plain
+        image: python:3.12 -> python:3.13
+        image cannot change in place
+        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+
+    > rename template/python to snake
+
+    -/+ replace pool/warm
+        template_name: plain (made anew)
+        template `plain` is replaced
+        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+
+    Plan: 1 to update, 1 to rename, 2 to replace.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    --- exit code 2
+    ");
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]);
+    insta::assert_snapshot!(run.stderr, @r"
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    deleted pool/warm (<duration>)
+    deleted template/plain (<duration>)
+    created template/plain (<duration>)
+    updated volume/data (<duration>)
+    renamed template/python to snake (<duration>)
+    created pool/warm (<duration>)
+    ");
+    assert_eq!(run.code, Some(0), "{run}");
+    let again = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]);
+    insta::assert_snapshot!(again, @r"
+    $ sbx plan -f w.yaml --local --exit-code
+    --- stdout
+    = keep template/snake
+        the rename from `python` is done
+        help: take `renamed_from` out of the manifest
+
+    No changes. Nothing to do: 4 objects are as declared.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    --- exit code 0
+    ");
+}
+
+#[test]
+fn what_is_blocked_is_told_and_the_rest_is_done() {
+    let environment = applied(&format!("{WORKSPACE}{SANDBOX}"));
+    let changed = WORKSPACE
+        .replace("10Gi", "5Gi")
+        .replace("image: python:3.12\n", "image: python:3.13\n")
+        .replace("replicas: 2", "replicas: 3");
+    let lost = "---\n{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: lost}, spec: {template_name: nothing}}\n";
+    environment.write("w.yaml", &format!("{changed}{lost}"));
+    insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local"]), @r"
+    $ sbx plan -f w.yaml --local
+    --- stdout
+    ~ update pool/warm
+        replicas: 2 -> 3
+
+    ! blocked volume/data
+        size: 10Gi -> 5Gi
+        size cannot shrink from 10Gi to 5Gi
+        help: declare at least the live size, or make a new object and move the data
+        at w.yaml:4:14
+
+    ! blocked template/python
+        image: python:3.12 -> python:3.13
+        image cannot change in place
+        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+        it needs volume/data, which is blocked
+        at w.yaml:8:18
+
+    ! blocked sandbox/lost
+        template `nothing` is neither declared nor live
+        help: declare the template `nothing`, or create it first
+        at w.yaml:23:83
+
+    Plan: 1 to update, 3 blocked, 1 unchanged.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    --- exit code 1
+    ");
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
+    insta::assert_snapshot!(format!("{}\n{:?}", run.stdout.split("Plan:").nth(1).unwrap_or_default(), run.code), @r"
+     1 to update, 3 blocked, 1 unchanged.
+    Done: 1 updated.
+    Not done: 3 blocked.
+      blocked volume/data: size cannot shrink from 10Gi to 5Gi
+      blocked template/python: it needs volume/data, which is blocked
+      blocked sandbox/lost: template `nothing` is neither declared nor live
+
+    Some(3)
+    ");
+}
+
+#[test]
+fn a_protected_object_refuses_the_whole_plan() {
+    let protected = WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true}");
+    let environment = applied(&protected);
+    let changed = protected.replace("image: python:3.12", "image: python:3.13").replace("10Gi", "20Gi");
+    environment.write("w.yaml", &changed);
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
+    insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    error: the plan is refused: template/plain is protected by `prevent_destroy`
+    hint: take `lifecycle.prevent_destroy` away first, in a change of its own
+
+    Some(1)
+    ");
+    let run = environment.sbx(&["plan", "-f", "w.yaml", "--local"]);
+    assert_eq!(run.code, Some(1), "{run}");
+}
+
+#[test]
+fn a_destroy_takes_what_is_declared_and_keeps_data() {
+    let environment = applied(&format!("{WORKSPACE}{SANDBOX}"));
+    let other = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: mine}, spec: {size: 1Gi}}";
+    environment.write("other.yaml", other);
+    assert_eq!(environment.sbx(&["apply", "-f", "other.yaml", "--local", "--yes"]).code, Some(0));
+    insta::assert_snapshot!(environment.sbx(&["destroy", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]), @r"
+    $ sbx destroy -f w.yaml --local --yes --parallelism 1
+    --- stdout
+    = keep volume/data
+        it holds data and is kept
+        help: set `lifecycle.on_remove: delete` to delete it with its data
+
+    - delete template/plain
+    - delete pool/warm
+
+    = keep sandbox/box
+        it holds data and is kept
+        help: set `lifecycle.on_remove: delete` to delete it with its data
+
+    ! blocked template/python
+        held by sandbox/box, no TTL
+        help: delete what holds it, or wait until it is gone, and run this again
+        at w.yaml:8:18
+
+    Plan: 2 to delete, 1 blocked, 2 kept.
+    Done: 2 deleted.
+    Not done: 1 blocked.
+      blocked template/python: held by sandbox/box, no TTL
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    deleted pool/warm (<duration>)
+    deleted template/plain (<duration>)
+    --- exit code 3
+    ");
+    let left = environment.sbx(&["get", "all", "--local", "-o", "name"]);
+    assert_eq!(left.stdout, "volume/data\nvolume/mine\ntemplate/python\nsandbox/box\n");
+}
+
+#[test]
+fn programs_read_json() {
+    let environment = Environment::new();
+    environment.write("w.yaml", "{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}");
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "-o", "json", "--quiet"]);
+    let lines: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
+    assert_eq!(types, ["plan", "step", "step", "outcome"], "{run}");
+    assert!(lines.iter().all(|line| line["format_version"] == 1), "{run}");
+    assert_eq!(lines[3]["steps"]["done"], 1, "{run}");
+    assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));
+}
+
+#[test]
+fn init_gives_something_that_applies() {
+    let environment = Environment::new();
+    insta::assert_snapshot!(environment.sbx(&["init"]), @r"
+    $ sbx init
+    --- stdout
+    wrote manifests/volumes.yaml
+    wrote manifests/templates.yaml
+    wrote manifests/pools.yaml
+    wrote manifests/sandboxes.yaml
+    wrote manifests/.schema.json
+    --- stderr
+    hint: `sbx apply -f manifests --local` makes it so, on the server built into sbx
+    --- exit code 0
+    ");
+    environment.write("manifests/volumes.yaml", "mine");
+    insta::assert_snapshot!(environment.sbx(&["init"]), @r"
+    $ sbx init
+    --- stdout
+    kept  manifests/volumes.yaml, which was there
+    kept  manifests/templates.yaml, which was there
+    kept  manifests/pools.yaml, which was there
+    kept  manifests/sandboxes.yaml, which was there
+    kept  manifests/.schema.json, which was there
+    --- stderr
+    hint: `sbx apply -f manifests --local` makes it so, on the server built into sbx
+    --- exit code 0
+    ");
+    assert_eq!(environment.read("manifests/volumes.yaml"), "mine");
+
+    let run = environment.sbx(&["init", "other/place"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let run = environment.sbx(&["apply", "-f", "other/place", "--local", "--yes"]);
+    assert_eq!(run.code, Some(0), "{run}");
+}

@@ -1,0 +1,79 @@
+//! `sbx serve` as a process of its own, for tests that need one.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use super::environment::Environment;
+
+/// A server that runs until this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts a server on a free port in the environment's project, with these further arguments.
+    pub(crate) fn start(environment: &Environment, arguments: &[&str]) -> Self {
+        let mut command = environment.command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--quiet"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().expect("the program can be started");
+        let mut line = String::new();
+        let output = process.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("it prints a line");
+        let address = line.trim().strip_prefix("Serving http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { process, address }
+    }
+
+    /// Returns its URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes every request to an operation of this name (`*` for all) take that much longer.
+    pub(crate) fn delay(&self, operation: &str, ms: u32) {
+        self.fault(&format!("{{\"operation\": \"{operation}\", \"count\": null, \"delay_ms\": {ms}}}"));
+    }
+
+    /// Adds a rule that makes requests fail.
+    pub(crate) fn fault(&self, rule: &str) {
+        let answer = self.request("POST", "/_sbx/faults", rule);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+
+    /// Sends a request and returns the whole answer.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("the server reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the server answers in UTF-8");
+        answer
+    }
+
+    /// Sends it a signal, such as `TERM`, and waits for its end. Returns its exit code, if it had one.
+    pub(crate) fn end(mut self, name: &str) -> Option<i32> {
+        signal(&self.process, name);
+        self.process.wait().expect("it can be waited for").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already, by the test's own will.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(process: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &process.id().to_string()]).status();
+    assert!(status.expect("there is a `kill`").success());
+}

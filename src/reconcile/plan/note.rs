@@ -163,8 +163,8 @@ impl Note {
                 format!("delete one of the two, or take `renamed_from: {old}` away to leave the old one alone")
             }
             Self::OldNameKept { old } => format!(
-                "let `{old}` say `renamed_from: none` if a new object is to have that name, or take `renamed_from: \
-                 {old}` away to make a new object here"
+                "let `{old}` say `renamed_from: none` if the live one is to be renamed, else take `renamed_from: {old}` \
+                 away"
             ),
             Self::RenameSpent { .. } => "take `renamed_from` out of the manifest".to_owned(),
             Self::WouldShrink { .. } => {
@@ -193,7 +193,6 @@ impl Note {
         matches!(
             self,
             Self::BothNamesLive { .. }
-                | Self::OldNameKept { .. }
                 | Self::Unreadable { .. }
                 | Self::WouldShrink { .. }
                 | Self::HeldBy { .. }
@@ -220,7 +219,7 @@ impl fmt::Display for Note {
             }
             Self::LiveAs { was } => write!(f, "it is live as `{was}`"),
             Self::OldNameKept { old } => {
-                write!(f, "it is renamed from `{old}`, and the live `{old}` is declared with that name as well")
+                write!(f, "it is new, not renamed: the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),

@@ -51,7 +51,7 @@ struct Sandbox {
 impl Manifests {
     pub(crate) fn random(rng: &mut Rng) -> Self {
         let mut drawn = Self::default();
-        for _ in 0..rng.usize(2..10) {
+        for _ in 0..rng.usize(6..18) {
             drawn.declare_one(rng);
         }
         drawn
@@ -60,7 +60,7 @@ impl Manifests {
     /// Returns a manifest set that differs in a few places.
     pub(crate) fn edited(&self, rng: &mut Rng) -> Self {
         let mut edited = self.clone();
-        for _ in 0..rng.usize(1..5) {
+        for _ in 0..rng.usize(2..8) {
             match rng.usize(0..6) {
                 0 => edited.drop_one(rng),
                 1 | 2 => edited.rename_one(rng),

@@ -184,7 +184,6 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
     ! blocked template/python
         image: python:3.12 -> python:3.13
         image cannot change in place
-        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
         it needs volume/data, which is blocked
         at w.yaml:8:18
 

@@ -325,7 +325,6 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
               - /old (old)
               + /older (old)
             image, volume_mounts cannot change in place
-            recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
             it needs volume/old, which is blocked
             at a.yaml:3:9
 

@@ -55,7 +55,7 @@ pub enum ConfigError {
     /// The endpoint is not a URL.
     #[error("the endpoint `{endpoint}` is not a URL")]
     InvalidEndpoint {
-        /// The endpoint as given.
+        /// The endpoint as given, cut where it could carry a password.
         endpoint: String,
         /// What is wrong with it.
         source: url::ParseError,
@@ -63,7 +63,7 @@ pub enum ConfigError {
     /// The endpoint is a URL of something else than HTTP.
     #[error("the endpoint `{endpoint}` is neither an `http://` nor an `https://` URL")]
     NotHttp {
-        /// The endpoint as given.
+        /// The endpoint as given, cut where it could carry a password.
         endpoint: String,
     },
     /// The endpoint has a user name or a password, which belong into the API key; they are not shown.
@@ -195,7 +195,11 @@ impl Config {
 
     /// Checks the base URL.
     pub(super) fn parse_base_url(&self) -> Result<Url, ConfigError> {
-        let endpoint = || self.base_url.clone();
+        // Whatever stands before an `@` may be a password, also where the text is no good URL.
+        let endpoint = || match self.base_url.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => self.base_url.clone(),
+        };
         let url = Url::parse(&self.base_url)
             .map_err(|source| ConfigError::InvalidEndpoint { endpoint: endpoint(), source })?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -315,6 +319,12 @@ mod tests {
         assert!(matches!(error("example.com"), ConfigError::InvalidEndpoint { .. }));
         assert!(matches!(error("localhost:8080"), ConfigError::NotHttp { .. }));
         assert!(matches!(error("ftp://example.com"), ConfigError::NotHttp { .. }));
+        for endpoint in
+            ["me:planted@example.com", "ftp://me:planted@example.com", "http://me:planted@", "http://me:planted@h"]
+        {
+            let shown = format!("{0} {0:?}", error(endpoint));
+            assert!(!shown.contains("planted"), "{shown}");
+        }
         assert!(matches!(error("http://a/?x=1"), ConfigError::QueryInEndpoint { .. }));
         let with_password = error("http://me:hunter2@a/v2");
         assert!(matches!(with_password, ConfigError::CredentialsInEndpoint { .. }));

@@ -236,9 +236,7 @@ impl fmt::Display for Note {
             ),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
-            Self::RecreatedForNow => f.write_str(
-                "recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later",
-            ),
+            Self::RecreatedForNow => f.write_str("recreate, for now: deleted first, then made anew"),
             Self::Outdated { path, from, to: Some(to) } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }

@@ -149,10 +149,8 @@ fn a_template_is_recreated_together_with_its_pools() {
         &declared.concat(),
         &live,
         "
-replace template/t [image: a -> b] (image cannot change in place) (recreate, for now: it is deleted before it is made \
-anew; a replacement without a gap comes later)
-replace pool/p [template_name: t -> t] (template `t` is replaced) (recreate, for now: it is deleted before it is made \
-anew; a replacement without a gap comes later)
+replace template/t [image: a -> b] (image cannot change in place) (recreate, for now: deleted first, then made anew)
+replace pool/p [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
 replace pool/q [template_name: t -> t] (template `t` is replaced)
 0. delete pool/p after []
 1. delete pool/q after []
@@ -250,8 +248,7 @@ keep sandbox/s (outdated: its template_name is t, declared is u; it is kept)
         &live,
         "
 replace template/t [image: a -> b] (image cannot change in place)
-replace sandbox/s [template_name: t -> t] (template `t` is replaced) (recreate, for now: it is deleted before it is \
-made anew; a replacement without a gap comes later)
+replace sandbox/s [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
 0. delete sandbox/s after []
 1. delete template/t after [0]
 2. create template/t after [1]

@@ -120,14 +120,14 @@ fn changes_of_each_sort() {
     -/+ replace template/plain
         image: python:3.12 -> python:3.13
         image cannot change in place
-        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+        recreate, for now: deleted first, then made anew
 
     > rename template/python to snake
 
     -/+ replace pool/warm
         template_name: plain (made anew)
         template `plain` is replaced
-        recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+        recreate, for now: deleted first, then made anew
 
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr

@@ -367,7 +367,7 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             image: x -> y
             it is live as `a`
             image cannot change in place
-            recreate, for now: it is deleted before it is made anew; a replacement without a gap comes later
+            recreate, for now: deleted first, then made anew
 
         Plan: 1 to replace.
         ");

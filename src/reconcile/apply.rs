@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
 
     async fn start(&mut self, index: usize) {
         self.report(index, Phase::Started).await;
-        let step = Arc::new(self.plan.steps[index].clone());
+        let step = self.plan.steps[index].clone();
         let client = self.cx.client.clone();
         self.running.spawn(async move {
             let started = Instant::now();

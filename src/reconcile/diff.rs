@@ -11,7 +11,7 @@ pub struct FieldChange {
     pub change: Change,
     /// What it is; `None` if the live object does not have it.
     pub from: Option<Value>,
-    /// What it becomes; `None` if only what it points at changes, or it goes away.
+    /// What it becomes, the same as before where only what it points at changes; `None` if it goes away.
     pub to: Option<Value>,
 }
 

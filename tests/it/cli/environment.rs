@@ -149,11 +149,11 @@ mod tests {
     fn a_run_is_one_text() {
         let output = Output {
             status: ExitStatus::from_raw(3 << 8),
-            stdout: b"made /tmp/x/work/a at 2026-03-24T12:00:00.123456Z\n".to_vec(),
+            stdout: b"made /elsewhere/x/work/a at 2026-03-24T12:00:00.123456Z\n".to_vec(),
             stderr: b"hint: see http://127.0.0.1:40123/ (took 1.5 s)\n".to_vec(),
         };
         let _environment = Environment::new();
-        insta::assert_snapshot!(Run::new(&["apply", "--yes"], &output, Path::new("/tmp/x")), @r"
+        insta::assert_snapshot!(Run::new(&["apply", "--yes"], &output, Path::new("/elsewhere/x")), @r"
         $ sbx apply --yes
         --- stdout
         made <work>/a at <time>

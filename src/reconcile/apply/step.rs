@@ -72,7 +72,11 @@ async fn rename(step: &Step, to: &Name, client: &Client) -> Result<Done, StepErr
         };
     }
     let error = match step.key.kind.rename(client, &step.key.name, to).await {
-        Ok(()) => return Ok(Done::Acted),
+        // The client may have settled a lost answer by the new name alone; the id says whether it is the same object.
+        Ok(()) => match look(&renamed, client).await? {
+            Some(live) if is_same(step, &live) => return Ok(Done::Acted),
+            _ => return Err(StepError::Changed { key: renamed }),
+        },
         Err(error) if error.is_ambiguous() || error.is_not_found() => error,
         Err(error) => return Err(error.into()),
     };

@@ -44,7 +44,8 @@ impl Timestamp {
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self::from_microseconds(self.as_microseconds().saturating_add(micros)).unwrap_or(Self(jiff::Timestamp::MAX))
+        Self::from_microseconds(self.as_microseconds().saturating_add(micros))
+            .unwrap_or_else(|| Self::new(jiff::Timestamp::MAX))
     }
 
     /// Returns how long after `earlier` this is; zero if it is not after.

@@ -16,6 +16,9 @@ impl App {
             tx.moves_deadline();
             Ok(())
         })
-        .await
+        .await?;
+        // A pool that is gone gets no replica any more.
+        self.0.pool_waiters.forget_all();
+        Ok(())
     }
 }

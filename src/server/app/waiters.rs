@@ -47,6 +47,11 @@ impl<K: Eq + Hash + Clone, V> Waiters<K, V> {
         self.lock().remove(key);
     }
 
+    /// Lets go of everybody who waits.
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, oneshot::Sender<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

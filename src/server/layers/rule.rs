@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,8 +89,8 @@ impl Rule {
         if !(0.0..=1.0).contains(&self.probability) {
             return Err("`probability` is from 0 to 1".to_owned());
         }
-        if self.status.is_some_and(|status| StatusCode::from_u16(status).is_err()) {
-            return Err("`status` is no HTTP status".to_owned());
+        if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err("`status` is a final HTTP status, from 200 to 599".to_owned());
         }
         let bad = self.headers.iter().find(|(name, value)| {
             HeaderName::try_from(name.as_str()).is_err() || HeaderValue::try_from(value.as_str()).is_err()

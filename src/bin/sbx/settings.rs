@@ -144,21 +144,22 @@ impl Remote {
         with_own_key(url, Source::Running, environment)
     }
 
-    /// Returns the URL as messages name it, without what could be a password.
+    /// Returns the URL as messages name it: without a query, and without what could be a password.
     pub(crate) fn label(&self) -> String {
-        let (scheme, rest) = match self.base_url.split_once("://") {
-            Some((scheme, rest)) => (format!("{scheme}://"), rest),
-            None => (String::new(), self.base_url.as_str()),
-        };
-        // By hand, since it holds for what is no URL too.
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        format!("{scheme}{host}{path}")
+        let begin = self.base_url.find("://").map_or(0, |at| at + "://".len());
+        let (scheme, rest) = self.base_url.split_at(begin);
+        let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+        let shown = if self.has_credentials() { rest.rsplit_once('@').map_or(rest, |(_, host)| host) } else { rest };
+        format!("{scheme}{shown}")
     }
 
-    /// Returns whether the URL carries a user name or a password.
+    /// Returns whether the URL carries a user name or a password. In a text that is no good URL, whatever stands before
+    /// an `@` counts as one.
     pub(crate) fn has_credentials(&self) -> bool {
-        self.label() != self.base_url
+        match Url::parse(&self.base_url) {
+            Ok(url) if url.has_host() => !url.username().is_empty() || url.password().is_some(),
+            Ok(_) | Err(_) => self.base_url.contains('@'),
+        }
     }
 
     /// Returns whether the server is on this machine.
@@ -260,7 +261,9 @@ mod tests {
         for (endpoint, label) in [
             ("http://user:planted@a/v2", "http://a/v2"),
             ("planted@a", "a"),
-            ("user:planted@a:1/@x", "a:1/@x"),
+            ("user:planted@a:1/@x", "x"),
+            ("https://user:plan/ted-planted@a/", "https://a/"),
+            ("http://a/v2?key=hidden", "http://a/v2"),
             ("http://a/@x", "http://a/@x"),
         ] {
             let connection = Connection { endpoint: Some(endpoint.to_owned()), ..Connection::default() };

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use sbx::reconcile::plan::{Action, Change, Note};
+use sbx::reconcile::plan::{Action, Change, Note, Step};
 use sbx::reconcile::{Outcome, Phase, Plan};
 
 use super::escape;
-use super::progress::to_do;
+use super::progress::{did, to_do};
 use super::style::{self, paint};
 use crate::failure::{Exit, causes_of};
 
@@ -21,6 +21,8 @@ pub(crate) struct Report<'a> {
 enum Fate {
     Done,
     Failed,
+    /// Some of its steps are done, and none failed.
+    Halfway,
     Skipped,
     NotStarted,
 }
@@ -67,6 +69,14 @@ impl<'a> Report<'a> {
             };
             writeln!(out, "{line}").expect("a string takes everything");
         }
+        for (index, fate) in self.fates().into_iter().enumerate() {
+            if matches!(fate, Some(Fate::Halfway | Fate::Failed)) {
+                for step in self.done_steps(index) {
+                    writeln!(out, "  {} {}", paint(style::CHANGE, "half done:"), did(step))
+                        .expect("a string takes everything");
+                }
+            }
+        }
         for change in self.blocked() {
             let reasons = change.notes.iter().filter(|note| note.is_obstacle()).map(Note::to_string);
             let reasons: Vec<_> = reasons.collect();
@@ -108,7 +118,8 @@ impl<'a> Report<'a> {
         });
         let counts: Vec<_> = counts.collect();
         if counts.is_empty() {
-            return "Nothing was changed.".to_owned();
+            let is_untouched = self.outcome.counts().done == 0;
+            return if is_untouched { "Nothing was changed." } else { "No change was done in full." }.to_owned();
         }
         format!("{} {}.", paint(style::STRONG, "Done:"), counts.join(", "))
     }
@@ -119,6 +130,7 @@ impl<'a> Report<'a> {
         let counts = [
             (count(Fate::Failed), "failed"),
             (count(Fate::Skipped), "skipped"),
+            (count(Fate::Halfway), "half done"),
             (count(Fate::NotStarted), "not begun"),
             (self.blocked().count(), "blocked"),
         ];
@@ -148,7 +160,19 @@ impl<'a> Report<'a> {
                 *worst = Some(fate);
             }
         }
+        for (change, fate) in fates.iter_mut().enumerate() {
+            let is_undone = matches!(fate, Some(Fate::NotStarted | Fate::Skipped));
+            if is_undone && self.done_steps(change).next().is_some() {
+                *fate = Some(Fate::Halfway);
+            }
+        }
         fates
+    }
+
+    fn done_steps(&self, change: usize) -> impl Iterator<Item = &Step> {
+        let phases = self.outcome.state.iter();
+        let done = phases.filter(|(_, phase)| matches!(phase, Phase::Done { .. }));
+        done.map(|(index, _)| &self.plan.steps[index]).filter(move |step| step.change == change)
     }
 }
 
@@ -157,7 +181,8 @@ fn severity(fate: Fate) -> u8 {
         Fate::Done => 0,
         Fate::NotStarted => 1,
         Fate::Skipped => 2,
-        Fate::Failed => 3,
+        Fate::Halfway => 3,
+        Fate::Failed => 4,
     }
 }
 
@@ -238,6 +263,28 @@ mod tests {
         assert!(hint.is_some_and(|hint| hint.contains("plan anew")), "{hint:?}");
         let (.., hint) = report_with_hint(vec![done(), done(), done()], false);
         assert_eq!(hint, None);
+    }
+
+    #[test]
+    fn what_is_half_done_is_told() {
+        let live = "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x}}\n---\n\
+                    {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: a, replicas: 1}}";
+        let plan = plan(&desired(&live.replace("image: x", "image: y")), &world(live));
+        let failed = Phase::Failed { error: Arc::new(StepError::Aborted), elapsed: Duration::ZERO };
+        let mut state = RunState::new(plan.steps.len());
+        for (step, phase) in [done(), done(), failed, Phase::Skipped { because_of: 2 }].into_iter().enumerate() {
+            state.fold(Event { step, phase });
+        }
+        let outcome = Outcome { state, is_interrupted: false };
+        let text = strip_str(&Report::new(&plan, &outcome).to_text()).to_string();
+        insta::assert_snapshot!(text, @r"
+        No change was done in full.
+        Not done: 1 failed, 1 half done.
+          failed  create template/a: the step ended without a result
+          skipped create pool/p: could not create template/a
+          half done: deleted template/a
+          half done: deleted pool/p
+        ");
     }
 
     #[test]

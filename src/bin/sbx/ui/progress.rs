@@ -156,7 +156,7 @@ pub(crate) fn line(plan: &Plan, event: &Event) -> Option<String> {
 }
 
 /// Returns what a step did: `created pool/a`.
-fn did(step: &Step) -> String {
+pub(crate) fn did(step: &Step) -> String {
     match &step.verb {
         Verb::Create { .. } => format!("created {}", step.key),
         Verb::Update { .. } => format!("updated {}", step.key),

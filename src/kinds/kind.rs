@@ -287,7 +287,7 @@ pub trait AnyKind: Send + Sync {
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
-    ) -> BoxFuture<'a, Result<(), Error>>;
+    ) -> BoxFuture<'a, Result<Live, Error>>;
     fn update<'a>(
         &'a self,
         client: &'a Client,
@@ -341,8 +341,11 @@ impl<K: Kind> AnyKind for K {
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
-    ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move { K::create(client, name, spec.typed::<K>(), options).await.map(drop) })
+    ) -> BoxFuture<'a, Result<Live, Error>> {
+        Box::pin(async move {
+            let made = K::create(client, name, spec.typed::<K>(), options).await?;
+            Ok(live::<K>(K::project(made), name.clone()))
+        })
     }
 
     fn update<'a>(

@@ -1,6 +1,7 @@
 //! A manifest as a whole: one declared object, whatever its kind.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::kind::{Key, KindId, KindInfo, Lookup};
@@ -30,6 +31,8 @@ pub struct Object {
     pub spec: Spec,
     /// Where it is declared.
     pub origin: Origin,
+    /// The file that it is declared in, as it was named; `None` for one that came by no file.
+    pub source: Option<Arc<str>>,
 }
 
 /// Where an object is declared.
@@ -118,7 +121,8 @@ pub struct Timeout(pub Duration);
 /// Everything that is wrong is reported; an object is returned only if nothing is wrong in it.
 pub fn decode(documents: &Documents, out: &mut Diagnostics) -> Vec<Object> {
     let decoded = documents.documents.iter().enumerate();
-    let objects: Vec<_> = decoded.filter_map(|(index, document)| decode_one(index, document, out)).collect();
+    let mut objects: Vec<_> = decoded.filter_map(|(index, document)| decode_one(index, document, out)).collect();
+    name_sources(&mut objects, documents);
     report_duplicates(&objects, out);
     report_shared_origins(&objects, documents, out);
     report_violations(&objects, documents, out);
@@ -149,7 +153,16 @@ fn decode_one(index: usize, document: &Document, out: &mut Diagnostics) -> Optio
         lifecycle: lifecycle?,
         spec: spec?,
         origin: Origin { source: document.source, document: index, name: name_span },
+        source: None,
     })
+}
+
+/// Says of each object which file it came from; the objects of one file share its name.
+fn name_sources(objects: &mut [Object], documents: &Documents) {
+    let names: Vec<Arc<str>> = documents.sources.iter().map(|source| source.name().into()).collect();
+    for object in objects {
+        object.source = names.get(object.origin.source.index()).cloned();
+    }
 }
 
 fn check_version(node: &Node, out: &mut Diagnostics) -> Option<()> {

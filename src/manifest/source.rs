@@ -6,6 +6,13 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
+impl SourceId {
+    /// Returns the place of the text among those of its [`Sources`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A stretch of one source, in bytes of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {

@@ -13,19 +13,39 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::step::Performed;
 use super::error::StepError;
-use super::event::{Counts, Done, Event, EventSink, Phase, RunState};
+use super::event::{Counts, Event, EventSink, Phase, RunState};
 use super::graph;
+use super::inventory::Effect;
 use super::plan::Plan;
 use crate::client::Client;
 
 /// What applying a plan takes beside the plan.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApplyCx {
     /// The workspace.
     pub client: Client,
     /// How many steps run at once, at most.
     pub parallelism: NonZeroUsize,
+    /// Who writes down what becomes of what is owned; `None` where nobody keeps a record.
+    pub recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl ApplyCx {
+    /// Makes a context in which `parallelism` steps run at once, at most, and nobody keeps a record.
+    pub fn new(client: Client, parallelism: NonZeroUsize) -> Self {
+        Self { client, parallelism, recorder: None }
+    }
+}
+
+/// Writes down what becomes of what is owned.
+///
+/// What was going to be done is written down before ([`Plan::intents`]), so that nothing waits for these writes: they may
+/// be put together, as long as the last of them is done before the program ends.
+pub trait Recorder: Send + Sync {
+    /// Takes in what a step changed. It must not wait.
+    fn record(&self, effects: Vec<Effect>);
 }
 
 /// What became of each step.
@@ -53,7 +73,7 @@ impl Outcome {
 /// Performs the steps of a plan.
 ///
 /// A step that fails stops only those that wait for it. Once `stop` is cancelled no step begins any more, and those
-/// that run are waited for. A plan that is refused ([`Plan::refused_by`]) has all its steps reported as not started.
+/// that run are waited for. A plan that is refused ([`Plan::refusals`]) has all its steps reported as not started.
 ///
 /// # Cancel safety
 ///
@@ -61,14 +81,14 @@ impl Outcome {
 /// later run finds out.
 pub async fn apply(plan: &Plan, cx: &ApplyCx, out: EventSink, stop: CancellationToken) -> Outcome {
     let mut run = Run::new(plan, cx, out);
-    if plan.refused_by.is_empty() {
+    if plan.refusals.is_empty() {
         run.drive(&stop).await;
     }
     let is_interrupted = run.finish().await;
-    Outcome { state: run.state, is_interrupted: is_interrupted && plan.refused_by.is_empty() }
+    Outcome { state: run.state, is_interrupted: is_interrupted && plan.refusals.is_empty() }
 }
 
-type Ended = (usize, Result<Done, StepError>, std::time::Duration);
+type Ended = (usize, Result<Performed, StepError>, std::time::Duration);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -142,9 +162,12 @@ impl<'a> Run<'a> {
         });
     }
 
-    async fn end(&mut self, step: usize, result: Result<Done, StepError>, elapsed: std::time::Duration) {
+    async fn end(&mut self, step: usize, result: Result<Performed, StepError>, elapsed: std::time::Duration) {
         match result {
-            Ok(how) => {
+            Ok(Performed { how, live }) => {
+                if let Some(recorder) = &self.cx.recorder {
+                    recorder.record(self.plan.effects_of(&self.plan.steps[step], live.as_ref()));
+                }
                 self.report(step, Phase::Done { how, elapsed }).await;
                 for follower in self.followers[step].clone() {
                     self.n_missing[follower] -= 1;

@@ -13,6 +13,29 @@ pub struct FieldChange {
     pub from: Option<Value>,
     /// What it becomes, the same as before where only what it points at changes; `None` if it goes away.
     pub to: Option<Value>,
+    /// Who made it differ.
+    pub cause: Cause,
+    /// What was applied last, if that is known.
+    pub applied: Option<Value>,
+}
+
+/// Who made a field differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cause {
+    /// The manifests: the live value is what was applied last, or nobody knows what was.
+    #[default]
+    Declared,
+    /// Somebody else: what is declared is what was applied last, and the live value is not.
+    Drift,
+    /// Both: neither what is declared nor what is live is what was applied last.
+    Both,
+}
+
+impl Cause {
+    /// Returns whether somebody changed the live value behind the manifests' back.
+    pub fn is_drift(self) -> bool {
+        self != Self::Declared
+    }
 }
 
 /// Returns the fields in which `live` is not what `desired` asks for.
@@ -29,7 +52,14 @@ pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Refer
             (None, Some(_)) if field.absent != Absent::LeaveAlone => None,
             (None, _) => return None,
         };
-        Some(FieldChange { path: field.path, change: field.change, from: live.clone(), to })
+        Some(FieldChange {
+            path: field.path,
+            change: field.change,
+            from: live.clone(),
+            to,
+            cause: Cause::default(),
+            applied: None,
+        })
     });
     changed.collect()
 }

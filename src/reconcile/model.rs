@@ -100,6 +100,14 @@ impl Model {
             Verb::Update { changes } => self.update(&step.key, changes),
             Verb::Rename { to } => self.rename(&step.key, to),
             Verb::Delete { .. } => self.delete(&step.key),
+            Verb::Swap { retired, incoming, .. } => {
+                if let Some(retired) = retired {
+                    self.rename(&step.key, retired)?;
+                }
+                self.rename(&Key { kind: step.key.kind, name: incoming.clone() }, &step.key.name)
+            }
+            // In the model, references follow renames.
+            Verb::Verify { .. } => Ok(()),
         }
     }
 

@@ -5,8 +5,10 @@
 //! executor has no choices left to make. Read `decide.rs` for how an action is chosen, `steps.rs` for the order.
 
 mod decide;
+mod effects;
 mod matching;
 mod note;
+mod policy;
 mod quota;
 mod removal;
 mod steps;
@@ -14,12 +16,14 @@ mod steps;
 mod tests;
 
 pub use note::{Holder, Note};
+pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::sync::Arc;
 
 use super::diff::FieldChange;
+use super::inventory::{Effect, Entry};
 use super::world::{Desired, World};
-use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Spec, Value};
+use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Resource, Spec, Value};
 use crate::types::{Name, ObjectId};
 
 /// What has to happen for the live state to be what is declared.
@@ -29,8 +33,31 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What [`apply`](super::apply) does, each step after all that it waits for.
     pub steps: Vec<Step>,
-    /// The objects whose `prevent_destroy` refuses this whole plan. Not empty means: no step may be performed.
-    pub refused_by: Vec<Key>,
+    /// What changes in the inventory without a call: objects that are adopted, released, or found to be gone.
+    pub effects: Vec<Effect>,
+    /// Why no step of this plan may be performed. Empty means: they may.
+    pub refusals: Vec<Refusal>,
+    /// How many live objects nobody declares and nobody here owns.
+    pub n_unmanaged: usize,
+    /// How many owned objects are declared no longer, and stay since nobody asked for them to be pruned.
+    pub n_undeclared: usize,
+    /// What the plan takes of the quota on its way, where that is more than at its end.
+    pub peaks: Vec<Peak>,
+}
+
+/// How much of a resource is in use before, during and after a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peak {
+    /// What is in use.
+    pub what: Resource,
+    /// How much of it before.
+    pub before: u64,
+    /// How much of it at most on the way.
+    pub peak: u64,
+    /// How much of it after.
+    pub after: u64,
+    /// How much of it there may be, if that is limited.
+    pub limit: Option<u64>,
 }
 
 /// What happens to one object, and why.
@@ -50,6 +77,8 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
     /// Why, and what else there is to know.
     pub notes: Vec<Note>,
+    /// What the inventory is to hold of it when its steps are done; `None` if nothing.
+    pub record: Option<Entry>,
     /// Where it is declared.
     pub origin: Option<Origin>,
 }
@@ -68,6 +97,8 @@ pub enum Action {
     Replace,
     /// It is deleted.
     Delete,
+    /// It is live, equal and not owned yet: that is recorded, and nothing is sent.
+    Adopt,
     /// It stays as it is.
     Keep,
     /// It cannot be done, or not safely.
@@ -114,6 +145,23 @@ pub enum Verb {
         /// Whether a later step takes its name, or deletes what it holds, so that it must be seen to be gone.
         is_waited_for: bool,
     },
+    /// Takes the name away from the object that has it, if there is one, and gives it to another one: two renames that
+    /// nothing comes between. If the second fails for good, the first is undone.
+    Swap {
+        /// The name that the object gets that has the step's name now; `None` if none has it.
+        retired: Option<Name>,
+        /// The name of the object that gets the step's name.
+        incoming: Name,
+        /// The id of that object, if it was there when the plan was made.
+        incoming_id: Option<ObjectId>,
+    },
+    /// Looks whether what refers to the object that a swap renamed still refers to it; if not, takes the swap back.
+    Verify {
+        /// The objects that must refer to the step's object by its new name.
+        holders: Vec<Key>,
+        /// The swap to take back, as an index of [`Plan::steps`].
+        swap: usize,
+    },
 }
 
 /// What a step rests on: the object as the plan saw it. Never times or status.
@@ -140,6 +188,8 @@ pub struct Summary {
     pub replace: usize,
     /// How many are deleted.
     pub delete: usize,
+    /// How many are recorded as ours, without a call.
+    pub adopt: usize,
     /// How many stay as they are.
     pub keep: usize,
     /// How many cannot be brought to what is declared.
@@ -147,8 +197,8 @@ pub struct Summary {
 }
 
 /// Plans to bring the live state to what is declared.
-pub fn plan(desired: &Desired, world: &World) -> Plan {
-    let decisions = decide::decide(desired, world);
+pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
+    let decisions = decide::decide(desired, world, policy);
     steps::assemble(decisions, world)
 }
 
@@ -173,6 +223,7 @@ impl Plan {
                 Action::Rename => &mut summary.rename,
                 Action::Replace => &mut summary.replace,
                 Action::Delete => &mut summary.delete,
+                Action::Adopt => &mut summary.adopt,
                 Action::Keep => &mut summary.keep,
                 Action::Blocked => &mut summary.blocked,
             } += 1;
@@ -180,9 +231,19 @@ impl Plan {
         summary
     }
 
+    /// Returns the objects whose protection refuses this plan.
+    pub fn protected(&self) -> &[Key] {
+        let protected = self.refusals.iter().find_map(|refusal| match refusal {
+            Refusal::PreventDestroy { objects } => Some(objects.as_slice()),
+            _ => None,
+        });
+        protected.unwrap_or_default()
+    }
+
     /// Returns whether there is nothing to do and nothing in the way.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.changes.iter().all(|change| change.action == Action::Keep)
+        let is_kept = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
+        self.steps.is_empty() && self.changes.iter().all(is_kept)
     }
 }
 
@@ -202,6 +263,7 @@ impl Action {
             Self::Rename => "rename",
             Self::Replace => "replace",
             Self::Delete => "delete",
+            Self::Adopt => "adopt",
             Self::Keep => "keep",
             Self::Blocked => "blocked",
         }
@@ -216,6 +278,8 @@ impl Verb {
             Self::Update { .. } => "update",
             Self::Rename { .. } => "rename",
             Self::Delete { .. } => "delete",
+            Self::Swap { .. } => "swap",
+            Self::Verify { .. } => "verify",
         }
     }
 }

@@ -1,15 +1,23 @@
 //! Everything that the planner may know, as values.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use super::inventory::Inventory;
 use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Spec};
-use crate::types::{Name, Timestamp};
+use crate::types::{Name, ObjectId, Timestamp};
 
-/// What is live, as it was observed at one time.
+/// What is live, as it was observed at one time, and what is known to be ours of it.
 #[derive(Debug, Clone)]
 pub struct World {
     live: BTreeMap<Key, Live>,
     holders: HashMap<Key, Vec<Key>>,
+    names: HashMap<(KindId, ObjectId), Key>,
+    /// What is owned, with its intents settled; `None` where nobody keeps a record, so that what is declared is
+    /// recognised by its name alone.
+    pub inventory: Option<Arc<Inventory>>,
+    /// What other projects own, with the name of the record that says so.
+    pub siblings: HashMap<(KindId, ObjectId), Arc<str>>,
     /// Live objects whose names are none that a manifest could have; they are reported and left alone.
     pub misnamed: Vec<Misnamed>,
     /// What the workspace uses and may use, if the server tells.
@@ -22,6 +30,8 @@ impl World {
     /// Makes a world of live objects.
     pub fn new(live: impl IntoIterator<Item = Live>, now: Timestamp) -> Self {
         let live: BTreeMap<_, _> = live.into_iter().map(|live| (live.key.clone(), live)).collect();
+        let with_id = live.values().filter_map(|live| Some(((live.key.kind, live.id.clone()?), live.key.clone())));
+        let names = with_id.collect();
         let mut holders: HashMap<Key, Vec<Key>> = HashMap::new();
         for object in live.values() {
             for held in references_of(object) {
@@ -31,7 +41,28 @@ impl World {
                 }
             }
         }
-        Self { live, holders, misnamed: Vec::new(), capacity: None, now }
+        Self {
+            live,
+            holders,
+            names,
+            inventory: None,
+            siblings: HashMap::new(),
+            misnamed: Vec::new(),
+            capacity: None,
+            now,
+        }
+    }
+
+    /// Adds what is known to be ours, once the live state has said what became of its open intents.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: &Inventory) -> Self {
+        self.inventory = Some(Arc::new(inventory.settled(&self)));
+        self
+    }
+
+    /// Returns the live object with this id.
+    pub fn by_id(&self, kind: KindId, id: &ObjectId) -> Option<&Live> {
+        self.live.get(self.names.get(&(kind, id.clone()))?)
     }
 
     /// Returns the live object with this kind and name.

@@ -13,7 +13,7 @@ mod time;
 
 pub use ids::{ObjectId, PoolId, SandboxId, TemplateId, VolumeId};
 pub use image::Image;
-pub use labels::Labels;
+pub use labels::{Labels, Selector, SelectorError};
 pub use name::{Name, NameError};
 pub use quantity::{ByteSize, Cpu, QuantityError};
 pub use secret::Secret;

@@ -29,7 +29,7 @@ async fn run(
     stop: CancellationToken,
 ) -> (Outcome, Vec<Event>) {
     let world = workspace.world().await.expect("the lists can be read");
-    let plan = plan::plan(&desired(manifests), &world);
+    let plan = plan::plan(&desired(manifests), &world, &plan::Policy::default());
     let (sender, mut receiver) = mpsc::channel(4);
     let cx = workspace.cx(NonZeroUsize::new(parallelism).expect("it is not 0"));
     let collect = async {
@@ -91,7 +91,7 @@ async fn a_failure_stops_only_what_waits_for_it() {
 async fn an_interrupt_lets_running_steps_finish_and_starts_no_more() {
     let workspace = Workspace::open(0).await;
     let world = workspace.world().await.expect("the lists can be read");
-    let plan = plan::plan(&desired(CHAIN_AND_MORE), &world);
+    let plan = plan::plan(&desired(CHAIN_AND_MORE), &world, &plan::Policy::default());
     let (sender, mut receiver) = mpsc::channel::<Event>(1);
     let stop = CancellationToken::new();
     let cx = workspace.cx(NonZeroUsize::MIN);
@@ -130,7 +130,7 @@ async fn what_changed_since_the_plan_is_not_touched() {
     let workspace = Workspace::open(0).await;
     workspace.must_apply(&size("1Gi")).await;
     let world = workspace.world().await.expect("the lists can be read");
-    let stale = plan::plan(&desired(&size("2Gi")), &world);
+    let stale = plan::plan(&desired(&size("2Gi")), &world, &plan::Policy::default());
     workspace.must_apply(&size("3Gi")).await;
     let cx = workspace.cx(NonZeroUsize::MIN);
     let outcome = apply(&stale, &cx, EventSink::none(), CancellationToken::new()).await;

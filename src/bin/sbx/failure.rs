@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sbx::client;
+use sbx::reconcile::plan::Refusal;
 
 use crate::settings::Server;
 
@@ -103,10 +104,10 @@ pub(crate) enum Failure {
     #[error("declined: nothing was changed")]
     Declined,
     /// The whole plan is refused.
-    #[error("the plan is refused: {} protected by `prevent_destroy`", protected(objects))]
+    #[error("the plan is refused: {}", reasons(refusals))]
     Refused {
-        /// The objects that refuse it.
-        objects: Vec<String>,
+        /// Why.
+        refusals: Vec<Refusal>,
     },
     /// Objects that were asked for are not there.
     #[error("not found: {}", objects.join(", "))]
@@ -193,8 +194,8 @@ pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-fn protected(objects: &[String]) -> String {
-    format!("{} {}", objects.join(", "), if objects.len() == 1 { "is" } else { "are" })
+fn reasons(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -209,7 +210,7 @@ mod tests {
             (Ok(Exit::Failed), 1),
             (Err(Failure::Declined), 1),
             (Err(Failure::NoTerminal), 1),
-            (Err(Failure::Refused { objects: vec!["pool/a".to_owned()] }), 1),
+            (Err(Failure::Refused { refusals: Vec::new() }), 1),
             (Err(Failure::Manifests { summary: "1 error in 1 file".to_owned() }), 1),
             (Ok(Exit::Pending), 2),
             (Ok(Exit::Partial), 3),

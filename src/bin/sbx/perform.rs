@@ -74,10 +74,10 @@ pub(crate) fn plan_exit(plan: &Plan, asks_for_pending: bool) -> Result<Exit, Fai
 }
 
 fn refuse(plan: &Plan) -> Result<(), Failure> {
-    if plan.refused_by.is_empty() {
+    if plan.refusals.is_empty() {
         return Ok(());
     }
-    Err(Failure::Refused { objects: plan.refused_by.iter().map(ToString::to_string).collect() })
+    Err(Failure::Refused { refusals: plan.refusals.clone() })
 }
 
 /// Shows a plan, asks, performs it, and sums it up.
@@ -149,7 +149,7 @@ async fn run(
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let stop = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(EVENTS);
-    let cx = ApplyCx { client: workspace.client.clone(), parallelism: consent.parallelism };
+    let cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
     let mut progress = Progress::new(plan, format == Format::Json, ui);
     let mut outcome = None;
     let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));

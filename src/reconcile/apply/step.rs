@@ -17,22 +17,37 @@ use crate::types::Name;
 const GONE_CHECKS: u32 = 20;
 const GONE_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn perform(step: &Step, client: &Client) -> Result<Done, StepError> {
+/// What a step that is done has to say.
+pub(super) struct Performed {
+    /// What it took.
+    pub(super) how: Done,
+    /// The object that it made, or saw before it changed it.
+    pub(super) live: Option<Live>,
+}
+
+impl From<Done> for Performed {
+    fn from(how: Done) -> Self {
+        Self { how, live: None }
+    }
+}
+
+pub(super) async fn perform(step: &Step, client: &Client) -> Result<Performed, StepError> {
     match &step.verb {
         Verb::Create { spec, options } => {
             match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
-                Ok(()) => Ok(Done::Acted),
+                Ok(live) => Ok(Performed { how: Done::Acted, live: Some(live) }),
                 Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await,
                 Err(error) => Err(error.into()),
             }
         }
         Verb::Update { changes } => {
-            check(step, client).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
+            let live = check(step, client).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
             step.key.kind.update(client, &step.key.name, changes).await?;
-            Ok(Done::Acted)
+            Ok(Performed { how: Done::Acted, live: Some(live) })
         }
-        Verb::Rename { to } => rename(step, to, client).await,
-        Verb::Delete { is_waited_for } => delete(step, *is_waited_for, client).await,
+        Verb::Rename { to } => rename(step, to, client).await.map(Performed::from),
+        Verb::Delete { is_waited_for } => delete(step, *is_waited_for, client).await.map(Performed::from),
+        Verb::Swap { .. } | Verb::Verify { .. } => Err(StepError::Aborted),
     }
 }
 
@@ -54,13 +69,14 @@ async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error>
 }
 
 /// An equal object under the name is what was asked for, whoever made it; a failed or different one is not.
-async fn adopt_if_equal(key: &Key, spec: &Spec, client: &Client) -> Result<Done, StepError> {
-    let live = look(key, client).await?;
-    let is_equal = live.is_some_and(|live| {
+async fn adopt_if_equal(key: &Key, spec: &Spec, client: &Client) -> Result<Performed, StepError> {
+    let is_equal = |live: &Live| {
         let differs = |live: &Spec| !diff(spec, live, &|declared, live| declared == live).is_empty();
-        !matches!(live.health, Health::Failed(_)) && live.spec.is_ok_and(|live| !differs(&live))
-    });
-    if is_equal { Ok(Done::AlreadyThere) } else { Err(StepError::ExistsDifferent { key: key.clone() }) }
+        !matches!(live.health, Health::Failed(_)) && live.spec.as_ref().is_ok_and(|live| !differs(live))
+    };
+    let live = look(key, client).await?.filter(is_equal);
+    let live = live.ok_or_else(|| StepError::ExistsDifferent { key: key.clone() })?;
+    Ok(Performed { how: Done::AlreadyThere, live: Some(live) })
 }
 
 async fn rename(step: &Step, to: &Name, client: &Client) -> Result<Done, StepError> {

@@ -9,9 +9,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::matching::{Matches, Target, old_key};
 use super::note::{Holder, Note};
-use super::{Action, Change, quota};
+use super::{Action, Change, Policy, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
 use crate::reconcile::diff::{FieldChange, diff};
+use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 use crate::types::Name;
 
@@ -25,7 +26,7 @@ pub(super) struct Decision<'a> {
 /// Changes that cannot be made, with the reason, found by looking at all changes together.
 pub(super) type Obstacles = HashMap<Key, Note>;
 
-pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
+pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Policy) -> Vec<Decision<'a>> {
     let matches = Matches::of(desired, world);
     let mut obstacles = Obstacles::new();
     loop {
@@ -141,6 +142,7 @@ impl<'a> Round<'a, '_> {
             was: live.map(|live| live.key.name.clone()).filter(|name| *name != object.key.name),
             spec: Some(object.spec.clone()),
             fields: Vec::new(),
+            record: Some(Entry::of(object, live)),
             notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
             origin: Some(object.origin),
         };

@@ -40,7 +40,7 @@ fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota,
     let live = decision.live.and_then(|live| live.spec.as_ref().ok());
     let before = live.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
     let after = match decision.change.action {
-        Action::Keep | Action::Blocked => before,
+        Action::Keep | Action::Adopt | Action::Blocked => before,
         Action::Delete => Quota::default(),
         Action::Create | Action::Update | Action::Rename | Action::Replace => {
             let settled = decision.object.map(|object| object.spec.settled(live));

@@ -64,6 +64,7 @@ fn decision<'a>(
         was,
         spec: None,
         fields: Vec::new(),
+        record: None,
         origin: object.map(|object| object.origin),
     };
     Decision { object, live, change }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::matching::old_key;
 use super::note::Note;
-use super::{Action, Change, Expectation, Plan, Step, Verb};
+use super::{Action, Change, Expectation, Plan, Refusal, Step, Verb};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
@@ -20,9 +20,13 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
     }
     draft.connect(world);
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
-    let refused = changes.iter().filter(|change| change.notes.contains(&Note::PreventsDestroy));
-    let refused_by = refused.map(|change| change.key.clone()).collect();
-    Plan { changes, steps: draft.into_steps(), refused_by }
+    let protected = changes.iter().filter(|change| change.notes.contains(&Note::PreventsDestroy));
+    let protected: Vec<_> = protected.map(|change| change.key.clone()).collect();
+    let mut refusals = Vec::new();
+    if !protected.is_empty() {
+        refusals.push(Refusal::PreventDestroy { objects: protected });
+    }
+    Plan { changes, steps: draft.into_steps(), refusals, ..Plan::default() }
 }
 
 /// Steps in no particular order yet, with an index of what they do to names.
@@ -119,7 +123,7 @@ impl Draft {
                     let holders = world.holders(&self.steps[index].key);
                     holders.filter_map(|holder| self.deletes.get(&holder.key).copied()).collect()
                 }
-                Verb::Update { .. } => Vec::new(),
+                Verb::Update { .. } | Verb::Swap { .. } | Verb::Verify { .. } => Vec::new(),
             };
             self.add_after(index, after);
         }

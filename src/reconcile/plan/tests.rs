@@ -30,7 +30,7 @@ fn world(text: &str) -> World {
 }
 
 fn after(desired: &Desired, world: &World) -> World {
-    let plan = plan(desired, world);
+    let plan = plan(desired, world, &Policy::default());
     let mut model = Model::of(world);
     model.run(&plan).unwrap_or_else(|refusal| panic!("{refusal:?}\n{}", text_of(&plan)));
     model.to_world(world)
@@ -77,10 +77,14 @@ fn sandbox(name: &str, template: &str, more: &str) -> String {
 
 #[track_caller]
 fn check(declared: &str, world: &World, expected: &str) {
-    let plan = plan(&desired(declared), world);
+    let plan = plan(&desired(declared), world, &Policy::default());
     assert_eq!(text_of(&plan), expected.trim_start_matches('\n'));
     let after = after(&desired(declared), world);
-    assert_eq!(self::plan(&desired(declared), &after).steps.len(), 0, "a second plan has nothing to do");
+    assert_eq!(
+        self::plan(&desired(declared), &after, &Policy::default()).steps.len(),
+        0,
+        "a second plan has nothing to do"
+    );
 }
 
 #[test]
@@ -313,8 +317,8 @@ blocked sandbox/s (the quota for sandboxes has 0 left, and this takes 1)
 fn prevent_destroy_refuses_the_whole_plan() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
     let declared = template("t", "b", "") + &pool("p", "t", "1", ", lifecycle: {prevent_destroy: true}");
-    let plan = plan(&desired(&declared), &live);
-    assert_eq!(plan.refused_by.iter().map(ToString::to_string).collect::<Vec<_>>(), ["pool/p"]);
+    let plan = plan(&desired(&declared), &live, &Policy::default());
+    assert_eq!(plan.protected().iter().map(ToString::to_string).collect::<Vec<_>>(), ["pool/p"]);
 }
 
 #[test]
@@ -325,7 +329,7 @@ fn a_quota_without_room_blocks_what_does_not_fit() {
     live.capacity = Some(kinds::Capacity { used, limit });
     let declared =
         [volume("v", "1Gi", ""), volume("w", "1Gi", ""), volume("x", "1Gi", "")].concat() + &mounting("t", "x");
-    let plan = plan(&desired(&declared), &live);
+    let plan = plan(&desired(&declared), &live, &Policy::default());
     assert_eq!(
         text_of(&plan),
         "keep volume/v\ncreate volume/w\nblocked volume/x (the quota for volumes has 0 left, and this takes 1)\n\

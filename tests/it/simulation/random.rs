@@ -116,7 +116,7 @@ impl Case {
             self.attempt(&workspace, &self.after).await;
         }
         let live = world(&workspace).await;
-        let left = plan::plan(&desired(&self.after.to_text()), &live);
+        let left = plan::plan(&desired(&self.after.to_text()), &live, &plan::Policy::default());
         assert!(left.steps.is_empty(), "{}: {fault:?} leaves {:?}", self.text(), left.steps);
         self.check_nothing_is_lost(&live_before, &live);
         (n_calls, workspace.describe().await)

@@ -66,7 +66,7 @@ impl Workspace {
         let kill = self.transport.plan().kill;
         let plan_and_apply = async {
             let Some(world) = self.world().await else { return Attempt::Failed };
-            let plan = plan::plan(desired, &world);
+            let plan = plan::plan(desired, &world, &plan::Policy::default());
             check(&plan);
             let outcome = apply(&plan, &self.cx(parallelism), EventSink::none(), CancellationToken::new()).await;
             if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
@@ -87,7 +87,7 @@ impl Workspace {
     }
 
     pub(crate) fn cx(&self, parallelism: NonZeroUsize) -> ApplyCx {
-        ApplyCx { client: self.client.clone(), parallelism }
+        ApplyCx::new(self.client.clone(), parallelism)
     }
 
     pub(crate) async fn world(&self) -> Option<World> {

@@ -1,6 +1,6 @@
 //! `sbx apply`: make it so.
 
-use sbx::reconcile::plan::{self, Change};
+use sbx::reconcile::plan::{self, Change, Policy};
 
 use super::plan::Plan;
 use crate::args::{Connection, ManifestArgs};
@@ -52,7 +52,7 @@ impl Apply {
     async fn apply(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world);
+        let plan = plan::plan(&manifests.desired, &world, &Policy::default());
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
         perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await

@@ -1,6 +1,6 @@
 //! `sbx plan`: what would change?
 
-use sbx::reconcile::plan::{self, Change};
+use sbx::reconcile::plan::{self, Change, Policy};
 
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
@@ -50,7 +50,7 @@ impl Plan {
         let world = workspace.finish(result).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world);
+        let plan = plan::plan(&manifests.desired, &world, &Policy::default());
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
         show_plan(&view, self.output, &mut cx.ui);

@@ -1,6 +1,7 @@
 //! What the reader can do about a failure.
 
 use sbx::client::{self, Kind};
+use sbx::reconcile::plan::Refusal;
 use sbx::server;
 
 use super::Failure;
@@ -17,9 +18,7 @@ impl Failure {
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
-            Self::Refused { .. } => {
-                vec!["take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()]
-            }
+            Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
             _ => Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! What programs read. Fields are added and never change their meaning within one format version.
 
 use sbx::kinds::{self, Health, Key, Live};
-use sbx::reconcile::plan::{Change, Note, Step, Summary, Verb};
+use sbx::reconcile::plan::{Change, Note, Refusal, Step, Summary, Verb};
 use sbx::reconcile::{Event, FieldChange, Outcome, Phase, Plan};
 use serde_json::{Map, Value as Json, json};
 
@@ -19,18 +19,20 @@ pub(crate) fn plan(view: &View<'_>) -> Json {
         "summary": summary(plan.summary()),
         "changes": plan.changes.iter().map(|change| change_to_json(change, view)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
-        "refused_by": plan.refused_by.iter().map(key).collect::<Vec<_>>(),
+        "refused_by": plan.protected().iter().map(key).collect::<Vec<_>>(),
+        "refusals": plan.refusals.iter().map(refusal).collect::<Vec<_>>(),
     })
 }
 
 fn summary(summary: Summary) -> Json {
-    let Summary { create, update, rename, replace, delete, keep, blocked } = summary;
+    let Summary { create, update, rename, replace, delete, adopt, keep, blocked } = summary;
     json!({
         "create": create,
         "update": update,
         "rename": rename,
         "replace": replace,
         "delete": delete,
+        "adopt": adopt,
         "keep": keep,
         "blocked": blocked,
     })
@@ -68,13 +70,23 @@ fn note(note: &Note) -> Json {
     json!({"text": note.to_string(), "help": note.help(), "is_obstacle": note.is_obstacle()})
 }
 
+fn refusal(refusal: &Refusal) -> Json {
+    json!({"text": refusal.to_string(), "help": refusal.help()})
+}
+
 fn step(step: &Step) -> Json {
     let mut out = key(&step.key);
     out["verb"] = json!(step.verb.as_str());
     out["change"] = json!(step.change);
     out["after"] = json!(step.after);
-    if let Verb::Rename { to } = &step.verb {
-        out["to"] = json!(to.as_str());
+    match &step.verb {
+        Verb::Rename { to } => out["to"] = json!(to.as_str()),
+        Verb::Swap { retired, incoming, .. } => {
+            out["retired"] = json!(retired);
+            out["incoming"] = json!(incoming);
+        }
+        Verb::Verify { holders, .. } => out["holders"] = holders.iter().map(key).collect(),
+        Verb::Create { .. } | Verb::Update { .. } | Verb::Delete { .. } => {}
     }
     out
 }
@@ -169,7 +181,7 @@ pub(crate) fn object(live: &Live) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use sbx::reconcile::plan::plan as plan_of;
+    use sbx::reconcile::plan::{Policy, plan as plan_of};
 
     use super::*;
     use crate::ui::plan::Purpose;
@@ -182,7 +194,7 @@ mod tests {
             "{}\n---\n{{apiVersion: sbx/v1, kind: Sandbox, metadata: {{name: a}}, spec: {{template_name: b}}}}",
             live.replace("10Gi", "20Gi")
         );
-        let plan_made = plan_of(&desired(&declared), &world(live));
+        let plan_made = plan_of(&desired(&declared), &world(live), &Policy::default());
         let view = View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
         insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @r#"
         {

@@ -192,7 +192,7 @@ mod tests {
     use std::time::Duration;
 
     use anstream::adapter::strip_str;
-    use sbx::reconcile::plan::plan;
+    use sbx::reconcile::plan::{Policy, plan};
     use sbx::reconcile::{Done, Event, RunState, StepError};
 
     use super::*;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn report_with_hint(phases: Vec<Phase>, is_interrupted: bool) -> (String, Exit, Option<&'static str>) {
-        let plan = plan(&desired(DECLARED), &world(""));
+        let plan = plan(&desired(DECLARED), &world(""), &Policy::default());
         let mut state = RunState::new(plan.steps.len());
         for (step, phase) in phases.into_iter().enumerate() {
             state.fold(Event { step, phase });
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_somebody_else_changed_is_planned_anew() {
-        let key = plan(&desired(DECLARED), &world("")).steps[1].key.clone();
+        let key = plan(&desired(DECLARED), &world(""), &Policy::default()).steps[1].key.clone();
         let error = Arc::new(StepError::Changed { key });
         let failed = Phase::Failed { error, elapsed: Duration::ZERO };
         let (.., hint) = report_with_hint(vec![done(), failed, Phase::Skipped { because_of: 1 }], false);
@@ -269,7 +269,7 @@ mod tests {
     fn what_is_half_done_is_told() {
         let live = "{apiVersion: sbx/v1, kind: Template, metadata: {name: a}, spec: {image: x}}\n---\n\
                     {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: a, replicas: 1}}";
-        let plan = plan(&desired(&live.replace("image: x", "image: y")), &world(live));
+        let plan = plan(&desired(&live.replace("image: x", "image: y")), &world(live), &Policy::default());
         let failed = Phase::Failed { error: Arc::new(StepError::Aborted), elapsed: Duration::ZERO };
         let mut state = RunState::new(plan.steps.len());
         for (step, phase) in [done(), done(), failed, Phase::Skipped { because_of: 2 }].into_iter().enumerate() {

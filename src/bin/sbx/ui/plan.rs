@@ -104,6 +104,7 @@ fn sign(action: Action) -> (&'static str, Style) {
         Action::Rename => (">", style::CHANGE),
         Action::Replace => ("-/+", style::REMOVE),
         Action::Delete => ("-", style::REMOVE),
+        Action::Adopt => ("=", style::ADD),
         Action::Keep => ("=", style::DIM),
         _ => ("!", style::ALERT),
     }
@@ -208,6 +209,7 @@ pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
         (summary.replace, "to replace", style::REMOVE),
         (summary.delete, "to delete", style::REMOVE),
         (summary.blocked, "blocked", style::ALERT),
+        (summary.adopt, "to adopt", style::ADD),
         (summary.keep, if purpose == Purpose::Apply { "unchanged" } else { "kept" }, style::PLAIN),
     ];
     let counts = counts.into_iter().filter(|(n, ..)| *n > 0);
@@ -224,13 +226,13 @@ impl std::fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
-    use sbx::reconcile::plan::{plan, plan_destroy};
+    use sbx::reconcile::plan::{Policy, plan, plan_destroy};
 
     use super::*;
     use crate::ui::progress::tests::{desired, world};
 
     fn text(live: &str, declared: &str) -> String {
-        let plan = plan(&desired(declared), &world(live));
+        let plan = plan(&desired(declared), &world(live), &Policy::default());
         shown(&plan, Purpose::Apply)
     }
 
@@ -257,7 +259,7 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
 
     #[test]
     fn nothing_to_do_is_one_line() {
-        let plan = plan(&desired(LIVE), &world(LIVE));
+        let plan = plan(&desired(LIVE), &world(LIVE), &Policy::default());
         let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
         assert_eq!(view.to_text(), "No changes. Nothing to do: 5 objects are as declared.\n");
     }

@@ -162,6 +162,8 @@ pub(crate) fn did(step: &Step) -> String {
         Verb::Update { .. } => format!("updated {}", step.key),
         Verb::Rename { to } => format!("renamed {} to {to}", step.key),
         Verb::Delete { .. } => format!("deleted {}", step.key),
+        Verb::Swap { incoming, .. } => format!("put {incoming} in the place of {}", step.key),
+        Verb::Verify { .. } => format!("verified {}", step.key),
     }
 }
 
@@ -169,6 +171,7 @@ pub(crate) fn did(step: &Step) -> String {
 pub(crate) fn to_do(step: &Step) -> String {
     match &step.verb {
         Verb::Rename { to } => format!("rename {} to {to}", step.key),
+        Verb::Swap { incoming, .. } => format!("put {incoming} in the place of {}", step.key),
         verb => format!("{} {}", verb.as_str(), step.key),
     }
 }
@@ -180,13 +183,15 @@ fn doing(step: &Step) -> String {
         Verb::Update { .. } => format!("updating {}", step.key),
         Verb::Rename { to } => format!("renaming {} to {to}", step.key),
         Verb::Delete { .. } => format!("deleting {}", step.key),
+        Verb::Swap { incoming, .. } => format!("putting {incoming} in the place of {}", step.key),
+        Verb::Verify { .. } => format!("verifying {}", step.key),
     }
 }
 
 fn style_of(verb: &Verb) -> anstyle::Style {
     match verb {
         Verb::Create { .. } => style::ADD,
-        Verb::Update { .. } | Verb::Rename { .. } => style::CHANGE,
+        Verb::Update { .. } | Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => style::CHANGE,
         Verb::Delete { .. } => style::REMOVE,
     }
 }
@@ -207,7 +212,7 @@ pub(crate) mod tests {
     use anstream::adapter::strip_str;
     use sbx::kinds::{self, Health, Live as LiveObject, Object};
     use sbx::manifest::{self, Input, Limits};
-    use sbx::reconcile::plan::plan;
+    use sbx::reconcile::plan::{Policy, plan};
     use sbx::reconcile::{Desired, StepError, World};
     use sbx::types::Timestamp;
 
@@ -252,7 +257,7 @@ pub(crate) mod tests {
 ---
 {apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: a}}
 ";
-        let plan = plan(&desired(declared), &world(""));
+        let plan = plan(&desired(declared), &world(""), &Policy::default());
         let elapsed = Duration::from_millis(1234);
         let error = || Arc::new(StepError::ExistsDifferent { key: plan.steps[1].key.clone() });
         let events = [

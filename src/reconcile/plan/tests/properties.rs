@@ -179,9 +179,9 @@ proptest! {
             if let Some(limit) = limit {
                 live = with_limit(live, limit);
             }
-            let plan = plan(&desired, &live);
-            prop_assert_eq!(text_of(&plan), text_of(&self::plan(&desired, &live)));
-            if !plan.refused_by.is_empty() {
+            let plan = plan(&desired, &live, &Policy::default());
+            prop_assert_eq!(text_of(&plan), text_of(&self::plan(&desired, &live, &Policy::default())));
+            if !plan.refusals.is_empty() {
                 continue;
             }
             let mut after = perform(&plan, &live)?;
@@ -193,7 +193,7 @@ proptest! {
                     prop_assert!(is_within, "{:?} of {:?}\n{text}\n{}", is_used, limit, text_of(&plan));
                 }
             }
-            let again = self::plan(&desired, &after);
+            let again = self::plan(&desired, &after, &Policy::default());
             prop_assert!(again.steps.is_empty(), "{text}\n{}\nthen\n{}", text_of(&plan), text_of(&again));
             live = after;
         }
@@ -204,14 +204,14 @@ proptest! {
     fn plans_destroy_nothing_by_implication(first in manifests(), mishaps in mishaps(), second in manifests()) {
         let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
         let live = let_happen(&after(&first, &World::new([], now())), &mishaps);
-        let plan = plan(&second, &live);
+        let plan = plan(&second, &live, &Policy::default());
         for (gone, change) in deleted(&plan, &live) {
             prop_assert_eq!(change.action, Action::Replace);
             prop_assert!(gone.key.kind != kinds::VOLUME);
             let is_protected = second.get(&change.key).is_some_and(|object| object.lifecycle.prevent_destroy);
-            prop_assert_eq!(is_protected, plan.refused_by.contains(&change.key), "{}", text_of(&plan));
+            prop_assert_eq!(is_protected, plan.protected().contains(&change.key), "{}", text_of(&plan));
         }
-        for key in &plan.refused_by {
+        for key in plan.protected() {
             prop_assert!(second.get(key).is_some_and(|object| object.lifecycle.prevent_destroy));
         }
         let after = perform(&plan, &live)?;
@@ -234,7 +234,7 @@ proptest! {
             let object = second.get(&change.key).expect("what is destroyed is declared");
             let default = if object.key.kind.info().holds_data { OnRemove::Retain } else { OnRemove::Delete };
             prop_assert_eq!(object.lifecycle.on_remove.unwrap_or(default), OnRemove::Delete);
-            prop_assert_eq!(object.lifecycle.prevent_destroy, plan.refused_by.contains(&change.key));
+            prop_assert_eq!(object.lifecycle.prevent_destroy, plan.protected().contains(&change.key));
             prop_assert_eq!(&gone.key, &object.key);
         }
         let after = perform(&plan, &live)?;
@@ -269,7 +269,7 @@ proptest! {
     fn order_respects_references(first in manifests(), second in manifests()) {
         let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
         let live = after(&first, &World::new([], now()));
-        let plan = plan(&second, &live);
+        let plan = plan(&second, &live, &Policy::default());
         for (index, step) in plan.steps.iter().enumerate() {
             prop_assert!(step.after.iter().all(|&earlier| earlier < index));
             let Verb::Create { spec, .. } = &step.verb else { continue };

@@ -1,0 +1,101 @@
+//! Finds out what became of the intents of an apply that did not end.
+
+use std::collections::HashSet;
+
+use super::{Deed, Effect, Entry, Intent, Inventory};
+use crate::kinds::{Health, Key, Live, Spec, Value};
+use crate::reconcile::world::World;
+
+/// What the live state says of open intents.
+pub struct Settled {
+    /// What is to be written down.
+    pub effects: Vec<Effect>,
+    /// The intents that still say something: an object was to be made anew, is not there, and what it was to take over
+    /// is nowhere else.
+    pub open: Vec<Intent>,
+}
+
+impl Inventory {
+    /// Returns what became of the open intents, as far as the live state tells.
+    ///
+    /// An object that was to be made, is there, and is what was to be sent is ours. One that was to be changed has been
+    /// where it looks like it. One that was to be deleted and is not there any more was.
+    pub fn settle(&self, world: &World) -> Settled {
+        let mut settled = Settled { effects: Vec::new(), open: Vec::new() };
+        let mut gone: HashSet<&Key> = HashSet::new();
+        for intent in &self.intents {
+            let live = world.get(&intent.key);
+            let known = live.and_then(|live| self.entry_of(live));
+            match (&intent.deed, live) {
+                (Deed::Create { spec, .. }, Some(live)) if known.is_none() && is_made(spec, live) => {
+                    settled.effects.push(Effect::Put { key: intent.key.clone(), entry: found(&intent.entry, live) });
+                }
+                (Deed::Create { .. }, None) if says_more(intent) => settled.open.push(intent.clone()),
+                (Deed::Update, Some(live)) if known.is_some() => {
+                    if let Some(entry) = self.moved_on(intent, live) {
+                        settled.effects.push(Effect::Put { key: intent.key.clone(), entry });
+                    }
+                }
+                (Deed::Delete, None) => drop(gone.insert(&intent.key)),
+                _ => {}
+            }
+        }
+        let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
+        settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
+        settled
+    }
+
+    /// Returns the inventory as it is once the intents are settled.
+    #[must_use]
+    pub fn settled(&self, world: &World) -> Self {
+        let Settled { effects, open } = self.settle(world);
+        let mut inventory = self.clone();
+        for effect in effects {
+            inventory.apply(effect);
+        }
+        inventory.intents = open;
+        inventory
+    }
+
+    fn is_gone(&self, key: &Key, world: &World) -> bool {
+        let id = self.get(key).and_then(|entry| entry.id.as_ref());
+        id.is_none_or(|id| world.by_id(key.kind, id).is_none())
+    }
+
+    /// Returns the entry with those of the intended values that the live object has.
+    fn moved_on(&self, intent: &Intent, live: &Live) -> Option<Entry> {
+        let (_, known) = self.entry_of(live)?;
+        let live_spec = live.spec.as_ref().ok()?;
+        let intended = &intent.entry.applied;
+        let fields = intended.kind().fields().iter().zip(intended.values()).zip(live_spec.values());
+        let reached = fields.filter_map(|((field, intended), live)| {
+            let intended = intended.as_ref()?;
+            let live = live.as_ref()?;
+            intended.is_satisfied_by(live, &|intended, live| intended == live).then(|| (field.path, intended.clone()))
+        });
+        let reached: Vec<(&'static str, Value)> = reached.collect();
+        Some(Entry { applied: known.applied.with_changes(&reached), ..known.clone() })
+    }
+}
+
+fn found(intended: &Entry, live: &Live) -> Entry {
+    Entry { id: live.id.clone(), expires_at: live.expires_at, ..intended.clone() }
+}
+
+/// Values that the server fills in where the intent left them out are no difference.
+fn is_made(spec: &Spec, live: &Live) -> bool {
+    let Ok(live_spec) = &live.spec else { return false };
+    let same = spec.values().iter().zip(live_spec.values()).all(|pair| match pair {
+        (Some(intended), Some(live)) => intended.is_satisfied_by(live, &|intended, live| intended == live),
+        (Some(intended), None) => intended.is_satisfied_by_absence(),
+        (None, _) => true,
+    });
+    same && !matches!(live.health, Health::Failed(_))
+}
+
+fn says_more(intent: &Intent) -> bool {
+    match &intent.deed {
+        Deed::Create { spec, carry } => !carry.is_empty() || *spec != intent.entry.applied.settled(None),
+        Deed::Update | Deed::Delete => false,
+    }
+}

@@ -1,0 +1,60 @@
+//! What a plan's steps mean for the inventory: what is written down before them, and after each.
+
+use super::{Action, Change, Plan, Step, Verb};
+use crate::kinds::{Key, Live};
+use crate::reconcile::inventory::{Deed, Effect, Entry, Intent};
+use crate::types::{Name, Timestamp};
+
+impl Plan {
+    /// Returns what is to be written down before the first call, so that whatever happens after it can be told from what
+    /// somebody else did.
+    pub fn intents(&self, now: Timestamp) -> Vec<Intent> {
+        let intent = |step: &Step| {
+            let deed = match &step.verb {
+                Verb::Create { spec, options } => Deed::Create { spec: spec.clone(), carry: options.carry.clone() },
+                Verb::Update { .. } => Deed::Update,
+                Verb::Delete { .. } => Deed::Delete,
+                // An object keeps its id under any name.
+                Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => return None,
+            };
+            let entry = self.changes[step.change].record.clone()?;
+            Some(Intent { key: step.key.clone(), deed, entry, at: now })
+        };
+        self.steps.iter().filter_map(intent).collect()
+    }
+
+    /// Returns what changes in the inventory once a step is done, where `live` is the object that it made or changed.
+    pub fn effects_of(&self, step: &Step, live: Option<&Live>) -> Vec<Effect> {
+        let change = &self.changes[step.change];
+        let renamed = |name: &Name| Key { kind: step.key.kind, name: name.clone() };
+        match &step.verb {
+            Verb::Create { .. } | Verb::Update { .. } => {
+                change.record.iter().map(|record| put(&step.key, record, change, step, live)).collect()
+            }
+            Verb::Rename { to } => {
+                let to = renamed(to);
+                let moved = Effect::Move { from: step.key.clone(), to: to.clone() };
+                // It may never have been recorded under its old name, and its labels may be new.
+                let record =
+                    change.record.iter().filter(|_| change.action == Action::Rename && change.fields.is_empty());
+                std::iter::once(moved).chain(record.map(|record| put(&to, record, change, step, live))).collect()
+            }
+            Verb::Delete { .. } => vec![Effect::Drop { key: step.key.clone() }],
+            Verb::Swap { retired, incoming, .. } => {
+                let out = retired.iter().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
+                let back_in = Effect::Move { from: renamed(incoming), to: step.key.clone() };
+                out.chain([back_in]).collect()
+            }
+            Verb::Verify { .. } => Vec::new(),
+        }
+    }
+}
+
+fn put(key: &Key, record: &Entry, change: &Change, step: &Step, live: Option<&Live>) -> Effect {
+    let is_made = matches!(step.verb, Verb::Create { .. });
+    let id = live.and_then(|live| live.id.clone());
+    // What is changed keeps the id that the plan saw.
+    let id = if is_made { id } else { id.or_else(|| change.id.clone()) };
+    let expires_at = live.map_or(record.expires_at, |live| live.expires_at);
+    Effect::Put { key: key.clone(), entry: Entry { id, expires_at, ..record.clone() } }
+}

@@ -1,0 +1,179 @@
+//! What a plan may do, as whoever asks for it says, and why a whole plan is refused.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::Action;
+use crate::kinds::{Key, Object};
+use crate::reconcile::inventory::Entry;
+use crate::types::Selector;
+
+/// What a plan may do.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Whether what is owned and no longer declared is removed.
+    pub prune: bool,
+    /// What is planned at all, and may be pruned.
+    pub scope: Scope,
+    /// Which live objects that nobody here owns are brought to what is declared.
+    pub take_over: TakeOver,
+    /// What happens to what somebody changed behind the manifests' back.
+    pub on_drift: OnDrift,
+    /// The actions that may be performed; `None` for all of them.
+    pub allow: Option<BTreeSet<Action>>,
+    /// How many objects may be destroyed although the limit says otherwise; `None` where nobody said.
+    pub allow_destroy: Option<usize>,
+}
+
+/// A part of what is declared and owned. Everything, by default.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// These objects and what they refer to; empty for all.
+    pub targets: BTreeSet<Key>,
+    /// Those with such labels, declared or recorded, and what they refer to.
+    pub selector: Selector,
+    /// Of what is owned and no longer declared, only what was declared in one of these files or folders; `None` for all.
+    pub sources: Option<Vec<Arc<str>>>,
+}
+
+/// Which live objects that nobody here owns are brought to what is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TakeOver {
+    /// None: what is equal is adopted, what differs is blocked.
+    #[default]
+    Nothing,
+    /// These.
+    These(BTreeSet<Key>),
+    /// All that are declared.
+    All,
+}
+
+/// What happens to what somebody changed behind the manifests' back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDrift {
+    /// It becomes what is declared.
+    #[default]
+    Revert,
+    /// It stays as it is.
+    Hold,
+    /// The whole plan is refused.
+    Fail,
+}
+
+/// Why a whole plan is refused before its first call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It would destroy objects that are protected.
+    PreventDestroy {
+        /// The objects.
+        objects: Vec<Key>,
+    },
+    /// It would destroy more than goes without saying.
+    DestroyLimit {
+        /// How many objects it destroys.
+        n: usize,
+        /// How many objects are owned.
+        n_owned: usize,
+        /// Those among them whose data nothing can make again.
+        data: Vec<Key>,
+        /// How many were allowed.
+        allowed: Option<usize>,
+    },
+    /// Somebody changed something, and that was to be an error.
+    Drift {
+        /// The objects.
+        objects: Vec<Key>,
+    },
+}
+
+impl Scope {
+    /// Returns whether this is everything.
+    pub fn is_everything(&self) -> bool {
+        self.targets.is_empty() && self.selector.is_empty() && self.sources.is_none()
+    }
+
+    /// Returns whether a declared object is asked for by itself.
+    pub fn has_declared(&self, object: &Object) -> bool {
+        (self.targets.is_empty() || self.targets.contains(&object.key)) && self.selector.selects(&object.labels)
+    }
+
+    /// Returns whether an object that is owned and no longer declared may be pruned.
+    pub fn has_owned(&self, entry: &Entry) -> bool {
+        let is_below = |source: &Arc<str>, folder: &Arc<str>| {
+            source.strip_prefix(&**folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let in_sources = self.sources.as_ref().is_none_or(|folders| {
+            let source = entry.source.as_ref();
+            source.is_some_and(|source| folders.iter().any(|folder| &**folder == "." || is_below(source, folder)))
+        });
+        self.targets.is_empty() && self.selector.selects(&entry.labels) && in_sources
+    }
+}
+
+impl TakeOver {
+    #[expect(dead_code, reason = "comes into use with ownership")]
+    pub(super) fn has(&self, key: &Key) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::These(keys) => keys.contains(key),
+            Self::All => true,
+        }
+    }
+}
+
+impl Refusal {
+    /// Returns how to go on all the same.
+    pub fn help(&self) -> String {
+        match self {
+            Self::PreventDestroy { .. } => {
+                "take `prevent_destroy` out of the manifests first, and apply that by itself".to_owned()
+            }
+            Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
+            Self::Drift { .. } => {
+                "declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PreventDestroy { objects } => {
+                let are = if objects.len() == 1 { "is" } else { "are" };
+                write!(f, "{} {are} protected by `prevent_destroy`, and this plan would destroy ", list(objects))?;
+                f.write_str(if objects.len() == 1 { "it" } else { "them" })
+            }
+            Self::DestroyLimit { n, data, .. } if !data.is_empty() => {
+                write!(
+                    f,
+                    "this plan destroys {}, and with {} data that nothing can make again",
+                    objects(*n),
+                    list(data)
+                )
+            }
+            Self::DestroyLimit { n, n_owned, .. } => {
+                write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
+            }
+            Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
+        }
+    }
+}
+
+fn objects(n: usize) -> String {
+    if n == 1 { "1 object".to_owned() } else { format!("{n} objects") }
+}
+
+/// How many objects are named before the rest is counted.
+const SHOWN: usize = 8;
+
+fn list(keys: &[Key]) -> String {
+    let shown: Vec<_> = keys.iter().take(SHOWN).map(ToString::to_string).collect();
+    match keys.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        n_more => format!("{} and {n_more} more", shown.join(", ")),
+    }
+}

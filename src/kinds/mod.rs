@@ -10,6 +10,7 @@ mod object;
 mod pool;
 mod quota;
 mod read;
+mod reserved;
 mod sandbox;
 mod schema;
 mod spec;
@@ -28,6 +29,7 @@ pub use object::{
 };
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
+pub use reserved::{is_reserved, reserved_name};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
 pub use spec::Spec;

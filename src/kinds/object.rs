@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use super::kind::{Key, KindId, KindInfo, Lookup};
 use super::read::{self, code};
+use super::reserved::is_reserved;
 use super::spec::Spec;
 use crate::manifest::{Diagnostic, Diagnostics, Document, Documents, Fields, Node, SourceId, Span, suggest};
 use crate::types::{Labels, Name};
 
 /// The version of the manifests that this version of `sbx` reads.
 pub const API_VERSION: &str = "sbx/v1";
-
-/// What the reserved names of objects under construction have in them; no manifest may declare one.
-const RESERVED: &str = "--sbx-";
 
 /// A declared object.
 #[derive(Debug, Clone)]
@@ -216,11 +214,11 @@ fn read_metadata(node: &Node, out: &mut Diagnostics) -> Option<Metadata> {
 }
 
 fn not_reserved(name: &Name, node: &Node, out: &mut Diagnostics) -> bool {
-    if !name.as_str().contains(RESERVED) {
+    if !is_reserved(name) {
         return true;
     }
     let diagnostic = Diagnostic::error(code::BAD_NAME, format!("the name `{name}` is reserved"));
-    out.push(diagnostic.primary(node.span, format!("names with `{RESERVED}` in them are objects under construction")));
+    out.push(diagnostic.primary(node.span, "names with `--sbx-` in them are objects under construction"));
     false
 }
 

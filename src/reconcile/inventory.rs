@@ -239,6 +239,11 @@ impl Entry {
         }
     }
 
+    /// Returns the spec that was applied last, if this version can read it.
+    pub fn applied(&self) -> Option<&Spec> {
+        Some(&self.applied)
+    }
+
     /// Returns whether the object stays when it is declared no longer.
     pub fn is_retained(&self) -> bool {
         match self.lifecycle.on_remove {

@@ -4,6 +4,7 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod json;
 mod kind;
 mod object;
 mod pool;
@@ -19,6 +20,7 @@ mod value;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use json::spec_from_json;
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,

@@ -48,7 +48,7 @@ impl Kind for PoolKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "template_name",
-            shape: Shape::Reference,
+            shape: Shape::Reference(TEMPLATE),
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The template, which must have no volume mounts. It cannot change in place.",

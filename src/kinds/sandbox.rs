@@ -49,7 +49,7 @@ impl Kind for SandboxKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "template_name",
-            shape: Shape::Reference,
+            shape: Shape::Reference(TEMPLATE),
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The template. It cannot change in place: a sandbox on another template, or on a superseded one, is \

@@ -42,7 +42,7 @@ impl Kind for VolumeKind {
 
     const FIELDS: &'static [Field] = &[Field {
         path: "size",
-        shape: Shape::Quantity,
+        shape: Shape::Size,
         change: Change::GrowOnly,
         absent: Absent::Required,
         doc: "The size, a quantity of bytes such as 20Gi. It can grow in place and never shrinks.",

@@ -6,6 +6,7 @@
 mod field;
 mod kind;
 mod object;
+mod patch;
 mod pool;
 mod quota;
 mod read;
@@ -25,6 +26,7 @@ pub use kind::{
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
+pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use reserved::{is_reserved, reserved_name};

@@ -11,7 +11,6 @@ mod patch;
 mod pool;
 mod quota;
 mod read;
-mod recorded;
 mod reserved;
 mod sandbox;
 mod schema;
@@ -32,7 +31,6 @@ pub use object::{
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use recorded::spec_from_json;
 pub use reserved::{is_reserved, reserved_name};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};

@@ -11,6 +11,7 @@ mod note;
 mod policy;
 mod quota;
 mod removal;
+pub mod saved;
 mod steps;
 #[cfg(test)]
 mod tests;

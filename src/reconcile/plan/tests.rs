@@ -1,6 +1,7 @@
 mod properties;
 mod removal;
 mod renames;
+mod saved;
 
 use super::*;
 use crate::kinds::{self, Health, Object};

@@ -186,6 +186,15 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// What a saved plan says, in its words.
+    Saved {
+        /// What it says.
+        text: String,
+        /// What the reader can do about it.
+        help: Option<String>,
+        /// Whether it is in the way.
+        is_obstacle: bool,
+    },
 }
 
 /// A live object that keeps another one from being deleted.
@@ -246,6 +255,7 @@ impl Note {
                 "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
                     .to_owned()
             }
+            Self::Saved { help, .. } => return help.clone(),
             _ => return None,
         })
     }
@@ -272,6 +282,7 @@ impl Note {
                 | Self::OverQuota { .. }
                 | Self::PreventsDestroy
                 | Self::NotLive
+                | Self::Saved { is_obstacle: true, .. }
         )
     }
 }
@@ -355,6 +366,7 @@ impl fmt::Display for Note {
             Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
             Self::Retained => f.write_str("it holds data and is kept"),
             Self::NotLive => f.write_str("there is no such object"),
+            Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }

@@ -88,6 +88,13 @@ pub enum Refusal {
         /// The objects.
         objects: Vec<Key>,
     },
+    /// What a saved plan says, in its words.
+    Saved {
+        /// Why it was refused.
+        text: String,
+        /// How to go on all the same.
+        help: String,
+    },
 }
 
 impl Scope {
@@ -189,6 +196,7 @@ impl Refusal {
                 "take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()
             }
             Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
+            Self::Saved { help, .. } => help.clone(),
             Self::Drift { .. } => {
                 "declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`"
                     .to_owned()
@@ -216,6 +224,7 @@ impl fmt::Display for Refusal {
             Self::DestroyLimit { n, n_owned, .. } => {
                 write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
             }
+            Self::Saved { text, .. } => f.write_str(text),
             Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
         }
     }

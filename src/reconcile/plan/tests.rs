@@ -2,6 +2,7 @@ mod ownership;
 mod properties;
 mod removal;
 mod renames;
+mod saved;
 
 use super::*;
 use crate::kinds::{self, Health, Object};

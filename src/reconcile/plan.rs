@@ -14,6 +14,7 @@ mod policy;
 mod quota;
 mod removal;
 mod renames;
+mod room;
 pub mod saved;
 mod steps;
 #[cfg(test)]

@@ -2,6 +2,7 @@ mod ownership;
 mod properties;
 mod removal;
 mod renames;
+mod room;
 mod saved;
 
 use super::*;

@@ -79,8 +79,35 @@ pub struct Change {
     pub notes: Vec<Note>,
     /// What the inventory is to hold of it when its steps are done; `None` if nothing.
     pub record: Option<Entry>,
+    /// What part it has in a replacement without a gap.
+    pub rollout: Option<Rollout>,
     /// Where it is declared.
     pub origin: Option<Origin>,
+}
+
+/// What part an object has in a replacement without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rollout {
+    /// It is made anew beside the old object, which then gives it its name.
+    Replaces {
+        /// The name under which the new object is built, or is found half way.
+        incoming: Name,
+        /// The id of the new object, if it is there already.
+        incoming_id: Option<ObjectId>,
+        /// The name that the old object gets.
+        retired: Name,
+        /// Whether the old object stays under that name, since others that stay refer to it.
+        keeps_old: bool,
+        /// When it is built, where the quota has no room for all new objects at once: after the old ones of lower turns
+        /// are gone. 0 for all where there is room.
+        turn: usize,
+    },
+    /// It was left under a reserved name by a replacement, which is over or was given up.
+    Leftover {
+        /// The object that was replaced, or was going to be.
+        of: Key,
+    },
 }
 
 /// What happens to an object.
@@ -161,6 +188,8 @@ pub enum Verb {
         holders: Vec<Key>,
         /// The swap to take back, as an index of [`Plan::steps`].
         swap: usize,
+        /// Whether nobody has seen before what this server does to references, so that the answer is to be remembered.
+        is_news: bool,
     },
 }
 
@@ -244,6 +273,14 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let is_kept = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
         self.steps.is_empty() && self.changes.iter().all(is_kept)
+    }
+}
+
+impl Change {
+    /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.
+    /// Such changes count as no destruction.
+    pub fn is_rolling(&self) -> bool {
+        self.rollout.is_some()
     }
 }
 

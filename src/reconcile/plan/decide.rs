@@ -144,6 +144,7 @@ impl<'a> Round<'a, '_> {
             fields: Vec::new(),
             record: Some(Entry::of(object, live)),
             notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
+            rollout: None,
             origin: Some(object.origin),
         };
         change.action = match live {

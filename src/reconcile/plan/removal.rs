@@ -65,6 +65,7 @@ fn decision<'a>(
         spec: None,
         fields: Vec::new(),
         record: None,
+        rollout: None,
         origin: object.map(|object| object.origin),
     };
     Decision { object, live, change }

@@ -58,6 +58,7 @@ impl Kind for TemplateKind {
         holds_data: false,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::ZERO, Duration::MAX),
     };

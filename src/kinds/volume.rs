@@ -35,6 +35,7 @@ impl Kind for VolumeKind {
         holds_data: true,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),
     };

@@ -11,11 +11,13 @@ mod note;
 mod policy;
 mod quota;
 mod removal;
+mod reserved;
+mod rolling;
 mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use note::{Holder, Note};
+pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::sync::Arc;
@@ -234,6 +236,13 @@ pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
 /// Plans to remove declared objects, those that hold data only if their manifest says so.
 pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
     steps::assemble(removal::destroy(desired, world), world)
+}
+
+/// Plans to remove what replacements that did not end, or were given up, left under reserved names.
+///
+/// What has a declared name stays, as does what others refer to.
+pub fn plan_abort_rollouts(desired: &Desired, world: &World) -> Plan {
+    steps::assemble(rolling::abort(desired, world), world)
 }
 
 /// Plans to remove these objects, whatever a manifest says.

@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::matching::{Matches, Target, old_key};
 use super::note::{Holder, Note};
-use super::{Action, Change, Policy, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
+use super::rolling::{self, Leftovers, Rollouts};
+use super::{Action, Change, Policy, Rollout, quota, reserved};
+use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference};
 use crate::reconcile::diff::{FieldChange, diff};
 use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -28,16 +29,22 @@ pub(super) type Obstacles = HashMap<Key, Note>;
 
 pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Policy) -> Vec<Decision<'a>> {
     let matches = Matches::of(desired, world);
+    let leftovers = Leftovers::find(desired, world);
     let mut obstacles = Obstacles::new();
     loop {
-        let decisions =
-            Round { desired, world, matches: &matches, obstacles: &obstacles, fates: HashMap::new() }.decide();
+        let rollouts = Rollouts::new(desired, world, &leftovers);
+        let round = Round { desired, world, matches: &matches, obstacles: &obstacles, fates: HashMap::new(), rollouts };
+        let mut decisions = round.decide();
+        rolling::collect(&mut decisions, &leftovers, world);
         let n_before = obstacles.len();
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
         obstacles.extend(names_awaited(&decisions, desired));
         if obstacles.len() == n_before {
             obstacles.extend(quota::exceeded(&decisions, desired, world));
+        }
+        if obstacles.len() == n_before {
+            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
         }
         if obstacles.len() == n_before {
             return decisions;
@@ -47,14 +54,24 @@ pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Polic
 
 /// Returns the objects that would be deleted although live objects that stay refer to them.
 pub(super) fn held(decisions: &[Decision<'_>], world: &World) -> Obstacles {
-    let destroys = |decision: &&Decision<'_>| matches!(decision.change.action, Action::Replace | Action::Delete);
+    let destroys = |decision: &&Decision<'_>| {
+        let keeps_old = matches!(decision.change.rollout, Some(Rollout::Replaces { keeps_old: true, .. }));
+        matches!(decision.change.action, Action::Replace | Action::Delete) && !keeps_old
+    };
     let going: HashMap<&Key, &Key> = decisions
         .iter()
         .filter(destroys)
         .filter_map(|decision| Some((&decision.live?.key, &decision.change.key)))
         .collect();
     let mut obstacles = Obstacles::new();
-    for (live, declared) in &going {
+    // What is replaced without a gap waits until nothing refers to it.
+    let rolling: HashSet<&Key> = decisions
+        .iter()
+        .map(|decision| &decision.change)
+        .filter(|change| change.is_rolling())
+        .map(|change| &change.key)
+        .collect();
+    for (live, declared) in going.iter().filter(|(_, declared)| !rolling.contains(*declared)) {
         let holders: Vec<_> =
             world.holders(live).filter(|holder| !going.contains_key(&holder.key)).map(Holder::of).collect();
         if !holders.is_empty() {
@@ -119,6 +136,8 @@ struct Round<'a, 'r> {
     obstacles: &'r Obstacles,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
+    /// How those of them are replaced that are made anew.
+    rollouts: Rollouts<'a, 'r>,
 }
 
 impl<'a> Round<'a, '_> {
@@ -127,6 +146,7 @@ impl<'a> Round<'a, '_> {
         for object in self.desired.iter() {
             let decision = self.decide_one(object);
             self.fates.insert(&object.key, decision.change.action);
+            self.rollouts.settle(object, decision.live, &decision.change);
             decisions.push(decision);
         }
         decisions
@@ -134,7 +154,9 @@ impl<'a> Round<'a, '_> {
 
     fn decide_one(&self, object: &'a Object) -> Decision<'a> {
         let found = self.matches.of_declared(&object.key);
-        let live = found.and_then(|found| found.live);
+        let is_same = |declared: &Reference, live: &Reference| self.is_same(declared, live);
+        let live = found.and_then(|found| found.live).filter(|live| !self.rollouts.is_part_of(object, live));
+        let live = live.or_else(|| self.rollouts.returning(object, &is_same));
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
@@ -151,7 +173,13 @@ impl<'a> Round<'a, '_> {
             None => Action::Create,
             Some(live) => self.compare(object, live, &mut change),
         };
+        if let Some(live) = live.filter(|_| change.action == Action::Replace) {
+            self.rollouts.choose(object, live, &mut change, &is_same);
+        }
         self.look_for_obstacles(object, &mut change);
+        if live.is_some_and(|live| reserved::is_for(&object.key, &live.key)) {
+            change.notes.insert(0, Note::HalfReplaced);
+        }
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
@@ -181,7 +209,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(replacing.drain(..).filter_map(outdated));
         }
         if !replacing.is_empty() {
-            change.notes.extend(self.reasons_to_replace(object, &replacing));
+            change.notes.extend(self.reasons_to_replace(&replacing));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }
@@ -191,7 +219,7 @@ impl<'a> Round<'a, '_> {
         if change.fields.is_empty() { Action::Keep } else { Action::Update }
     }
 
-    fn reasons_to_replace(&self, object: &Object, replacing: &[FieldChange]) -> Vec<Note> {
+    fn reasons_to_replace(&self, replacing: &[FieldChange]) -> Vec<Note> {
         let mut notes = Vec::new();
         let (superseded, changed): (Vec<_>, Vec<_>) = replacing.iter().partition(|field| field.from == field.to);
         if !changed.is_empty() {
@@ -206,9 +234,6 @@ impl<'a> Round<'a, '_> {
                 _ => Note::SourceIsAnother { source },
             }
         }));
-        if object.lifecycle.replace != Some(Replace::Recreate) {
-            notes.push(Note::RecreatedForNow);
-        }
         notes
     }
 
@@ -236,8 +261,9 @@ impl<'a> Round<'a, '_> {
         if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
             // How it would be made anew is no news where it is not.
-            change.notes.retain(|note| *note != Note::RecreatedForNow);
-        } else if change.action == Action::Replace && object.lifecycle.prevent_destroy {
+            change.notes.retain(|note| !matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. }));
+            change.rollout = None;
+        } else if change.action == Action::Replace && object.lifecycle.prevent_destroy && !change.is_rolling() {
             change.notes.push(Note::PreventsDestroy);
         }
     }
@@ -262,6 +288,9 @@ impl<'a> Round<'a, '_> {
 
     /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
     fn is_same(&self, declared: &Reference, live: &Reference) -> bool {
+        if let Some(is_same) = self.rollouts.is_same(declared, live) {
+            return is_same;
+        }
         let Target::Live(target) = self.matches.target(declared, self.world) else { return false };
         declared.kind == live.kind
             && target.name.as_str() == &*live.name

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
-use super::{Action, Change};
+use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
 use crate::reconcile::world::{Desired, World};
 
@@ -26,7 +26,9 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
         };
         decision(&object.key, Some(object), live, action, note)
     });
-    block_held(decisions.collect(), world)
+    let mut decisions: Vec<_> = decisions.collect();
+    decisions.extend(rolling::abandoned(&decisions, desired, world));
+    block_held(decisions, world)
 }
 
 /// Removes these objects, each only once.

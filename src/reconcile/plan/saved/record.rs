@@ -98,11 +98,12 @@ impl EntryDocument {
         Ok(Entry {
             id: self.id,
             standing: if self.is_released { Standing::Released } else { Standing::Owned },
-            applied: spec,
+            applied: spec.into(),
             lifecycle: self.lifecycle.into_lifecycle()?,
             labels: self.labels.into_iter().collect(),
             source: self.source.map(Into::into),
             expires_at: self.expires_at,
+            extra: serde_json::Map::new(),
         })
     }
 }

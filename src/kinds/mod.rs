@@ -7,6 +7,7 @@ mod field;
 mod json;
 mod kind;
 mod object;
+mod patch;
 mod pool;
 mod quota;
 mod read;
@@ -27,6 +28,7 @@ pub use kind::{
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
+pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use reserved::{is_reserved, reserved_name};

@@ -38,6 +38,7 @@ impl Kind for PoolKind {
         doc: "Sandboxes of one template that are kept warm. A sandbox that is created from the template takes one of \
               them, and the pool refills.",
         holds_data: false,
+        asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
         ready_timeout: Duration::from_mins(10),

@@ -39,6 +39,7 @@ impl Kind for SandboxKind {
         short: &["sb", "box", "boxes"],
         doc: "A sandbox that should always be there. Sandboxes that programs create for themselves need no manifest.",
         holds_data: true,
+        asks_if_renamed: false,
         outlives_its_source: true,
         expires: true,
         ready_timeout: Duration::from_mins(5),

@@ -56,6 +56,7 @@ impl Kind for TemplateKind {
         short: &["tpl", "tpls"],
         doc: "What sandboxes are made from: an image, resources and volumes. Only its name can change in place.",
         holds_data: false,
+        asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
         ready_timeout: Duration::from_mins(1),

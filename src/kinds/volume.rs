@@ -33,6 +33,7 @@ impl Kind for VolumeKind {
         short: &["vol", "vols"],
         doc: "Storage that outlives the sandboxes that mount it. A template mounts it at a path.",
         holds_data: true,
+        asks_if_renamed: true,
         outlives_its_source: false,
         expires: false,
         ready_timeout: Duration::from_mins(5),

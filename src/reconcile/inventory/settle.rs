@@ -21,7 +21,7 @@ impl Inventory {
     /// An object that was to be made, is there, and is what was to be sent is ours. One that was to be changed has been
     /// where it looks like it. One that was to be deleted and is not there any more was.
     pub fn settle(&self, world: &World) -> Settled {
-        let mut settled = Settled { effects: Vec::new(), open: Vec::new() };
+        let mut settled = Settled { effects: self.on_their_way(world), open: Vec::new() };
         let mut gone: HashSet<&Key> = HashSet::new();
         for intent in &self.intents {
             let live = world.get(&intent.key);
@@ -36,6 +36,9 @@ impl Inventory {
                         settled.effects.push(Effect::Put { key: intent.key.clone(), entry });
                     }
                 }
+                (Deed::Rename, Some(live)) if live.id.is_some() && live.id == intent.entry.id => {
+                    settled.effects.push(Effect::Put { key: intent.key.clone(), entry: found(&intent.entry, live) });
+                }
                 (Deed::Delete, None) => drop(gone.insert(&intent.key)),
                 _ => {}
             }
@@ -43,6 +46,19 @@ impl Inventory {
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
         settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
         settled
+    }
+
+    /// Objects that were to get other names and are under neither of the two keep their entries, under the names that they
+    /// have: others may be about to take their old ones.
+    fn on_their_way(&self, world: &World) -> Vec<Effect> {
+        let renames = self.intents.iter().filter(|intent| intent.deed == Deed::Rename);
+        let moved = renames.filter_map(|intent| {
+            let id = intent.entry.id.as_ref()?;
+            let live = world.by_id(intent.key.kind, id).filter(|live| live.key != intent.key)?;
+            let (_, entry) = self.entry_of(live).filter(|(known, _)| **known != live.key)?;
+            Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
+        });
+        moved.collect()
     }
 
     /// Returns the inventory as it is once the intents are settled.
@@ -66,7 +82,7 @@ impl Inventory {
     fn moved_on(&self, intent: &Intent, live: &Live) -> Option<Entry> {
         let (_, known) = self.entry_of(live)?;
         let live_spec = live.spec.as_ref().ok()?;
-        let intended = &intent.entry.applied;
+        let intended = intent.entry.applied()?;
         let fields = intended.kind().fields().iter().zip(intended.values()).zip(live_spec.values());
         let reached = fields.filter_map(|((field, intended), live)| {
             let intended = intended.as_ref()?;
@@ -74,7 +90,7 @@ impl Inventory {
             intended.is_satisfied_by(live, &|intended, live| intended == live).then(|| (field.path, intended.clone()))
         });
         let reached: Vec<(&'static str, Value)> = reached.collect();
-        Some(Entry { applied: known.applied.with_changes(&reached), ..known.clone() })
+        Some(Entry { applied: known.applied()?.with_changes(&reached).into(), ..known.clone() })
     }
 }
 
@@ -95,7 +111,10 @@ fn is_made(spec: &Spec, live: &Live) -> bool {
 
 fn says_more(intent: &Intent) -> bool {
     match &intent.deed {
-        Deed::Create { spec, carry } => !carry.is_empty() || *spec != intent.entry.applied.settled(None),
-        Deed::Update | Deed::Delete => false,
+        Deed::Create { spec, carry } => {
+            let declared = intent.entry.applied().map(|applied| applied.settled(None));
+            !carry.is_empty() || declared.is_none_or(|declared| *spec != declared)
+        }
+        Deed::Update | Deed::Rename | Deed::Delete => false,
     }
 }

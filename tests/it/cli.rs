@@ -7,11 +7,13 @@
 //! ```
 
 mod applying;
+mod contexts;
 pub(crate) mod environment;
 mod looking;
 mod piping;
+mod projects;
 mod reference;
 mod refusing;
-mod server;
+pub(crate) mod server;
 mod serving;
 mod validating;

@@ -8,4 +8,5 @@ mod docs;
 mod layering;
 mod layout;
 mod simulation;
+mod situations;
 mod tree;

@@ -28,7 +28,7 @@ pub use object::{
 };
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use recorded::spec_from_json;
+pub use recorded::{lifecycle_from_json, lifecycle_to_json, spec_from_json};
 pub use reserved::{is_reserved, reserved_name};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};

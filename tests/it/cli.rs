@@ -10,6 +10,7 @@ mod applying;
 pub(crate) mod environment;
 mod looking;
 mod piping;
+mod recording;
 mod reference;
 mod refusing;
 mod server;

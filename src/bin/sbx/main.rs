@@ -5,6 +5,7 @@
 //! output, everything else to standard error.
 
 mod args;
+mod author;
 mod commands;
 mod context;
 mod env;
@@ -16,6 +17,7 @@ mod manifests;
 mod naming;
 mod perform;
 mod project;
+mod record;
 mod settings;
 mod ui;
 mod workspace;
@@ -61,6 +63,8 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Schema(command) => command.run(cx),
         Command::Completion(command) => Ok(command.run(cx)),

@@ -50,6 +50,7 @@ impl Apply {
     }
 
     async fn apply(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+        workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, &Policy::default());

@@ -46,6 +46,7 @@ impl Plan {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, cx).await?;
+        workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 

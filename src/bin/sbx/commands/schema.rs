@@ -1,6 +1,7 @@
 //! `sbx schema`: what manifests may say.
 
 use sbx::kinds::{self, Explanation};
+use sbx::reconcile::inventory::inventory_schema;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -14,7 +15,8 @@ use crate::ui::style::{self, paint};
 Examples:
   sbx schema pool
   sbx schema pool.replicas
-  sbx schema > manifests/.schema.json      For editors; hidden files are no manifests")]
+  sbx schema > manifests/.schema.json      For editors; hidden files are no manifests
+  sbx schema inventory                     The JSON Schema of inventories")]
 pub(crate) struct Schema {
     /// What to explain, such as `pool` or `pool.replicas`; the whole schema when left out
     path: Option<String>,
@@ -27,6 +29,7 @@ impl Schema {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         match &self.path {
             None => cx.ui.line(&text()),
+            Some(path) if path == "inventory" => cx.ui.line(&format!("{:#}", inventory_schema())),
             Some(path) => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
         }
         Ok(Exit::Done)

@@ -6,6 +6,7 @@ use crate::args::Connection;
 use crate::context::Context;
 use crate::failure::Exit;
 use crate::perform::Format;
+use crate::record::{self, RecordArgs};
 use crate::settings::{Server, Settings};
 use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
@@ -31,7 +32,8 @@ type Row = (&'static str, String, String);
 impl Version {
     pub(crate) fn run(self, cx: &mut Context) -> Exit {
         let version = env!("CARGO_PKG_VERSION");
-        let rows = if cx.is_verbose { rows(&Settings::resolve(&self.connection, &cx.environment)) } else { Vec::new() };
+        let settings = || Settings::resolve(&self.connection, &cx.environment);
+        let rows = if cx.is_verbose { rows(&settings(), &self.connection.record) } else { Vec::new() };
         match self.output {
             Format::Text => {
                 cx.ui.line(&format!("sbx {version}"));
@@ -56,7 +58,7 @@ impl Version {
     }
 }
 
-fn rows(settings: &Settings) -> Vec<Row> {
+fn rows(settings: &Settings, record: &RecordArgs) -> Vec<Row> {
     let mut rows = match &settings.server {
         None => vec![("endpoint", "none".to_owned(), "nothing is set".to_owned())],
         Some(Server::Local { data_dir }) => {
@@ -70,6 +72,10 @@ fn rows(settings: &Settings) -> Vec<Row> {
             ]
         }
     };
+    rows.extend(settings.server.as_ref().map(|server| match record::place(record, server) {
+        Some((place, from)) => ("inventory", place, from.to_string()),
+        None => ("inventory", "none".to_owned(), "--inventory".to_owned()),
+    }));
     rows.extend(settings.ca_file.iter().map(|(path, from)| ("ca-file", path.display().to_string(), from.to_string())));
     rows
 }

@@ -4,11 +4,14 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod json;
 mod kind;
 mod object;
+mod patch;
 mod pool;
 mod quota;
 mod read;
+mod recorded;
 mod reserved;
 mod sandbox;
 mod schema;
@@ -18,6 +21,7 @@ mod value;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use json::spec_from_json;
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,
@@ -25,6 +29,7 @@ pub use kind::{
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
+pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};

@@ -39,6 +39,7 @@ impl Kind for SandboxKind {
         short: &["sb", "box", "boxes"],
         doc: "A sandbox that should always be there. Sandboxes that programs create for themselves need no manifest.",
         holds_data: true,
+        asks_if_renamed: false,
         outlives_its_source: true,
         expires: true,
         ready_caveat: None,
@@ -49,7 +50,7 @@ impl Kind for SandboxKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "template_name",
-            shape: Shape::Reference,
+            shape: Shape::Reference(TEMPLATE),
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The template. It cannot change in place: a sandbox on another template, or on a superseded one, is \

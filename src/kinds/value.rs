@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::kind::KindId;
-use crate::types::{ByteSize, Cpu, Image, Ttl};
+use super::kind::{Key, KindId};
+use crate::types::{ByteSize, Cpu, Image, Name, Ttl};
 
 /// The value of one field of a spec.
 ///
@@ -50,6 +50,13 @@ pub struct Replicas {
     pub min: u32,
     /// The most.
     pub max: u32,
+}
+
+impl Reference {
+    /// Returns what it refers to; `None` if no object can have that name.
+    pub fn key(&self) -> Option<Key> {
+        Some(Key { kind: self.kind, name: Name::parse(&self.name).ok()? })
+    }
 }
 
 impl Value {

@@ -5,7 +5,10 @@
 //! for each step that is done, so that a journal of effects is as good as the whole. Reading and writing it is the
 //! business of [`ledger`](super::ledger).
 
+mod applied;
 mod settle;
+
+pub use applied::Applied;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -37,8 +40,8 @@ pub struct Entry {
     pub id: Option<ObjectId>,
     /// Whether it is owned still.
     pub standing: Standing,
-    /// The spec that was applied last, as it was declared.
-    pub applied: Spec,
+    /// The spec that was applied last, as it was declared; [`Entry::applied`] reads it.
+    pub applied: Applied,
     /// The lifecycle it was declared with.
     pub lifecycle: Lifecycle,
     /// The labels it was declared with.
@@ -47,6 +50,8 @@ pub struct Entry {
     pub source: Option<Arc<str>>,
     /// When the server was going to delete it by itself, as last seen.
     pub expires_at: Option<Timestamp>,
+    /// Fields of its record that this version does not know.
+    pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Whether an object is owned.
@@ -231,17 +236,18 @@ impl Entry {
         Self {
             id: live.and_then(|live| live.id.clone()),
             standing: Standing::Owned,
-            applied: object.spec.clone(),
+            applied: object.spec.clone().into(),
             lifecycle: object.lifecycle.clone(),
             labels: object.labels.clone(),
             source: object.source.clone(),
             expires_at: live.and_then(|live| live.expires_at),
+            extra: serde_json::Map::new(),
         }
     }
 
-    /// Returns the spec that was applied last, if this version can read it.
+    /// Returns the spec that was applied last, as it was declared; `None` if this version cannot read the record of it.
     pub fn applied(&self) -> Option<&Spec> {
-        Some(&self.applied)
+        self.applied.spec()
     }
 
     /// Returns whether the object stays when it is declared no longer.

@@ -8,20 +8,27 @@ mod decide;
 mod effects;
 mod matching;
 mod note;
+mod ownership;
+mod parking;
 mod policy;
 mod quota;
 mod removal;
+mod renames;
 mod reserved;
 mod rolling;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 
 pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::sync::Arc;
 
+use self::decide::Given;
+use self::matching::Matches;
+use self::undeclared::Undeclared;
 use super::diff::FieldChange;
 use super::inventory::{Effect, Entry};
 use super::world::{Desired, World};
@@ -229,11 +236,24 @@ pub struct Summary {
 
 /// Plans to bring the live state to what is declared.
 pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
-    let decisions = decide::decide(desired, world, policy);
-    steps::assemble(decisions, world)
+    let part;
+    let in_scope = if policy.scope.is_everything() {
+        desired
+    } else {
+        part = desired.restricted_to(|object| policy.scope.has_declared(object));
+        &part
+    };
+    let given = Given { desired: in_scope, all: desired, world, policy };
+    let matches = Matches::of(in_scope, world);
+    let mut plan = steps::assemble(decide::decide(given, &matches), world);
+    let undeclared = Undeclared::find(given, &matches);
+    plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };
+    plan.n_unmanaged = undeclared::n_unmanaged(given, &matches);
+    plan.refuse_beyond(policy, world);
+    plan
 }
 
-/// Plans to remove declared objects, those that hold data only if their manifest says so.
+/// Plans to remove declared objects that are owned, those that hold data only if their manifest says so.
 pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
     steps::assemble(removal::destroy(desired, world), world)
 }
@@ -243,6 +263,11 @@ pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
 /// What has a declared name stays, as does what others refer to.
 pub fn plan_abort_rollouts(desired: &Desired, world: &World) -> Plan {
     steps::assemble(rolling::abort(desired, world), world)
+}
+
+/// Plans to remove all that is owned, what holds data only if its manifest said so.
+pub fn plan_destroy_owned(world: &World) -> Plan {
+    steps::assemble(removal::destroy_owned(world), world)
 }
 
 /// Plans to remove these objects, whatever a manifest says.
@@ -269,6 +294,11 @@ impl Plan {
         summary
     }
 
+    /// Returns the objects that somebody changed, deleted or renamed behind the manifests' back.
+    pub fn drifted(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.is_drift())
+    }
+
     /// Returns the objects whose protection refuses this plan.
     pub fn protected(&self) -> &[Key] {
         let protected = self.refusals.iter().find_map(|refusal| match refusal {
@@ -290,6 +320,17 @@ impl Change {
     /// Such changes count as no destruction.
     pub fn is_rolling(&self) -> bool {
         self.rollout.is_some()
+    }
+
+    /// Returns whether somebody changed the object behind the manifests' back.
+    pub fn is_drift(&self) -> bool {
+        let is_drift = |note: &Note| {
+            matches!(
+                note,
+                Note::DeletedBehind | Note::RenamedBehind | Note::RecreatedBehind { .. } | Note::DriftHeld { .. }
+            )
+        };
+        self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
     }
 }
 

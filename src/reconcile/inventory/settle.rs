@@ -66,7 +66,7 @@ impl Inventory {
     fn moved_on(&self, intent: &Intent, live: &Live) -> Option<Entry> {
         let (_, known) = self.entry_of(live)?;
         let live_spec = live.spec.as_ref().ok()?;
-        let intended = &intent.entry.applied;
+        let intended = intent.entry.applied()?;
         let fields = intended.kind().fields().iter().zip(intended.values()).zip(live_spec.values());
         let reached = fields.filter_map(|((field, intended), live)| {
             let intended = intended.as_ref()?;
@@ -74,7 +74,7 @@ impl Inventory {
             intended.is_satisfied_by(live, &|intended, live| intended == live).then(|| (field.path, intended.clone()))
         });
         let reached: Vec<(&'static str, Value)> = reached.collect();
-        Some(Entry { applied: known.applied.with_changes(&reached), ..known.clone() })
+        Some(Entry { applied: known.applied()?.with_changes(&reached).into(), ..known.clone() })
     }
 }
 
@@ -95,7 +95,10 @@ fn is_made(spec: &Spec, live: &Live) -> bool {
 
 fn says_more(intent: &Intent) -> bool {
     match &intent.deed {
-        Deed::Create { spec, carry } => !carry.is_empty() || *spec != intent.entry.applied.settled(None),
+        Deed::Create { spec, carry } => {
+            let declared = intent.entry.applied().map(|applied| applied.settled(None));
+            !carry.is_empty() || declared.is_none_or(|declared| *spec != declared)
+        }
         Deed::Update | Deed::Delete => false,
     }
 }

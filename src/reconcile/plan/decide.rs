@@ -6,14 +6,18 @@
 //! Each round blocks at least one more object, so it ends.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use super::matching::{Matches, Target, old_key};
+use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
+use super::ownership::{Owner, attribute};
+use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
-use super::{Action, Change, Policy, Rollout, quota, reserved};
-use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference};
-use crate::reconcile::diff::{FieldChange, diff};
-use crate::reconcile::inventory::Entry;
+use super::undeclared::Undeclared;
+use super::{Action, Change, OnDrift, Policy, Rollout, quota};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
+use crate::reconcile::diff::{Cause, FieldChange, diff};
+use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 use crate::types::Name;
 
@@ -21,22 +25,39 @@ use crate::types::Name;
 pub(super) struct Decision<'a> {
     pub(super) object: Option<&'a Object>,
     pub(super) live: Option<&'a Live>,
+    /// Whether it is declared, or was when it was applied last, that the object must not be destroyed.
+    pub(super) is_protected: bool,
     pub(super) change: Change,
 }
 
 /// Changes that cannot be made, with the reason, found by looking at all changes together.
 pub(super) type Obstacles = HashMap<Key, Note>;
 
-pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Policy) -> Vec<Decision<'a>> {
-    let matches = Matches::of(desired, world);
-    let leftovers = Leftovers::find(desired, world);
+/// What decisions are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// What is declared and in scope.
+    pub(super) desired: &'a Desired,
+    /// What is declared.
+    pub(super) all: &'a Desired,
+    pub(super) world: &'a World,
+    pub(super) policy: &'a Policy,
+}
+
+pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
+    let Given { desired, all, world, policy } = given;
+    let undeclared = Undeclared::find(given, matches);
+    let leftovers = Leftovers::find(all, world);
     let mut obstacles = Obstacles::new();
     loop {
         let rollouts = Rollouts::new(desired, world, &leftovers);
-        let round = Round { desired, world, matches: &matches, obstacles: &obstacles, fates: HashMap::new(), rollouts };
+        let round =
+            Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
         let mut decisions = round.decide();
-        rolling::collect(&mut decisions, &leftovers, world);
+        decisions.extend(undeclared.prune(given, &obstacles));
+        rolling::collect(&mut decisions, &leftovers, &obstacles, world);
         let n_before = obstacles.len();
+        obstacles.extend(not_allowed(&decisions, policy));
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
         obstacles.extend(names_awaited(&decisions, desired));
@@ -129,10 +150,20 @@ fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
     early.collect()
 }
 
+/// Returns the changes of kinds that are not to be made now.
+fn not_allowed(decisions: &[Decision<'_>], policy: &Policy) -> Obstacles {
+    let Some(allowed) = &policy.allow else { return Obstacles::new() };
+    let changes = decisions.iter().map(|decision| &decision.change);
+    let changes = changes.filter(|change| {
+        !matches!(change.action, Action::Keep | Action::Adopt | Action::Blocked) && !allowed.contains(&change.action)
+    });
+    changes.map(|change| (change.key.clone(), Note::NotAllowed { action: change.action })).collect()
+}
+
 struct Round<'a, 'r> {
-    desired: &'a Desired,
-    world: &'a World,
+    given: Given<'a>,
     matches: &'r Matches<'a>,
+    undeclared: &'r Undeclared<'a>,
     obstacles: &'r Obstacles,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
@@ -142,8 +173,8 @@ struct Round<'a, 'r> {
 
 impl<'a> Round<'a, '_> {
     fn decide(mut self) -> Vec<Decision<'a>> {
-        let mut decisions = Vec::with_capacity(self.desired.len());
-        for object in self.desired.iter() {
+        let mut decisions = Vec::with_capacity(self.given.desired.len());
+        for object in self.given.desired.iter() {
             let decision = self.decide_one(object);
             self.fates.insert(&object.key, decision.change.action);
             self.rollouts.settle(object, decision.live, &decision.change);
@@ -153,10 +184,13 @@ impl<'a> Round<'a, '_> {
     }
 
     fn decide_one(&self, object: &'a Object) -> Decision<'a> {
+        let world = self.given.world;
         let found = self.matches.of_declared(&object.key);
         let is_same = |declared: &Reference, live: &Reference| self.is_same(declared, live);
-        let live = found.and_then(|found| found.live).filter(|live| !self.rollouts.is_part_of(object, live));
-        let live = live.or_else(|| self.rollouts.returning(object, &is_same));
+        let (half_replaced, live) = self.rollouts.look(object, found.and_then(|found| found.live), &is_same);
+        let owner = live.map(|live| if half_replaced { Owner::Unrecorded } else { Owner::of(live, world) });
+        let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
+        let entry = owner.map_or(recorded, Owner::entry);
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
@@ -169,25 +203,87 @@ impl<'a> Round<'a, '_> {
             rollout: None,
             origin: Some(object.origin),
         };
-        change.action = match live {
-            None => Action::Create,
-            Some(live) => self.compare(object, live, &mut change),
+        change.action = match live.zip(owner) {
+            None if half_replaced => Action::Create,
+            None => self.miss(object, recorded, &mut change),
+            Some((live, owner)) => {
+                let action = self.compare(object, live, owner, &mut change);
+                self.claim(live, owner, action, &mut change)
+            }
         };
         if let Some(live) = live.filter(|_| change.action == Action::Replace) {
             self.rollouts.choose(object, live, &mut change, &is_same);
         }
         self.look_for_obstacles(object, &mut change);
-        if live.is_some_and(|live| reserved::is_for(&object.key, &live.key)) {
-            change.notes.insert(0, Note::HalfReplaced);
-        }
+        change.notes.extend(half_replaced.then_some(Note::HalfReplaced));
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
-        Decision { object: Some(object), live, change }
+        let is_protected =
+            object.lifecycle.prevent_destroy || entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
+        Decision { object: Some(object), live, is_protected, change }
+    }
+
+    /// Chooses the action for an object that is not live, and notes what became of it if it was.
+    fn miss(&self, object: &'a Object, recorded: Option<&Entry>, change: &mut Change) -> Action {
+        let Some(entry) = recorded.filter(|entry| entry.standing == Standing::Owned) else {
+            change.notes.extend(self.undeclared.maybe_renamed(object));
+            return Action::Create;
+        };
+        let may_expire = entry.expires_at.is_some() || entry.applied().is_some_and(Spec::has_ttl);
+        if may_expire {
+            let is_recreated = object.lifecycle.on_expiry == OnExpiry::Recreate;
+            change.notes.push(Note::Expired { is_recreated });
+            return if is_recreated { Action::Create } else { Action::Keep };
+        }
+        change.notes.push(Note::DeletedBehind);
+        if self.given.policy.on_drift == OnDrift::Hold {
+            change.notes.push(Note::DriftHeld { paths: Vec::new() });
+            return Action::Keep;
+        }
+        Action::Create
+    }
+
+    /// Settles whose the live object is, and what that makes of the action.
+    fn claim(&self, live: &Live, owner: Owner<'_>, action: Action, change: &mut Change) -> Action {
+        match owner {
+            Owner::Unrecorded => action,
+            Owner::Ours(recorded, entry) => {
+                let is_ours = |key: &Key| kinds::is_reserved(&key.name);
+                let is_renamed = *recorded != live.key && !is_ours(recorded) && !is_ours(&live.key);
+                change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
+                let is_released = entry.standing == Standing::Released;
+                change.notes.extend(is_released.then_some(Note::TakenUpAgain));
+                if is_renamed && action == Action::Rename && self.given.policy.on_drift == OnDrift::Hold {
+                    change.notes.push(Note::DriftHeld { paths: Vec::new() });
+                    return Action::Keep;
+                }
+                action
+            }
+            Owner::Sibling(record) => {
+                change.record = None;
+                if action != Action::Keep {
+                    change.notes.push(Note::OwnedBySibling { record: Arc::clone(record) });
+                }
+                action
+            }
+            Owner::Nobody => {
+                let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
+                let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);
+                let recreated = recorded.and_then(|entry| entry.id.clone());
+                change.notes.extend(recreated.map(|recorded| Note::RecreatedBehind { recorded }));
+                if action == Action::Keep {
+                    return Action::Adopt;
+                }
+                let is_taken_over = self.given.policy.take_over.has(&change.key);
+                change.notes.push(if is_taken_over { Note::TakenOver } else { Note::NotOwned });
+                action
+            }
+        }
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.
-    fn compare(&self, object: &'a Object, live: &Live, change: &mut Change) -> Action {
+    fn compare(&self, object: &'a Object, live: &Live, owner: Owner<'_>, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
             Err(unreadable) => {
@@ -195,7 +291,15 @@ impl<'a> Round<'a, '_> {
                 return Action::Blocked;
             }
         };
-        let fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
+        let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
+        if let Some(entry) = owner.entry() {
+            attribute(&mut fields, &object.spec, entry, self.given.world);
+        }
+        if self.given.policy.on_drift == OnDrift::Hold {
+            let held: Vec<_> = fields.extract_if(.., |field| field.cause == Cause::Drift).collect();
+            let paths: Vec<_> = held.iter().map(|field| field.path).collect();
+            change.notes.extend((!paths.is_empty()).then_some(Note::DriftHeld { paths }));
+        }
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
         change.fields = in_place;
@@ -251,7 +355,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(self.obstacle_in(reference, makes_anew));
         }
         if makes_anew {
-            let others = DeclaredOrLive { desired: self.desired, world: self.world };
+            let others = DeclaredOrLive { desired: self.given.desired, world: self.given.world };
             let broken = object.key.kind.check(&object.spec, &others).into_iter();
             change.notes.extend(broken.map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
         }
@@ -263,13 +367,11 @@ impl<'a> Round<'a, '_> {
             // How it would be made anew is no news where it is not.
             change.notes.retain(|note| !matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. }));
             change.rollout = None;
-        } else if change.action == Action::Replace && object.lifecycle.prevent_destroy && !change.is_rolling() {
-            change.notes.push(Note::PreventsDestroy);
         }
     }
 
     fn obstacle_in(&self, reference: &Reference, makes_anew: bool) -> Option<Note> {
-        match self.matches.target(reference, self.world) {
+        match self.matches.target(reference, self.given.world) {
             Target::Missing => Some(Note::MissingReference { missing: reference.clone() }),
             Target::RenamedTo(new) => Some(Note::ReferenceRenamed { stale: reference.clone(), new: new.clone() }),
             Target::Live(_) | Target::Declared(_) if makes_anew && self.fate(reference) == Some(Action::Blocked) => {
@@ -291,7 +393,7 @@ impl<'a> Round<'a, '_> {
         if let Some(is_same) = self.rollouts.is_same(declared, live) {
             return is_same;
         }
-        let Target::Live(target) = self.matches.target(declared, self.world) else { return false };
+        let Target::Live(target) = self.matches.target(declared, self.given.world) else { return false };
         declared.kind == live.kind
             && target.name.as_str() == &*live.name
             && self.fate(declared) != Some(Action::Replace)

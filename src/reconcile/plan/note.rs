@@ -1,7 +1,9 @@
 //! Why a change is what it is, in typed form and in words.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::Action;
 use crate::kinds::{Key, Live, Reference, Resource, Value};
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -112,6 +114,52 @@ pub enum Note {
         needed: u64,
         /// How much of it is left.
         free: u64,
+    },
+    /// It is live, differs from what is declared, and is not ours.
+    NotOwned,
+    /// It is declared, and is not ours to remove.
+    NotManaged,
+    /// It is another project's.
+    OwnedBySibling {
+        /// The record that says so.
+        record: Arc<str>,
+    },
+    /// It was not ours, and becomes so.
+    TakenOver,
+    /// It was declared no longer once and stayed; now it is ours again.
+    TakenUpAgain,
+    /// It was deleted behind the manifests' back.
+    DeletedBehind,
+    /// It was given another name behind the manifests' back.
+    RenamedBehind,
+    /// It was deleted and made anew behind the manifests' back.
+    RecreatedBehind {
+        /// The id that is recorded.
+        recorded: ObjectId,
+    },
+    /// Its time to live ended it.
+    Expired {
+        /// Whether it is made anew.
+        is_recreated: bool,
+    },
+    /// What somebody changed is left as it is.
+    DriftHeld {
+        /// The fields; empty where it is the object itself.
+        paths: Vec<&'static str>,
+    },
+    /// It is new, and another object of its kind is declared no longer.
+    MaybeRenamed {
+        /// The objects that are declared no longer.
+        candidates: Vec<Name>,
+        /// Whether it has to be said before it is made.
+        is_asked: bool,
+    },
+    /// It was declared no longer, and stays.
+    Released,
+    /// The kind of change is not among those that were allowed.
+    NotAllowed {
+        /// What would have been done.
+        action: Action,
     },
     /// It stays on what it was made from, which is superseded.
     Outdated {
@@ -244,6 +292,20 @@ impl Note {
             }
             Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
+            Self::NotOwned => {
+                "add `--take-over KIND/NAME` to make it what is declared, or change the manifest to what is live"
+                    .to_owned()
+            }
+            Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
+            Self::Expired { is_recreated: false } => {
+                "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
+            }
+            Self::DriftHeld { .. } => "declare what is live, or use `--on-drift revert`".to_owned(),
+            Self::MaybeRenamed { candidates, .. } => {
+                let first = candidates.first().map_or("NAME", Name::as_str);
+                format!("if it is a rename, add `renamed_from: {first}` below `lifecycle`, else `renamed_from: none`")
+            }
+            Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
             Self::Outdated { .. } => {
                 "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
@@ -267,6 +329,10 @@ impl Note {
                 | Self::NameTaken { .. }
                 | Self::RenamedFromHere { .. }
                 | Self::RenamePending
+                | Self::NotOwned
+                | Self::OwnedBySibling { .. }
+                | Self::MaybeRenamed { is_asked: true, .. }
+                | Self::NotAllowed { .. }
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::NoRoomBeside { .. }
@@ -348,6 +414,31 @@ impl fmt::Display for Note {
                 write!(f, "the quota for {what} has {free} left, and this takes {needed}")
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
+            Self::NotOwned => f.write_str("it is live, differs from what is declared, and is not managed here"),
+            Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::NotManaged => f.write_str("it is not managed here, and stays"),
+            Self::TakenOver => f.write_str("it was not managed here, and is taken over"),
+            Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),
+            Self::DeletedBehind => f.write_str("it was deleted behind the manifests' back"),
+            Self::RenamedBehind => f.write_str("it was renamed behind the manifests' back"),
+            Self::RecreatedBehind { recorded } => {
+                write!(f, "it was made anew behind the manifests' back: its id was {recorded}")
+            }
+            Self::Expired { is_recreated: true } => f.write_str("its time to live ended it, and it is made anew"),
+            Self::Expired { is_recreated: false } => f.write_str("its time to live ended it, and it stays away"),
+            Self::DriftHeld { paths } if paths.is_empty() => {
+                f.write_str("what happened behind the manifests' back is left as it is")
+            }
+            Self::DriftHeld { paths } => {
+                write!(f, "what changed behind the manifests' back is left as it is: {}", paths.join(", "))
+            }
+            Self::MaybeRenamed { candidates, .. } => {
+                let names: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
+                let are = if names.len() == 1 { "is" } else { "are" };
+                write!(f, "it is new, and {} {are} declared no longer: is this a rename?", names.join(", "))
+            }
+            Self::Released => f.write_str("it is declared no longer; it is kept, and not managed any more"),
+            Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
             Self::Retained => f.write_str("it holds data and is kept"),
             Self::NotLive => f.write_str("there is no such object"),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),

@@ -4,30 +4,31 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decide::Decision;
-use super::matching::old_key;
-use super::note::Note;
-use super::{Action, Change, Expectation, Plan, Refusal, Step, Verb, rolling};
+use super::parking::parking_name;
+use super::renames::old_key;
+use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
-use crate::types::Name;
 
 pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
+    let circles = circles(&decisions);
     let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
-    let renamed = decisions.iter().filter_map(|decision| renamed(&decision.change)).chain(rolled).collect();
-    let mut draft = Draft { renamed, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
+    let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).chain(rolled).collect();
+    let mut draft = Draft { renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {
         draft.add(index, decision, world);
     }
     draft.connect(world);
+    let protected = decisions.iter().map(|decision| decision.is_protected).collect::<Vec<_>>();
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
-    let protected = changes.iter().filter(|change| change.notes.contains(&Note::PreventsDestroy));
-    let protected: Vec<_> = protected.map(|change| change.key.clone()).collect();
-    let mut refusals = Vec::new();
-    if !protected.is_empty() {
-        refusals.push(Refusal::PreventDestroy { objects: protected });
+    let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };
+    plan.refuse_to_destroy(&protected);
+    if let Some(inventory) = &world.inventory {
+        plan.effects = ownership::refreshed(&plan.changes, world);
+        plan.effects.extend(ownership::gone(&plan.changes, inventory, world));
     }
-    Plan { changes, steps: draft.into_steps(), refusals, ..Plan::default() }
+    plan
 }
 
 /// Steps in no particular order yet, with an index of what they do to names.
@@ -35,13 +36,15 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
 pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
     /// The new names of the live objects that get one.
-    renamed: HashMap<Reference, Arc<str>>,
+    renamed: HashMap<Reference, Vec<Arc<str>>>,
     /// The step that makes a name stand for the object that is declared with it.
     pub(super) provides: HashMap<Key, usize>,
     /// The step that takes a name away from the object that has it now.
     pub(super) frees: HashMap<Key, usize>,
     /// The step that deletes the live object with this name.
     pub(super) deletes: HashMap<Key, usize>,
+    /// The objects, one of each circle of renames, that step aside for the others.
+    circles: HashSet<Key>,
     /// The names from which objects that are made are declared to be renamed, though nothing is live there.
     origins: HashMap<Key, Key>,
     /// What replacements without a gap have to do with one another.
@@ -66,9 +69,7 @@ impl Draft {
             }
             (Action::Delete, _, Some(live)) => self.add_delete(change, live),
             (Action::Rename, Some(object), Some(live)) => {
-                let renaming =
-                    self.push(change, &live.key, Verb::Rename { to: object.key.name.clone() }, Some(self.expect(live)));
-                self.frees.insert(live.key.clone(), renaming);
+                let renaming = self.add_rename(change, object, live);
                 self.provides.insert(object.key.clone(), renaming);
                 if !decision.change.fields.is_empty() {
                     let update = self.add_update(change, &object.key, &decision.change, live);
@@ -80,6 +81,23 @@ impl Draft {
             }
             _ => {}
         }
+    }
+
+    /// Adds the rename, and one before it where the object has to step aside for others first.
+    fn add_rename(&mut self, change: usize, object: &Object, live: &Live) -> usize {
+        let to = Verb::Rename { to: object.key.name.clone() };
+        let aside = live.id.as_ref().filter(|_| self.circles.contains(&live.key)).map(|id| parking_name(&live.key, id));
+        let Some(aside) = aside else {
+            let renaming = self.push(change, &live.key, to, Some(self.expect(live)));
+            self.frees.insert(live.key.clone(), renaming);
+            return renaming;
+        };
+        let waiting = Key { kind: live.key.kind, name: aside.clone() };
+        let stepping = self.push(change, &live.key, Verb::Rename { to: aside }, Some(self.expect(live)));
+        self.frees.insert(live.key.clone(), stepping);
+        let renaming = self.push(change, &waiting, to, Some(self.expect(live)));
+        self.steps[renaming].after.push(stepping);
+        renaming
     }
 
     fn add_create(&mut self, change: usize, object: &Object, replaced: Option<&Live>) {
@@ -104,7 +122,8 @@ impl Draft {
     }
 
     pub(super) fn expect(&self, live: &Live) -> Expectation {
-        let renamed = live.references().filter_map(|from| Some((from.clone(), Arc::clone(self.renamed.get(from)?))));
+        let new_names = |from: &Reference| self.renamed.get(from).into_iter().flatten().cloned();
+        let renamed = live.references().flat_map(|from| new_names(from).map(|to| (from.clone(), to)));
         Expectation { id: live.id.clone(), spec: live.spec.as_ref().ok().cloned(), renamed: renamed.collect() }
     }
 
@@ -118,7 +137,7 @@ impl Draft {
         for index in 0..self.steps.len() {
             let after = match &self.steps[index].verb {
                 Verb::Create { spec, .. } => {
-                    let sources = spec.references().filter_map(key_of);
+                    let sources = spec.references().filter_map(Reference::key);
                     let provided = sources.filter_map(|key| self.provides.get(&key).copied());
                     provided.chain(self.frees.get(&self.steps[index].key).copied()).collect()
                 }
@@ -189,12 +208,36 @@ impl Draft {
     }
 }
 
-fn renamed(change: &Change) -> Option<(Reference, Arc<str>)> {
-    let was = change.was.as_ref().filter(|_| change.action == Action::Rename)?;
-    let from = Reference { kind: change.key.kind, name: was.as_str().into() };
-    Some((from, change.key.name.as_str().into()))
+/// Returns one object of each circle of renames.
+fn circles(decisions: &[Decision<'_>]) -> HashSet<Key> {
+    let renames = decisions.iter().filter(|decision| decision.change.action == Action::Rename);
+    let next: HashMap<&Key, &Key> =
+        renames.filter_map(|decision| Some((&decision.live?.key, &decision.change.key))).collect();
+    let mut circles = HashSet::new();
+    for &start in next.keys() {
+        let mut smallest = start;
+        let mut key = start;
+        let is_circle = (0..next.len()).find_map(|_| match next.get(key) {
+            None => Some(false),
+            Some(&to) if to == start => Some(true),
+            Some(&to) => {
+                smallest = smallest.min(to);
+                key = to;
+                None
+            }
+        });
+        if is_circle == Some(true) {
+            circles.insert(smallest.clone());
+        }
+    }
+    circles
 }
 
-fn key_of(reference: &Reference) -> Option<Key> {
-    Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? })
+/// Returns the names that a live object gets, one after the other.
+fn renamed(decision: &Decision<'_>, circles: &HashSet<Key>) -> Option<(Reference, Vec<Arc<str>>)> {
+    let live = decision.live.filter(|_| decision.change.action == Action::Rename)?;
+    let from = Reference { kind: live.key.kind, name: live.key.name.as_str().into() };
+    let aside = live.id.as_ref().filter(|_| circles.contains(&live.key)).map(|id| parking_name(&live.key, id));
+    let names = aside.iter().chain([&decision.change.key.name]).map(|name| name.as_str().into());
+    Some((from, names.collect()))
 }

@@ -1,3 +1,4 @@
+mod ownership;
 mod properties;
 mod removal;
 mod renames;
@@ -7,6 +8,7 @@ mod rollouts;
 use super::*;
 use crate::kinds::{self, Health, Object};
 use crate::manifest::{Input, Limits, load};
+use crate::reconcile::inventory::Inventory;
 use crate::reconcile::model::Model;
 use crate::types::Timestamp;
 
@@ -23,7 +25,7 @@ fn objects(text: &str) -> Vec<Object> {
 }
 
 fn desired(text: &str) -> Desired {
-    Desired::new(objects(text))
+    if text.is_empty() { Desired::default() } else { Desired::new(objects(text)) }
 }
 
 /// Returns the world that a plan for these manifests makes out of nothing.
@@ -36,6 +38,51 @@ fn after(desired: &Desired, world: &World) -> World {
     let mut model = Model::of(world);
     model.run(&plan).unwrap_or_else(|refusal| panic!("{refusal:?}\n{}", text_of(&plan)));
     model.to_world(world)
+}
+
+/// Performs a plan on a model of the server, and returns the world after it, with what the record says then.
+fn performed(plan: &Plan, world: &World) -> World {
+    let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
+    inventory.intents = plan.intents(now());
+    for effect in plan.effects.clone() {
+        inventory.apply(effect);
+    }
+    let mut model = Model::of(world);
+    for step in &plan.steps {
+        model.perform(step).unwrap_or_else(|refusal| panic!("{refusal:?}\n{}", text_of(plan)));
+        let live = model.to_world(world);
+        for effect in plan.effects_of(step, live.get(&step.key)) {
+            inventory.apply(effect);
+        }
+    }
+    inventory.intents.clear();
+    let mut after = model.to_world(world).with_inventory(&inventory);
+    after.siblings.clone_from(&world.siblings);
+    after
+}
+
+/// Returns the world that these manifests make out of nothing, all of it owned.
+fn owned(text: &str) -> World {
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    performed(&plan(&desired(text), &nothing, &Policy::default()), &nothing)
+}
+
+/// Returns what the world is after somebody else made it what these manifests say.
+fn meddled(world: &World, text: &str) -> World {
+    let mut live = world.clone();
+    live.inventory = None;
+    let prune: Vec<_> = {
+        let declared = desired(text);
+        world.iter().map(|live| live.key.clone()).filter(|key| declared.get(key).is_none()).collect()
+    };
+    let mut model = Model::of(&live);
+    model.run(&plan_removal(&prune, &live)).expect("nothing holds it");
+    let live = model.to_world(&live);
+    let inventory = world.inventory.as_ref().expect("something is recorded");
+    // Ids that are recorded are not given again.
+    let mut model = Model::of(&live.clone().with_inventory(inventory));
+    model.run(&plan(&desired(text), &live, &Policy::default())).expect("it can be made");
+    model.to_world(&live).with_inventory(inventory)
 }
 
 /// Returns a plan in a form that a test can show: changes, then steps.

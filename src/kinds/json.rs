@@ -56,8 +56,16 @@ fn value_of(field: &Field, json: Option<Json>) -> Result<Option<Value>, String> 
         (None, Absent::Default(text)) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
         (None, Absent::Required) => return Err(format!("`{}` is missing", field.path)),
     };
-    let value = read(field.shape, &json);
-    value.map(Some).ok_or_else(|| format!("`{}` is not {}: {json}", field.path, field.shape.name()))
+    value_from_json(field, &json).map(Some)
+}
+
+/// Reads the value of a field, the inverse of [`Value::to_json`].
+///
+/// # Errors
+///
+/// What is wrong, in words, with the path of the field.
+pub fn value_from_json(field: &Field, json: &Json) -> Result<Value, String> {
+    read(field.shape, json).ok_or_else(|| format!("`{}` is not {}: {json}", field.path, field.shape.name()))
 }
 
 fn read(shape: Shape, json: &Json) -> Option<Value> {

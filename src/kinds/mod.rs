@@ -11,7 +11,6 @@ mod patch;
 mod pool;
 mod quota;
 mod read;
-mod recorded;
 mod reserved;
 mod sandbox;
 mod schema;
@@ -21,7 +20,7 @@ mod value;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
-pub use json::spec_from_json;
+pub use json::{spec_from_json, value_from_json};
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,

@@ -14,6 +14,10 @@ pub fn is_reserved(name: &Name) -> bool {
 
 /// Returns `NAME--sbx-HASH`, with a hash over `parts`; NAME is cut to where the whole fits.
 ///
+/// # Panics
+///
+/// Never: the front of a name, with letters and digits behind it, is a name.
+///
 /// The same arguments give the same name in every version of `sbx`, since a later run has to recognise it.
 pub fn reserved_name(name: &Name, parts: &[&str]) -> Name {
     let text = format!("{}{MARK}{:0DIGITS$x}", reserved_start(name), hash(parts));

@@ -90,6 +90,8 @@ pub enum Deed {
     },
     /// Changing it in place.
     Update,
+    /// Giving it the name of the intent's key.
+    Rename,
     /// Deleting it.
     Delete,
 }

@@ -214,8 +214,11 @@ impl<'a> Round<'a, '_> {
         if let Some(live) = live.filter(|_| change.action == Action::Replace) {
             self.rollouts.choose(object, live, &mut change, &is_same);
         }
-        self.look_for_obstacles(object, &mut change);
         change.notes.extend(half_replaced.then_some(Note::HalfReplaced));
+        if half_replaced && change.action == Action::Rename {
+            change.rollout = Some(Rollout::Returns);
+        }
+        self.look_for_obstacles(object, &mut change);
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }

@@ -10,15 +10,22 @@ impl Plan {
     /// somebody else did.
     pub fn intents(&self, now: Timestamp) -> Vec<Intent> {
         let intent = |step: &Step| {
+            let change = &self.changes[step.change];
+            let mut key = step.key.clone();
+            let mut entry = change.record.clone()?;
             let deed = match &step.verb {
                 Verb::Create { spec, options } => Deed::Create { spec: spec.clone(), carry: options.carry.clone() },
                 Verb::Update { .. } => Deed::Update,
                 Verb::Delete { .. } => Deed::Delete,
+                Verb::Rename { to } if *to == change.key.name => {
+                    key.name.clone_from(to);
+                    entry.id.clone_from(&change.id);
+                    Deed::Rename
+                }
                 // An object keeps its id under any name.
                 Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => return None,
             };
-            let entry = self.changes[step.change].record.clone()?;
-            Some(Intent { key: step.key.clone(), deed, entry, at: now })
+            Some(Intent { key, deed, entry, at: now })
         };
         self.steps.iter().filter_map(intent).collect()
     }

@@ -230,6 +230,15 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// What a saved plan says, in its words.
+    Saved {
+        /// What it says.
+        text: String,
+        /// What the reader can do about it.
+        help: Option<String>,
+        /// Whether it is in the way.
+        is_obstacle: bool,
+    },
 }
 
 /// Why an object is deleted before it is made anew.
@@ -311,6 +320,7 @@ impl Note {
                 "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
                     .to_owned()
             }
+            Self::Saved { help, .. } => return help.clone(),
             _ => return None,
         })
     }
@@ -338,6 +348,7 @@ impl Note {
                 | Self::NoRoomBeside { .. }
                 | Self::PreventsDestroy
                 | Self::NotLive
+                | Self::Saved { is_obstacle: true, .. }
         )
     }
 }
@@ -441,6 +452,7 @@ impl fmt::Display for Note {
             Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
             Self::Retained => f.write_str("it holds data and is kept"),
             Self::NotLive => f.write_str("there is no such object"),
+            Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }

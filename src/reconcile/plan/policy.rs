@@ -88,6 +88,13 @@ pub enum Refusal {
         /// The objects.
         objects: Vec<Key>,
     },
+    /// What a saved plan says, in its words.
+    Saved {
+        /// Why it was refused.
+        text: String,
+        /// How to go on all the same.
+        help: String,
+    },
 }
 
 impl Scope {
@@ -162,7 +169,9 @@ impl Plan {
     fn beyond_limit(&self, policy: &Policy, world: &World) -> Option<Refusal> {
         let n = self.destroys().count();
         let n_owned = world.inventory.as_ref().map(|inventory| inventory.n_owned());
-        let holds_data = |change: &&Change| change.key.kind.info().holds_data;
+        // What failed cannot be reached any more, whatever it held.
+        let has_failed = |change: &&Change| change.notes.iter().any(|note| matches!(note, Note::Failed { .. }));
+        let holds_data = |change: &&Change| change.key.kind.info().holds_data && !has_failed(change);
         let data: Vec<_> = self.destroys().filter(holds_data).map(|change| change.key.clone()).collect();
         let is_large_part =
             n_owned.is_some_and(|n_owned| n_owned >= SMALLEST_OWNED && n * 100 > n_owned * MOST_PERCENT);
@@ -184,9 +193,10 @@ impl Refusal {
     pub fn help(&self) -> String {
         match self {
             Self::PreventDestroy { .. } => {
-                "take `prevent_destroy` out of the manifests first, and apply that by itself".to_owned()
+                "take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()
             }
             Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
+            Self::Saved { help, .. } => help.clone(),
             Self::Drift { .. } => {
                 "declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`"
                     .to_owned()
@@ -214,6 +224,7 @@ impl fmt::Display for Refusal {
             Self::DestroyLimit { n, n_owned, .. } => {
                 write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
             }
+            Self::Saved { text, .. } => f.write_str(text),
             Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
         }
     }

@@ -103,11 +103,9 @@ impl<'a, 'r> Rollouts<'a, 'r> {
                 let there = self.world.get(&named(object.key.kind, incoming));
                 self.successors.insert(&object.key, there.map(|there| &there.key));
             }
+            (Some(Rollout::Returns), _) => drop(self.successors.insert(&object.key, live.map(|live| &live.key))),
             (_, Action::Replace) => drop(self.recreated.insert(&object.key)),
             _ => {}
-        }
-        if let Some(live) = live.filter(|live| reserved::is_for(&object.key, &live.key)) {
-            self.successors.insert(&object.key, Some(&live.key));
         }
     }
 
@@ -180,11 +178,12 @@ impl Rollout {
     fn names(&self) -> Option<(&Name, &Name)> {
         match self {
             Self::Replaces { incoming, retired, .. } => Some((incoming, retired)),
-            Self::Leftover { .. } => None,
+            Self::Returns | Self::Leftover { .. } => None,
         }
     }
 
+    /// Returns whether the object that is replaced is meant, not what was left of it.
     fn is_replacement(&self) -> bool {
-        matches!(self, Self::Replaces { .. })
+        matches!(self, Self::Replaces { .. } | Self::Returns)
     }
 }

@@ -4,6 +4,7 @@ mod removal;
 mod renames;
 mod rolling;
 mod rollouts;
+mod saved;
 
 use super::*;
 use crate::kinds::{self, Health, Object};

@@ -219,7 +219,7 @@ fn a_protected_object_refuses_the_whole_plan() {
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
     insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    error: the plan is refused: template/plain is protected by `prevent_destroy`
+    error: the plan is refused: template/plain is protected by `prevent_destroy`, and this plan would destroy it
     hint: take `lifecycle.prevent_destroy` away first, in a change of its own
 
     Some(1)

@@ -66,7 +66,7 @@ impl Workspace {
         let kill = self.transport.plan().kill;
         let plan_and_apply = async {
             let Some(world) = self.world().await else { return Attempt::Failed };
-            let plan = plan::plan(desired, &world, &plan::Policy::default());
+            let plan = plan::plan(desired, &world, &policy());
             check(&plan);
             let outcome = apply(&plan, &self.cx(parallelism), EventSink::none(), CancellationToken::new()).await;
             if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
@@ -118,4 +118,9 @@ pub(crate) fn desired(manifests: &str) -> Desired {
     let objects = kinds::decode(&documents, &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics:?}");
     Desired::new(objects)
+}
+
+/// What every simulated plan may do: the cases destroy as much as they like.
+pub(crate) fn policy() -> plan::Policy {
+    plan::Policy { allow_destroy: Some(usize::MAX), ..plan::Policy::default() }
 }

@@ -119,7 +119,8 @@ fn candidates<'a>(decisions: &[Decision<'a>], leftovers: &Leftovers<'a>) -> Vec<
     // What is on its way to another name has a reserved one for a while too.
     let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
     for (owner, Decision { object, live, change, .. }) in decisions.iter().enumerate() {
-        let is_settled = change.action != Action::Blocked && change.rollout.as_ref().is_none_or(Rollout::is_replacement);
+        let is_settled =
+            change.action != Action::Blocked && change.rollout.as_ref().is_none_or(Rollout::is_replacement);
         if !is_settled || (object.is_none() && change.action != Action::Delete) {
             continue;
         }

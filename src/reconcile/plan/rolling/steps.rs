@@ -12,7 +12,7 @@ use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
-use crate::reconcile::plan::{Action, Rollout, Verb, reserved};
+use crate::reconcile::plan::{Action, Rollout, Verb};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId};
 
@@ -223,9 +223,13 @@ impl Draft {
     /// Returns what a deletion waits for: that all who refer to the object are gone, and that what it is made from, if it
     /// is replaced, has been: until then, who asks for that by its name is served by this object.
     pub(in crate::reconcile::plan) fn before_delete(&self, index: usize, world: &World) -> Vec<usize> {
-        let key = self.plot.live_keys.get(&index).unwrap_or(&self.steps[index].key);
+        let retired = self.plot.live_keys.get(&index);
+        let key = retired.unwrap_or(&self.steps[index].key);
         let holders = world.holders(key).filter_map(|holder| self.deletes.get(&holder.key).copied());
-        let sources = world.get(key).into_iter().flat_map(Live::references).filter_map(Reference::key);
+        // One that is replaced itself waits for its own swap, which knows what it waits for. It may leave its source for
+        // another one; to wait for the old source as well would make circles where new objects take turns.
+        let live = world.get(key).filter(|_| retired.is_none());
+        let sources = live.into_iter().flat_map(Live::references).filter_map(Reference::key);
         let taken_over = sources.filter_map(|source| self.plot.taken_over.get(&source).copied());
         holders.chain(taken_over).collect()
     }
@@ -248,8 +252,7 @@ impl Draft {
 
 /// Returns whether an object gets its name back that it lost half way.
 pub(in crate::reconcile::plan) fn is_returning(decision: &Decision<'_>) -> bool {
-    let (Some(object), Some(live)) = (decision.object, decision.live) else { return false };
-    decision.change.action == Action::Rename && reserved::is_for(&object.key, &live.key)
+    decision.change.rollout == Some(Rollout::Returns)
 }
 
 /// Returns the names that live objects get by replacements.

@@ -280,7 +280,9 @@ fn a_swap_that_was_cut_is_finished_or_undone() {
             let cut = Plan { steps: whole.steps[..n_done].to_vec(), ..whole.clone() };
             let mut halfway = performed(&cut, &live);
             if !is_recorded {
-                halfway = halfway.with_inventory(live.inventory.as_ref().unwrap());
+                let mut before = live.inventory.as_deref().cloned().unwrap();
+                before.intents = whole.intents(now());
+                halfway = halfway.with_inventory(&before);
             }
             for goal in [&after, &before] {
                 let plan = plan(&desired(goal), &halfway, &Policy::default());

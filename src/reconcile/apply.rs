@@ -4,6 +4,7 @@
 //! on just before it acts, and finds its effect already there if an earlier attempt had it.
 
 mod step;
+mod swap;
 
 use std::collections::BinaryHeap;
 use std::num::NonZeroUsize;
@@ -14,11 +15,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::step::Performed;
+use self::swap::Names;
+pub use self::swap::Sections;
 use super::error::StepError;
 use super::event::{Counts, Event, EventSink, Phase, RunState};
 use super::graph;
 use super::inventory::Effect;
-use super::plan::Plan;
+use super::plan::{Plan, Step, Verb};
 use crate::client::Client;
 
 /// What applying a plan takes beside the plan.
@@ -30,12 +33,14 @@ pub struct ApplyCx {
     pub parallelism: NonZeroUsize,
     /// Who writes down what becomes of what is owned; `None` where nobody keeps a record.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// What is begun and must not be left half done, also if the apply is; to be waited for before the program ends.
+    pub sections: Sections,
 }
 
 impl ApplyCx {
     /// Makes a context in which `parallelism` steps run at once, at most, and nobody keeps a record.
     pub fn new(client: Client, parallelism: NonZeroUsize) -> Self {
-        Self { client, parallelism, recorder: None }
+        Self { client, parallelism, recorder: None, sections: Sections::default() }
     }
 }
 
@@ -154,12 +159,20 @@ impl<'a> Run<'a> {
     async fn start(&mut self, index: usize) {
         self.report(index, Phase::Started).await;
         let step = self.plan.steps[index].clone();
-        let client = self.cx.client.clone();
+        let swap = self.swap_of(&step);
+        let (client, sections) = (self.cx.client.clone(), self.cx.sections.clone());
         self.running.spawn(async move {
             let started = Instant::now();
-            let result = step::perform(&step, &client).await;
+            let result = step::perform(&step, swap, &client, &sections).await;
             (index, result, started.elapsed())
         });
+    }
+
+    fn swap_of(&self, step: &Step) -> Option<Names> {
+        match &step.verb {
+            Verb::Verify { swap, .. } => Names::of(&self.plan.steps[*swap]),
+            _ => Names::of(step),
+        }
     }
 
     async fn end(&mut self, step: usize, result: Result<Performed, StepError>, elapsed: std::time::Duration) {
@@ -177,6 +190,9 @@ impl<'a> Run<'a> {
                 }
             }
             Err(error) => {
+                if let Some(recorder) = self.cx.recorder.as_ref().filter(|_| !error.effects().is_empty()) {
+                    recorder.record(error.effects().to_vec());
+                }
                 self.report(step, Phase::Failed { error: Arc::new(error), elapsed }).await;
                 self.skip_followers(step).await;
             }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::swap::{self, Names, Sections};
 use crate::client::{self, Client};
-use crate::kinds::{Health, Key, Live, Spec};
+use crate::kinds::{CreateOptions, Health, Key, Live, Spec, is_reserved};
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -31,15 +32,15 @@ impl From<Done> for Performed {
     }
 }
 
-pub(super) async fn perform(step: &Step, client: &Client) -> Result<Performed, StepError> {
+/// Performs a step; `swap` has the names of the swap that it is about, if there is one.
+pub(super) async fn perform(
+    step: &Step,
+    swap: Option<Names>,
+    client: &Client,
+    sections: &Sections,
+) -> Result<Performed, StepError> {
     match &step.verb {
-        Verb::Create { spec, options } => {
-            match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
-                Ok(live) => Ok(Performed { how: Done::Acted, live: Some(live) }),
-                Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await,
-                Err(error) => Err(error.into()),
-            }
-        }
+        Verb::Create { spec, options } => create(step, spec, options, client).await,
         Verb::Update { changes } => {
             let live = check(step, client).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
             step.key.kind.update(client, &step.key.name, changes).await?;
@@ -47,12 +48,32 @@ pub(super) async fn perform(step: &Step, client: &Client) -> Result<Performed, S
         }
         Verb::Rename { to } => rename(step, to, client).await.map(Performed::from),
         Verb::Delete { is_waited_for } => delete(step, *is_waited_for, client).await.map(Performed::from),
-        Verb::Swap { .. } | Verb::Verify { .. } => Err(StepError::Aborted),
+        Verb::Swap { incoming_id, .. } => {
+            let names = swap.ok_or(StepError::Aborted)?;
+            swap::swap(step, names, incoming_id.as_ref(), client, sections).await
+        }
+        Verb::Verify { holders, .. } => {
+            let names = swap.ok_or(StepError::Aborted)?;
+            swap::verify(holders, &names, client, sections).await
+        }
     }
 }
 
+async fn create(step: &Step, spec: &Spec, options: &CreateOptions, client: &Client) -> Result<Performed, StepError> {
+    let performed = match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
+        Ok(live) => Performed { how: Done::Acted, live: Some(live) },
+        Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
+        Err(error) => return Err(error.into()),
+    };
+    // What is built beside another object takes its place only with all that was to be carried over.
+    if is_reserved(&step.key.name) {
+        swap::read_back(&step.key, &options.carry, client).await?;
+    }
+    Ok(performed)
+}
+
 /// Reads the object; an error if it is not what the plan saw, `None` if it is gone.
-async fn check(step: &Step, client: &Client) -> Result<Option<Live>, StepError> {
+pub(super) async fn check(step: &Step, client: &Client) -> Result<Option<Live>, StepError> {
     let Some(live) = look(&step.key, client).await? else { return Ok(None) };
     match &step.expects {
         Some(expected) if !expected.holds_for(&live) => Err(StepError::Changed { key: step.key.clone() }),
@@ -60,7 +81,7 @@ async fn check(step: &Step, client: &Client) -> Result<Option<Live>, StepError> 
     }
 }
 
-async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error> {
+pub(super) async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error> {
     match key.kind.get(&client.reader(), &key.name).await {
         Ok(live) => Ok(Some(live)),
         Err(error) if error.is_not_found() => Ok(None),

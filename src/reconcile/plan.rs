@@ -16,6 +16,7 @@ mod removal;
 mod renames;
 mod reserved;
 mod rolling;
+mod room;
 pub mod saved;
 mod steps;
 #[cfg(test)]
@@ -261,16 +262,16 @@ pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
     steps::assemble(removal::destroy(desired, world), world)
 }
 
+/// Plans to remove all that is owned, what holds data only if its manifest said so.
+pub fn plan_destroy_owned(world: &World) -> Plan {
+    steps::assemble(removal::destroy_owned(world), world)
+}
+
 /// Plans to remove what replacements that did not end, or were given up, left under reserved names.
 ///
 /// What has a declared name stays, as does what others refer to.
 pub fn plan_abort_rollouts(desired: &Desired, world: &World) -> Plan {
     steps::assemble(rolling::abort(desired, world), world)
-}
-
-/// Plans to remove all that is owned, what holds data only if its manifest said so.
-pub fn plan_destroy_owned(world: &World) -> Plan {
-    steps::assemble(removal::destroy_owned(world), world)
 }
 
 /// Plans to remove these objects, whatever a manifest says.
@@ -319,12 +320,6 @@ impl Plan {
 }
 
 impl Change {
-    /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.
-    /// Such changes count as no destruction.
-    pub fn is_rolling(&self) -> bool {
-        self.rollout.is_some()
-    }
-
     /// Returns whether somebody changed the object behind the manifests' back.
     pub fn is_drift(&self) -> bool {
         let is_drift = |note: &Note| {
@@ -334,6 +329,12 @@ impl Change {
             )
         };
         self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
+    }
+
+    /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.
+    /// Such changes count as no destruction.
+    pub fn is_rolling(&self) -> bool {
+        self.rollout.is_some()
     }
 }
 

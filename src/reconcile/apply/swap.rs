@@ -1,11 +1,9 @@
 //! Gives one object's name to another: two renames that nothing comes between, and a look at what refers to them.
 //!
-//! Between the two renames the name is nobody's, so they are one section ([`Sections`]): an abort of the step lets it end, and a
+//! Between the two renames the name is nobody's, so they are one [`Section`](super::section::Section): an abort of the step lets it end, and a
 //! second rename that fails for good takes the first one back.
 
-use tokio_util::task::TaskTracker;
-
-use super::step::{Performed, check, look};
+use super::step::{Performed, StepCx, check, look};
 use crate::client::Client;
 use crate::kinds::{Key, Live, Reference};
 use crate::reconcile::error::StepError;
@@ -45,55 +43,31 @@ impl Names {
     }
 }
 
-/// Work that is begun and must not be left half done: each goes on in a task of its own when nobody waits for it any
-/// more.
-#[derive(Debug, Clone, Default)]
-pub struct Sections(TaskTracker);
-
-impl Sections {
-    /// Does some work to its end.
-    ///
-    /// # Cancel safety
-    ///
-    /// The work goes on if this future is dropped; [`Sections::finish`] waits for it.
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, StepError> {
-        self.0.spawn(work).await.map_err(|_| StepError::Aborted)
-    }
-
-    /// Waits for the end of all that was begun. To be called before the program ends.
-    pub async fn finish(&self) {
-        self.0.close();
-        self.0.wait().await;
-    }
-}
-
 /// Performs a swap.
 pub(super) async fn swap(
     step: &Step,
     names: Names,
     incoming_id: Option<&ObjectId>,
-    client: &Client,
-    sections: &Sections,
+    cx: &StepCx,
 ) -> Result<Performed, StepError> {
-    let incoming = look(&names.incoming(), client).await?;
-    let Some(incoming) = incoming else { return already_swapped(step, &names, incoming_id, client).await };
+    let incoming = look(&names.incoming(), &cx.client).await?;
+    let Some(incoming) = incoming else { return already_swapped(step, &names, incoming_id, &cx.client).await };
     if incoming_id.is_some() && incoming.id.as_ref() != incoming_id {
         return Err(StepError::Changed { key: incoming.key });
     }
     let old = match &names.retired {
-        Some(_) => check(step, client).await?,
+        Some(_) => check(step, cx).await?,
         None => None,
     };
     if names.retired.is_some() && old.is_none() {
         // An earlier attempt may have come this far.
         let retired = names.retired().expect("it has a name");
-        let is_out = look(&retired, client).await?.is_some_and(|live| is_seen(step, &live));
+        let is_out = look(&retired, &cx.client).await?.is_some_and(|live| is_seen(step, &live));
         if !is_out {
             return Err(StepError::Gone { key: step.key.clone() });
         }
     }
-    let (client, exchange) = (client.clone(), Exchange { names, old, incoming });
-    sections.run(async move { exchange.run(&client).await }).await?
+    cx.section.run(Exchange { names, old, incoming }.run(&cx.client)).await
 }
 
 /// The object that was to come in is not there: the swap may be done.
@@ -184,14 +158,13 @@ fn is_same(before: &Live, now: &Live) -> bool {
 pub(super) async fn verify(
     holders: &[Key],
     swap: &Names,
-    client: &Client,
-    sections: &Sections,
+    cx: &StepCx,
 ) -> Result<Performed, StepError> {
     let wanted = Reference { kind: swap.key.kind, name: swap.key.name.as_str().into() };
     for holder in holders {
-        let Some(live) = look(holder, client).await? else { continue };
+        let Some(live) = look(holder, &cx.client).await? else { continue };
         if !live.references().any(|reference| *reference == wanted) {
-            let effects = take_back(swap, client, sections).await;
+            let effects = take_back(swap, cx).await;
             let key = swap.key.clone();
             let is_taken_back = effects.len() > 1;
             return Err(StepError::ReferenceStayed { key, holder: holder.clone(), is_taken_back, effects });
@@ -201,11 +174,9 @@ pub(super) async fn verify(
 }
 
 /// Returns what that changes in the record: what was learnt, and, where it worked, the names.
-async fn take_back(swap: &Names, client: &Client, sections: &Sections) -> Vec<Effect> {
-    let (names, task_client) = (swap.clone(), client.clone());
-    let section = sections.run(async move { exchange_back(&names, &task_client).await });
+async fn take_back(swap: &Names, cx: &StepCx) -> Vec<Effect> {
     let mut effects = vec![Effect::Learn(Habits { references_follow_renames: Some(false) })];
-    if section.await.is_ok_and(|result| result.is_ok()) {
+    if cx.section.run(exchange_back(swap, &cx.client)).await.is_ok() {
         effects.push(Effect::Move { from: swap.key.clone(), to: swap.incoming() });
         effects.extend(swap.retired().map(|retired| Effect::Move { from: retired, to: swap.key.clone() }));
     }

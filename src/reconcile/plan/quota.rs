@@ -10,8 +10,8 @@ use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
 /// Returns the changes for which nothing is left once all that comes before them has taken its share.
 ///
-/// What deletions and replacements give back counts as free from the start: the steps that take it wait for them, or
-/// the server refuses and the next run goes on.
+/// What deletions and replacements give back counts as free from the start: the steps that take it wait for them
+/// (`room.rs`).
 pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &World) -> Obstacles {
     let mut obstacles = Obstacles::new();
     let Some(capacity) = world.capacity else { return obstacles };

@@ -7,6 +7,7 @@
 //! no other object; of what an object refers to it counts what that is and not how it is called, since that changes
 //! half way.
 
+use super::parking::parking_name;
 use crate::kinds::{self, Absent, Key, Live, Lookup as _, Reference, Spec, reserved_name};
 use crate::reconcile::world::World;
 use crate::types::Name;
@@ -24,10 +25,14 @@ pub(super) fn names(declared: &Key, fingerprint: u64) -> impl Iterator<Item = Na
     })
 }
 
-/// Returns whether a replacement of the declared object may have given an object this name.
-pub(super) fn is_for(declared: &Key, live: &Key) -> bool {
-    let start = kinds::reserved_start_of(&live.name);
-    declared.kind == live.kind && start == Some(kinds::reserved_start(&declared.name))
+/// Returns whether a replacement of the declared object may have given an object its name. One that steps aside for others
+/// has such a name too, and is none that is replaced.
+pub(super) fn is_for(declared: &Key, live: &Live) -> bool {
+    let start = kinds::reserved_start_of(&live.key.name);
+    let is_parked = |id| parking_name(declared, id) == live.key.name;
+    declared.kind == live.key.kind
+        && start == Some(kinds::reserved_start(&declared.name))
+        && !live.id.as_ref().is_some_and(is_parked)
 }
 
 /// Returns whether the name of a live object is one that an object declared as `declared` has when it is what this one

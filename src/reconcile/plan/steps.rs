@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
-use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling};
+use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling, room};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
@@ -20,6 +20,7 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
         draft.add(index, decision, world);
     }
     draft.connect(world);
+    room::make_room(&mut draft.steps, world);
     let protected = decisions.iter().map(|decision| decision.is_protected).collect::<Vec<_>>();
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
     let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };

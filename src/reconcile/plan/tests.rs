@@ -4,6 +4,7 @@ mod removal;
 mod renames;
 mod rolling;
 mod rollouts;
+mod room;
 mod saved;
 
 use super::*;

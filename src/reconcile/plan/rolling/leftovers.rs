@@ -51,7 +51,7 @@ fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a 
     if is_siblings {
         return None;
     }
-    let is_candidate = |declared: &&Key| reserved::is_for(declared, &live.key);
+    let is_candidate = |declared: &&Key| reserved::is_for(declared, live);
     // What was declared once, and is going to be removed, takes with it what its rollouts left.
     let owned = world.inventory.iter().flat_map(|inventory| inventory.iter()).map(|(key, _)| key);
     let declared = desired.iter().map(|object| &object.key);

@@ -62,7 +62,6 @@ struct ChangeDocument {
     fields: Vec<FieldDocument>,
     notes: Vec<WordsDocument>,
     record: Option<EntryDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutDocument>,
 }
 
@@ -70,9 +69,9 @@ struct ChangeDocument {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RolloutDocument {
-    Replaces { incoming: String, incoming_id: Option<ObjectId>, retired: String, keeps_old: bool, turn: usize },
     Returns,
-    Leftover { of: KeyDocument },
+    Replaces { incoming: String, incoming_id: Option<ObjectId>, retired: String, keeps_old: bool, turn: usize },
+    LeftOf(KeyDocument),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,21 +227,18 @@ impl RolloutDocument {
                 turn: *turn,
             },
             Rollout::Returns => Self::Returns,
-            Rollout::Leftover { of } => Self::Leftover { of: KeyDocument::of(of) },
+            Rollout::Leftover { of } => Self::LeftOf(KeyDocument::of(of)),
         }
     }
 
     fn into_rollout(self) -> Result<Rollout, String> {
         Ok(match self {
-            Self::Replaces { incoming, incoming_id, retired, keeps_old, turn } => Rollout::Replaces {
-                incoming: record::name(&incoming)?,
-                incoming_id,
-                retired: record::name(&retired)?,
-                keeps_old,
-                turn,
-            },
+            Self::Replaces { incoming, incoming_id, retired, keeps_old, turn } => {
+                let (incoming, retired) = (record::name(&incoming)?, record::name(&retired)?);
+                Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }
+            }
             Self::Returns => Rollout::Returns,
-            Self::Leftover { of } => Rollout::Leftover { of: of.to_key()? },
+            Self::LeftOf(of) => Rollout::Leftover { of: of.to_key()? },
         })
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::kinds::{
-    self, Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Spec, Timeout,
+    self, Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
 };
-use crate::reconcile::inventory::{Effect, Entry, Habits, Standing};
+use crate::reconcile::inventory::{Applied, Effect, Entry, Habits, Standing};
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// A kind and a name: of an object, or of what one refers to.
@@ -29,6 +29,8 @@ pub(super) struct EntryDocument {
     labels: BTreeMap<String, String>,
     source: Option<String>,
     expires_at: Option<Timestamp>,
+    #[serde(default)]
+    extra: Map<String, Json>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -85,25 +87,25 @@ impl EntryDocument {
         Self {
             id: entry.id.clone(),
             is_released: entry.standing == Standing::Released,
-            spec: entry.applied().map_or(Json::Null, kinds::spec_to_json),
+            spec: serde_json::from_str(&entry.applied.to_text()).unwrap_or(Json::Null),
             lifecycle: LifecycleDocument::of(&entry.lifecycle),
             labels: entry.labels.clone().into_iter().collect(),
             source: entry.source.as_deref().map(ToOwned::to_owned),
             expires_at: entry.expires_at,
+            extra: entry.extra.clone(),
         }
     }
 
     pub(super) fn into_entry(self, kind: KindId) -> Result<Entry, String> {
-        let spec: Spec = kinds::spec_from_json(kind, &self.spec)?;
         Ok(Entry {
             id: self.id,
             standing: if self.is_released { Standing::Released } else { Standing::Owned },
-            applied: spec.into(),
+            applied: Applied::recorded(kind, self.spec.to_string()),
             lifecycle: self.lifecycle.into_lifecycle()?,
             labels: self.labels.into_iter().collect(),
             source: self.source.map(Into::into),
             expires_at: self.expires_at,
-            extra: serde_json::Map::new(),
+            extra: self.extra,
         })
     }
 }

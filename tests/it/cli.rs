@@ -7,12 +7,14 @@
 //! ```
 
 mod applying;
+mod contexts;
 pub(crate) mod environment;
 mod looking;
 mod pacing;
 mod piping;
+mod projects;
 mod reference;
 mod refusing;
-mod server;
+pub(crate) mod server;
 mod serving;
 mod validating;

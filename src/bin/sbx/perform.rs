@@ -196,7 +196,7 @@ async fn run(
                 None => break,
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
-            _ = redraw.tick() => progress.redraw(),
+            _ = redraw.tick() => progress.redraw(ui),
             Ok(()) = pace.changed() => {
                 let pace = *pace.borrow_and_update();
                 progress.pace(pace, ui);

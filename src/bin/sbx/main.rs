@@ -18,6 +18,7 @@ mod logging;
 mod manifests;
 mod naming;
 mod perform;
+mod policy;
 mod project;
 mod record;
 mod settings;

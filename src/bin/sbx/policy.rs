@@ -74,7 +74,10 @@ impl PolicyArgs {
         let targets = declared(&self.targets, desired)?;
         if !targets.is_empty() && given.prune && !self.no_prune {
             let hint = Some("add --no-prune".to_owned());
-            return Err(Failure::Usage { message: "the target prunes, which --target leaves no room for".to_owned(), hint });
+            return Err(Failure::Usage {
+                message: "the target prunes, which --target leaves no room for".to_owned(),
+                hint,
+            });
         }
         let mut policy = given;
         policy.prune = (policy.prune || self.prune) && !self.no_prune;

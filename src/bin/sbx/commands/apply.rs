@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
 use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -29,6 +30,8 @@ pub(crate) struct Apply {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     consent: Consent,
     /// Show the plan only
     #[arg(long)]
@@ -43,12 +46,13 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return Plan::dry_run(self.manifests, self.output, self.connection).run(cx).await;
+            return Plan::dry_run(self.manifests, self.policy, self.output, self.connection).run(cx).await;
         }
         let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
-        let result = self.apply(&manifests, &manifests.policy(&project), &workspace, cx).await;
+        let result = self.apply(&manifests, &policy, &workspace, cx).await;
         workspace.finish(result).await
     }
 

@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
 use crate::perform::{Format, plan_exit, show_plan, tell_oddities};
+use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -36,25 +37,28 @@ pub(crate) struct Plan {
     #[arg(long)]
     show_unchanged: bool,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     connection: Connection,
 }
 
 impl Plan {
     /// Makes the plan of an apply that is only to be looked at.
-    pub(crate) fn dry_run(manifests: ManifestArgs, output: Format, connection: Connection) -> Self {
-        Self { manifests, output, exit_code: false, show_unchanged: false, connection }
+    pub(crate) fn dry_run(manifests: ManifestArgs, policy: PolicyArgs, output: Format, connection: Connection) -> Self {
+        Self { manifests, output, exit_code: false, show_unchanged: false, policy, connection }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, &manifests.policy(&project));
+        let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
         show_plan(&view, self.output, &mut cx.ui);

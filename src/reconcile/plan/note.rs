@@ -177,6 +177,11 @@ pub enum Note {
         /// When the world was seen: deadlines are told against it.
         now: Timestamp,
     },
+    /// It is declared no longer, and a declared object refers to it.
+    NeededBy {
+        /// The object that refers to it.
+        by: Key,
+    },
     /// It needs an object that is itself blocked.
     NeedsBlocked {
         /// The blocked object.
@@ -286,6 +291,7 @@ impl Note {
                 "declare at least the live size, or make a new object and move the data".to_owned()
             }
             Self::HeldBy { .. } => "delete what holds it, or wait until it is gone, and run this again".to_owned(),
+            Self::NeededBy { by } => format!("declare it again, or let {by} refer to another one"),
             Self::MissingReference { missing } => {
                 format!("declare the {} `{}`, or create it first", missing.kind.info().singular, missing.name)
             }
@@ -333,6 +339,7 @@ impl Note {
                 | Self::Unreadable { .. }
                 | Self::WouldShrink { .. }
                 | Self::HeldBy { .. }
+                | Self::NeededBy { .. }
                 | Self::NeedsBlocked { .. }
                 | Self::MissingReference { .. }
                 | Self::ReferenceRenamed { .. }
@@ -405,6 +412,7 @@ impl fmt::Display for Note {
             }
             Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
             Self::HeldBy { holders, now } => held_by(f, holders, *now),
+            Self::NeededBy { by } => write!(f, "it is declared no longer, and {by} refers to it"),
             Self::NeedsBlocked { needs } => write!(f, "it needs {needs}, which is blocked"),
             Self::MissingReference { missing } => {
                 write!(f, "{} `{}` is neither declared nor live", missing.kind.info().singular, missing.name)

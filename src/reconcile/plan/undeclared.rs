@@ -1,15 +1,25 @@
 //! What is owned and declared no longer.
 
+use std::collections::HashMap;
+
 use super::decide::{Decision, Given, Obstacles};
 use super::matching::Matches;
 use super::note::Note;
 use super::ownership::released;
 use super::{Action, Change};
-use crate::kinds::{self, Live, Object};
+use crate::kinds::{self, Key, Live, Object};
 use crate::reconcile::inventory::{Entry, Standing};
+use crate::reconcile::world::Desired;
 
 /// The objects that are owned, live, and declared no longer.
-pub(super) struct Undeclared<'a>(Vec<(&'a Live, &'a Entry)>);
+pub(super) struct Undeclared<'a>(Vec<One<'a>>);
+
+struct One<'a> {
+    live: &'a Live,
+    entry: &'a Entry,
+    /// A declared object that refers to it all the same.
+    needed_by: Option<&'a Key>,
+}
 
 impl<'a> Undeclared<'a> {
     pub(super) fn find(given: Given<'a>, matches: &Matches<'a>) -> Self {
@@ -28,7 +38,9 @@ impl<'a> Undeclared<'a> {
             Some((live?, entry))
         });
         let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
-        Self(live.filter(|(live, _)| is_undeclared(live)).collect())
+        let needed = needed(given.desired);
+        let one = |(live, entry): (&'a Live, _)| One { live, entry, needed_by: needed.get(&live.key).copied() };
+        Self(live.filter(|(live, _)| is_undeclared(live)).map(one).collect())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -40,7 +52,7 @@ impl<'a> Undeclared<'a> {
         if !given.policy.prune {
             return Vec::new();
         }
-        self.0.iter().map(|(live, entry)| pruned(live, entry, obstacles)).collect()
+        self.0.iter().map(|one| pruned(one, obstacles)).collect()
     }
 
     /// Returns whether a new object may be one of them under another name.
@@ -54,14 +66,21 @@ impl<'a> Undeclared<'a> {
         let is_asked = object.key.kind.info().asks_if_renamed;
         let is_alike =
             |live: &Live| is_asked || live.spec.as_ref().is_ok_and(|spec| object.spec.settled(Some(spec)) == *spec);
-        let candidates = self.0.iter().map(|(live, _)| live);
+        let candidates = self.0.iter().map(|one| one.live);
         let candidates = candidates.filter(|live| live.key.kind == object.key.kind && is_alike(live));
         let candidates: Vec<_> = candidates.map(|live| live.key.name.clone()).collect();
         (!candidates.is_empty()).then_some(Note::MaybeRenamed { candidates, is_asked })
     }
 }
 
-fn pruned<'a>(live: &'a Live, entry: &'a Entry, obstacles: &Obstacles) -> Decision<'a> {
+/// Returns what declared objects refer to, each with one that does.
+fn needed(desired: &Desired) -> HashMap<Key, &Key> {
+    let references = desired.iter().flat_map(|object| object.spec.references().map(move |to| (to.key(), &object.key)));
+    references.filter_map(|(to, by)| Some((to?, by))).collect()
+}
+
+fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
+    let One { live, entry, needed_by } = *one;
     let is_retained = entry.is_retained();
     let mut change = Change {
         key: live.key.clone(),
@@ -75,9 +94,10 @@ fn pruned<'a>(live: &'a Live, entry: &'a Entry, obstacles: &Obstacles) -> Decisi
         rollout: None,
         origin: None,
     };
-    if let Some(note) = obstacles.get(&live.key).filter(|_| !is_retained) {
+    let needed = needed_by.map(|by| Note::NeededBy { by: by.clone() });
+    if let Some(note) = needed.or_else(|| obstacles.get(&live.key).cloned()).filter(|_| !is_retained) {
         change.action = Action::Blocked;
-        change.notes.push(note.clone());
+        change.notes.push(note);
     }
     Decision { object: None, live: Some(live), is_protected: entry.lifecycle.prevent_destroy, change }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::sync::watch;
 
 use super::config::{Config, ConfigError};
 use super::deadline::Deadline;
@@ -11,6 +12,7 @@ use super::error::Error;
 use super::handle::Sandbox;
 use super::link::Link;
 use super::reader::Reader;
+use super::throttle::Pace;
 use super::transport::{HttpTransport, Transport};
 use crate::wire::{Pool, ResourceStatus, Template, Usage, Volume};
 
@@ -78,6 +80,13 @@ impl Client {
     /// Returns the base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.link.base_url()
+    }
+
+    /// Returns how fast the server lets this client, with all its clones and views, go, and whatever becomes of that.
+    ///
+    /// A client without retries ([`Config::max_retries`] of 0) leaves that to its caller, and is never slowed down.
+    pub fn pace(&self) -> watch::Receiver<Pace> {
+        self.link.limiter().watch()
     }
 
     /// Waits until the sandboxes whose guards were dropped are deleted. Call it before the program ends.

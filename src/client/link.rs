@@ -16,6 +16,7 @@ use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
+use super::limiter::Limiter;
 use super::request::{Request, overlay};
 use super::transport::{Limits, Transport, TransportError};
 use crate::types::Timestamp;
@@ -36,6 +37,7 @@ struct Shared {
     max_retries: u32,
     max_rate_limit_wait: Duration,
     clock: WallClock,
+    limiter: Limiter,
     tasks: TaskTracker,
 }
 
@@ -62,6 +64,7 @@ impl Link {
             max_retries: config.max_retries,
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
+            limiter: Limiter::new(),
             tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
@@ -101,6 +104,11 @@ impl Link {
 
     pub(super) fn max_rate_limit_wait(&self) -> Duration {
         self.shared.max_rate_limit_wait
+    }
+
+    /// Returns what lets calls go, one for all views.
+    pub(super) fn limiter(&self) -> &Limiter {
+        &self.shared.limiter
     }
 
     /// Returns the time of day.

@@ -26,6 +26,10 @@
 //! answer was lost still succeeds. [`Error::is_ambiguous`] is left for what looking could not settle. Dropping the
 //! future of a write leaves open whether it had its effect; dropping that of a read changes nothing.
 //!
+//! A server that answers "too many requests" slows all clones and views of a client down together: none sends anything
+//! before the time that it asked for, and fewer calls are under way at once until they succeed again
+//! ([`Client::pace`]).
+//!
 //! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
 
 mod config;
@@ -35,6 +39,7 @@ mod error;
 mod exchange;
 mod guard;
 mod handle;
+mod limiter;
 mod link;
 mod object;
 mod page;
@@ -45,6 +50,7 @@ mod retry;
 mod sandboxes;
 mod service;
 mod templates;
+mod throttle;
 mod transport;
 mod volumes;
 mod wait;
@@ -64,6 +70,7 @@ pub use self::reader::Reader;
 pub use self::sandboxes::{CreateSandboxOptions, UpdateSandboxOptions};
 pub use self::service::{ServiceOptions, ServiceUrl};
 pub use self::templates::CreateTemplateOptions;
+pub use self::throttle::Pace;
 pub use self::transport::{HttpTransport, Limits, Transport, TransportError};
 pub use self::volumes::{CreateVolumeOptions, UpdateVolumeOptions};
 pub use self::wait::WaitOptions;

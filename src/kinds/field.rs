@@ -2,6 +2,8 @@
 //!
 //! The diff, the plan, the schema, the explanations and the tables are all made from this data.
 
+use super::kind::KindId;
+
 /// A field of a kind's spec.
 #[derive(Debug)]
 pub struct Field {
@@ -23,18 +25,20 @@ pub struct Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
-    /// A quantity: text or a plain number.
-    Quantity,
-    /// A text.
-    Text,
-    /// The name of an object.
-    Reference,
+    /// An amount of CPU: a text or a plain number.
+    Cpu,
+    /// A size in bytes: a text or a plain number.
+    Size,
+    /// The reference of a container image.
+    Image,
+    /// The name of an object of this kind.
+    Reference(KindId),
     /// A whole number, or `{min, max}`.
     Replicas,
     /// Seconds: zero or a positive multiple of 60.
     Ttl,
-    /// A list of `{volume_name, mount_path}`.
-    Mounts,
+    /// A list of `{volume_name, mount_path}`, with objects of this kind.
+    Mounts(KindId),
 }
 
 /// How the API lets a field change.
@@ -65,12 +69,12 @@ impl Shape {
     /// Returns what the shape is called, with its article.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Quantity => "a quantity",
-            Self::Text => "a text",
-            Self::Reference => "the name of an object",
+            Self::Cpu | Self::Size => "a quantity",
+            Self::Image => "a text",
+            Self::Reference(_) => "the name of an object",
             Self::Replicas => "a whole number, or {min, max}",
             Self::Ttl => "seconds, a multiple of 60",
-            Self::Mounts => "a list of {volume_name, mount_path}",
+            Self::Mounts(_) => "a list of {volume_name, mount_path}",
         }
     }
 }

@@ -96,11 +96,16 @@ pub struct KindInfo {
     /// Whether destroying an object of it loses data that nothing can make again. Such objects are kept when a
     /// manifest set is destroyed, unless they say `on_remove: delete`.
     pub holds_data: bool,
+    /// Whether a new object, where another one is declared no longer, has to say if it is that one under another name:
+    /// what the old one holds would not be in the new one.
+    pub asks_if_renamed: bool,
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
     /// Whether objects may have a time to live.
     pub expires: bool,
+    /// What is not known of an object that the server calls ready, if that matters when it takes another one's place.
+    pub ready_caveat: Option<&'static str>,
     /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.
     pub ready_timeout: Duration,
     /// How long servers are known to be willing to wait, shortest and longest. They own the limit.

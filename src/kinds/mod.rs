@@ -4,8 +4,10 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod json;
 mod kind;
 mod object;
+mod patch;
 mod pool;
 mod quota;
 mod read;
@@ -19,6 +21,7 @@ mod value;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use json::{spec_from_json, value_from_json};
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,
@@ -26,10 +29,11 @@ pub use kind::{
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
+pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use recorded::{lifecycle_from_json, lifecycle_to_json, spec_from_json};
-pub use reserved::{is_reserved, reserved_name};
+pub use recorded::{lifecycle_from_json, lifecycle_to_json};
+pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
 pub use spec::Spec;

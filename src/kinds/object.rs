@@ -175,7 +175,7 @@ fn check_version(node: &Node, out: &mut Diagnostics) -> Option<()> {
     None
 }
 
-fn read_kind(node: &Node, out: &mut Diagnostics) -> Option<KindId> {
+pub(super) fn read_kind(node: &Node, out: &mut Diagnostics) -> Option<KindId> {
     let text = node.text("`kind`", out)?;
     let found = super::named(text);
     if found.is_none() {

@@ -38,8 +38,10 @@ impl Kind for PoolKind {
         doc: "Sandboxes of one template that are kept warm. A sandbox that is created from the template takes one of \
               them, and the pool refills.",
         holds_data: false,
+        asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: Some("the API tells only that one replica is ready"),
         ready_timeout: Duration::from_mins(10),
         ready_timeout_limits: (Duration::from_secs(10), Duration::from_mins(10)),
     };
@@ -47,7 +49,7 @@ impl Kind for PoolKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "template_name",
-            shape: Shape::Reference,
+            shape: Shape::Reference(TEMPLATE),
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The template, which must have no volume mounts. It cannot change in place.",

@@ -22,6 +22,9 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// Everything that a workspace may limit.
+    pub const ALL: [Self; 5] = [Self::Sandboxes, Self::Volumes, Self::Cpu, Self::Memory, Self::Storage];
+
     /// Returns an amount of it as people write it, exactly: `3`, `1500m`, `20Gi`.
     pub fn spell(self, amount: u64) -> String {
         const UNITS: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];

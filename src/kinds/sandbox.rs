@@ -39,8 +39,10 @@ impl Kind for SandboxKind {
         short: &["sb", "box", "boxes"],
         doc: "A sandbox that should always be there. Sandboxes that programs create for themselves need no manifest.",
         holds_data: true,
+        asks_if_renamed: false,
         outlives_its_source: true,
         expires: true,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(1), Duration::from_mins(10)),
     };
@@ -48,7 +50,7 @@ impl Kind for SandboxKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "template_name",
-            shape: Shape::Reference,
+            shape: Shape::Reference(TEMPLATE),
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The template. It cannot change in place: a sandbox on another template, or on a superseded one, is \

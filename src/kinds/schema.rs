@@ -212,9 +212,9 @@ fn spec_schema(kind: KindId) -> Json {
 
 fn field_schema(field: &Field) -> Json {
     let mut schema = match field.shape {
-        Shape::Quantity => json!({"type": ["string", "number"]}),
-        Shape::Text => json!({"type": "string", "minLength": 1}),
-        Shape::Reference => name_schema(),
+        Shape::Cpu | Shape::Size => json!({"type": ["string", "number"]}),
+        Shape::Image => json!({"type": "string", "minLength": 1}),
+        Shape::Reference(_) => name_schema(),
         Shape::Ttl => json!({"type": "integer", "minimum": 0, "multipleOf": 60}),
         Shape::Replicas => {
             let count = json!({"type": "integer", "minimum": 0});
@@ -226,7 +226,7 @@ fn field_schema(field: &Field) -> Json {
             });
             json!({"oneOf": [count, range]})
         }
-        Shape::Mounts => json!({
+        Shape::Mounts(_) => json!({
             "type": "array",
             "items": {
                 "type": "object",

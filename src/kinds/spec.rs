@@ -47,6 +47,11 @@ impl Spec {
         self.values.iter().flatten().flat_map(Value::references)
     }
 
+    /// Returns whether it asks the server to delete the object by itself some day.
+    pub fn has_ttl(&self) -> bool {
+        self.values.iter().flatten().any(|value| matches!(value, Value::Ttl(ttl) if ttl.as_duration().is_some()))
+    }
+
     /// Returns the spec to make an object from: ranges settled, and what is left alone taken over from the object whose
     /// place it takes, if there is one.
     #[must_use]

@@ -56,8 +56,10 @@ impl Kind for TemplateKind {
         short: &["tpl", "tpls"],
         doc: "What sandboxes are made from: an image, resources and volumes. Only its name can change in place.",
         holds_data: false,
+        asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::ZERO, Duration::MAX),
     };
@@ -65,7 +67,7 @@ impl Kind for TemplateKind {
     const FIELDS: &'static [Field] = &[
         Field {
             path: "image",
-            shape: Shape::Text,
+            shape: Shape::Image,
             change: Change::Replace,
             absent: Absent::Required,
             doc: "The container image. Compared normalised: python is docker.io/library/python:latest.",
@@ -73,7 +75,7 @@ impl Kind for TemplateKind {
         },
         Field {
             path: "resources.cpu",
-            shape: Shape::Quantity,
+            shape: Shape::Cpu,
             change: Change::Replace,
             absent: Absent::Default(wire::Resources::DEFAULT_CPU),
             doc: "What each sandbox gets of the CPU, in cores: 500m, 0.5 and 0.50 are the same.",
@@ -81,7 +83,7 @@ impl Kind for TemplateKind {
         },
         Field {
             path: "resources.memory",
-            shape: Shape::Quantity,
+            shape: Shape::Size,
             change: Change::Replace,
             absent: Absent::Default(wire::Resources::DEFAULT_MEMORY),
             doc: "What each sandbox gets of the memory, in bytes: 1Gi and 1024Mi are the same.",
@@ -89,7 +91,7 @@ impl Kind for TemplateKind {
         },
         Field {
             path: "resources.storage",
-            shape: Shape::Quantity,
+            shape: Shape::Size,
             change: Change::Replace,
             absent: Absent::LeaveAlone,
             doc: "The ephemeral disk of each sandbox, in bytes. Left out, it is the server's choice.",
@@ -97,7 +99,7 @@ impl Kind for TemplateKind {
         },
         Field {
             path: "volume_mounts",
-            shape: Shape::Mounts,
+            shape: Shape::Mounts(VOLUME),
             change: Change::Replace,
             absent: Absent::Default("[]"),
             doc: "The volumes that each sandbox sees: a set, keyed by mount path. A path is absolute and not /. A \

@@ -49,12 +49,13 @@ fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
         for (field, value) in fields.iter().zip(object.spec.values()) {
             let value = value.as_ref().unwrap_or_else(|| panic!("{} has a value in the example", field.path));
             let shape = match value {
-                Value::Cpu(_) | Value::Size(_) => Shape::Quantity,
-                Value::Image(_) => Shape::Text,
+                Value::Cpu(_) => Shape::Cpu,
+                Value::Size(_) => Shape::Size,
+                Value::Image(_) => Shape::Image,
                 Value::Replicas(_) => Shape::Replicas,
                 Value::Ttl(_) => Shape::Ttl,
-                Value::Reference(_) => Shape::Reference,
-                Value::Mounts(_) => Shape::Mounts,
+                Value::Reference(reference) => Shape::Reference(reference.kind),
+                Value::Mounts(_) => Shape::Mounts(VOLUME),
             };
             assert_eq!(field.shape, shape, "{}.{}", object.key.kind, field.path);
             assert!(!field.doc.is_empty() && !field.example.is_empty());
@@ -102,6 +103,47 @@ fn a_manifest_written_from_a_spec_reads_back() {
         let (again, diagnostics) = decoded(&text);
         assert!(diagnostics.is_empty(), "{text}\n{diagnostics:?}");
         assert_eq!(again[0].spec, object.spec);
+    }
+}
+
+#[test]
+fn a_spec_survives_the_way_through_json() {
+    let (objects, _) = decoded(COMPLETE);
+    for object in objects {
+        let json = spec_to_json(&object.spec);
+        let again = spec_from_json(object.key.kind, &json).expect("it was written");
+        assert_eq!(again, object.spec);
+        assert_eq!(spec_to_json(&again), json, "spelling too");
+    }
+}
+
+#[test]
+fn json_that_is_no_spec_is_refused_by_the_field() {
+    let read = |kind, json| spec_from_json(kind, &json).map(|spec| spec_to_json(&spec));
+    let defaults = serde_json::json!({"image": "a", "resources": {"cpu": "500m", "memory": "512Mi"}});
+    assert_eq!(read(TEMPLATE, serde_json::json!({"image": "a"})), Ok(defaults));
+    for (kind, json, problem) in [
+        (VOLUME, serde_json::json!({}), "`size` is missing"),
+        (VOLUME, serde_json::json!({"size": "big"}), "`size` is not a quantity: \"big\""),
+        (VOLUME, serde_json::json!([]), "`size` is missing"),
+        (VOLUME, serde_json::json!({"size": "1", "x": {"y": 1}}), "a volume has no field `x.y`"),
+        (
+            POOL,
+            serde_json::json!({"template_name": "a", "replicas": {"min": 2, "max": 1}}),
+            "`replicas` is not a whole number, or {min, max}: {\"max\":1,\"min\":2}",
+        ),
+        (
+            SANDBOX,
+            serde_json::json!({"template_name": "a", "ttl_seconds": 61}),
+            "`ttl_seconds` is not seconds, a multiple of 60: 61",
+        ),
+        (
+            TEMPLATE,
+            serde_json::json!({"image": "a", "volume_mounts": [{"mount_path": "/a"}]}),
+            "`volume_mounts` is not a list of {volume_name, mount_path}: [{\"mount_path\":\"/a\"}]",
+        ),
+    ] {
+        assert_eq!(read(kind, json), Err(problem.to_owned()));
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::kind::KindId;
-use crate::types::{ByteSize, Cpu, Image, Ttl};
+use super::kind::{Key, KindId};
+use crate::types::{ByteSize, Cpu, Image, Name, Ttl};
 
 /// The value of one field of a spec.
 ///
@@ -50,6 +50,13 @@ pub struct Replicas {
     pub min: u32,
     /// The most.
     pub max: u32,
+}
+
+impl Reference {
+    /// Returns what it refers to; `None` if no object can have that name.
+    pub fn key(&self) -> Option<Key> {
+        Some(Key { kind: self.kind, name: Name::parse(&self.name).ok()? })
+    }
 }
 
 impl Value {
@@ -112,6 +119,23 @@ impl Value {
                 Self::Mounts(mounts.iter().map(|(path, volume)| (Arc::clone(path), rename(volume))).collect())
             }
             _ => self.clone(),
+        }
+    }
+
+    /// Returns a text that is the same for values that are equal, whatever their spelling, where `of` says what a
+    /// reference stands for.
+    pub fn to_canonical(&self, of: &dyn Fn(&Reference) -> String) -> String {
+        match self {
+            Self::Cpu(cpu) => cpu.millicores().to_string(),
+            Self::Size(size) => size.bytes().to_string(),
+            Self::Image(image) => image.normalized().to_owned(),
+            Self::Replicas(Replicas { min, max }) => format!("{min}..{max}"),
+            Self::Ttl(ttl) => ttl.as_seconds().to_string(),
+            Self::Reference(reference) => of(reference),
+            Self::Mounts(mounts) => {
+                let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
+                mounts.join("\n")
+            }
         }
     }
 

@@ -33,15 +33,17 @@ impl Kind for VolumeKind {
         short: &["vol", "vols"],
         doc: "Storage that outlives the sandboxes that mount it. A template mounts it at a path.",
         holds_data: true,
+        asks_if_renamed: true,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),
     };
 
     const FIELDS: &'static [Field] = &[Field {
         path: "size",
-        shape: Shape::Quantity,
+        shape: Shape::Size,
         change: Change::GrowOnly,
         absent: Absent::Required,
         doc: "The size, a quantity of bytes such as 20Gi. It can grow in place and never shrinks.",

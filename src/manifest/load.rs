@@ -75,6 +75,8 @@ pub struct Documents {
 /// One document.
 #[derive(Debug, Clone)]
 pub struct Document {
+    /// The input that it came by, counted from 0.
+    pub input: usize,
     /// The text it is in.
     pub source: SourceId,
     /// Which document of the text it is, counted from 0; empty ones do not count.
@@ -90,7 +92,8 @@ pub struct Document {
 /// named. Empty documents are skipped, but an input with no document at all is an error.
 pub fn load(inputs: &[Input], limits: &Limits) -> (Documents, Diagnostics) {
     let mut loader = Loader::new(limits);
-    for input in inputs {
+    for (index, input) in inputs.iter().enumerate() {
+        loader.current = index;
         loader.input(input);
     }
     loader.out.sort();
@@ -102,6 +105,8 @@ struct Loader<'a> {
     documents: Documents,
     out: Diagnostics,
     interner: Interner,
+    /// The input that is being read.
+    current: usize,
     /// The true paths of the files that were read.
     read: HashSet<PathBuf>,
 }
@@ -118,7 +123,14 @@ enum Held {
 impl<'a> Loader<'a> {
     fn new(limits: &'a Limits) -> Self {
         let documents = Documents { sources: Sources::default(), documents: Vec::new(), is_complete: true };
-        Self { limits, documents, out: Diagnostics::new(), interner: Interner::default(), read: HashSet::new() }
+        Self {
+            limits,
+            documents,
+            out: Diagnostics::new(),
+            interner: Interner::default(),
+            current: 0,
+            read: HashSet::new(),
+        }
     }
 
     fn input(&mut self, input: &Input) {
@@ -217,7 +229,8 @@ impl<'a> Loader<'a> {
         let parsed = parse(source, text, self.limits, &mut self.interner, &mut self.out);
         let held = parsed.roots.is_empty() && self.out.len() == n_problems;
         self.documents.is_complete &= parsed.is_complete;
-        let documents = parsed.roots.into_iter().map(|(index, root)| Document { source, index, root });
+        let input = self.current;
+        let documents = parsed.roots.into_iter().map(|(index, root)| Document { input, source, index, root });
         self.documents.documents.extend(documents);
         if held { Held::Nothing } else { Held::Something }
     }

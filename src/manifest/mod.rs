@@ -18,6 +18,7 @@ mod encoding;
 mod intern;
 mod load;
 mod mapping;
+mod merge;
 mod node;
 mod parse;
 mod path;

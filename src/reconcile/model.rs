@@ -18,6 +18,9 @@ pub struct Model {
     n_created: usize,
 }
 
+/// What the ids of objects begin with that the model made.
+const MADE: &str = "made-";
+
 /// Why the server would refuse a step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -71,7 +74,10 @@ pub enum Refusal {
 impl Model {
     /// Starts from the live objects of a world.
     pub fn of(world: &World) -> Self {
-        Self { live: world.iter().map(|live| (live.key.clone(), live.clone())).collect(), n_created: 0 }
+        let recorded = world.inventory.iter().flat_map(|inventory| inventory.iter()).map(|(_, entry)| &entry.id);
+        let ids = world.iter().map(|live| &live.id).chain(recorded).flatten();
+        let n_created = ids.filter_map(|id| id.as_str().strip_prefix(MADE)?.parse().ok()).max().unwrap_or(0);
+        Self { live: world.iter().map(|live| (live.key.clone(), live.clone())).collect(), n_created }
     }
 
     /// Returns the world as it is now, with the time and capacity of `before`.
@@ -126,7 +132,7 @@ impl Model {
         self.n_created += 1;
         let live = Live {
             key: key.clone(),
-            id: Some(ObjectId::new(format!("made-{}", self.n_created))),
+            id: Some(ObjectId::new(format!("{MADE}{}", self.n_created))),
             spec: Ok(spec.clone()),
             health: Health::Good,
             created_at: None,

@@ -8,18 +8,29 @@ mod decide;
 mod effects;
 mod matching;
 mod note;
+mod ownership;
+mod parking;
 mod policy;
 mod quota;
 mod removal;
+mod renames;
+mod reserved;
+mod rolling;
+mod room;
+pub mod saved;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 
-pub use note::{Holder, Note};
+pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::sync::Arc;
 
+use self::decide::Given;
+use self::matching::Matches;
+use self::undeclared::Undeclared;
 use super::diff::FieldChange;
 use super::inventory::{Effect, Entry};
 use super::world::{Desired, World};
@@ -79,8 +90,35 @@ pub struct Change {
     pub notes: Vec<Note>,
     /// What the inventory is to hold of it when its steps are done; `None` if nothing.
     pub record: Option<Entry>,
+    /// What part it has in a replacement without a gap.
+    pub rollout: Option<Rollout>,
     /// Where it is declared.
     pub origin: Option<Origin>,
+}
+
+/// What part an object has in a replacement without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rollout {
+    /// It is made anew beside the old object, which then gives it its name.
+    Replaces {
+        /// The name under which the new object is built, or is found half way.
+        incoming: Name,
+        /// The id of the new object, if it is there already.
+        incoming_id: Option<ObjectId>,
+        /// The name that the old object gets.
+        retired: Name,
+        /// Whether the old object stays under that name, since others that stay refer to it.
+        keeps_old: bool,
+        /// When it is built, where the quota has no room for all new objects at once: after the old ones of lower turns
+        /// are gone. 0 for all where there is room.
+        turn: usize,
+    },
+    /// It was left under a reserved name by a replacement, which is over or was given up.
+    Leftover {
+        /// The object that was replaced, or was going to be.
+        of: Key,
+    },
 }
 
 /// What happens to an object.
@@ -161,6 +199,8 @@ pub enum Verb {
         holders: Vec<Key>,
         /// The swap to take back, as an index of [`Plan::steps`].
         swap: usize,
+        /// Whether nobody has seen before what this server does to references, so that the answer is to be remembered.
+        is_news: bool,
     },
 }
 
@@ -198,13 +238,38 @@ pub struct Summary {
 
 /// Plans to bring the live state to what is declared.
 pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
-    let decisions = decide::decide(desired, world, policy);
-    steps::assemble(decisions, world)
+    let part;
+    let in_scope = if policy.scope.is_everything() {
+        desired
+    } else {
+        part = desired.restricted_to(|object| policy.scope.has_declared(object));
+        &part
+    };
+    let given = Given { desired: in_scope, all: desired, world, policy };
+    let matches = Matches::of(in_scope, world);
+    let mut plan = steps::assemble(decide::decide(given, &matches), world);
+    let undeclared = Undeclared::find(given, &matches);
+    plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };
+    plan.n_unmanaged = undeclared::n_unmanaged(given, &matches);
+    plan.refuse_beyond(policy, world);
+    plan
 }
 
-/// Plans to remove declared objects, those that hold data only if their manifest says so.
+/// Plans to remove declared objects that are owned, those that hold data only if their manifest says so.
 pub fn plan_destroy(desired: &Desired, world: &World) -> Plan {
     steps::assemble(removal::destroy(desired, world), world)
+}
+
+/// Plans to remove all that is owned, what holds data only if its manifest said so.
+pub fn plan_destroy_owned(world: &World) -> Plan {
+    steps::assemble(removal::destroy_owned(world), world)
+}
+
+/// Plans to remove what replacements that did not end, or were given up, left under reserved names.
+///
+/// What has a declared name stays, as does what others refer to.
+pub fn plan_abort_rollouts(desired: &Desired, world: &World) -> Plan {
+    steps::assemble(rolling::abort(desired, world), world)
 }
 
 /// Plans to remove these objects, whatever a manifest says.
@@ -231,6 +296,11 @@ impl Plan {
         summary
     }
 
+    /// Returns the objects that somebody changed, deleted or renamed behind the manifests' back.
+    pub fn drifted(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.is_drift())
+    }
+
     /// Returns the objects whose protection refuses this plan.
     pub fn protected(&self) -> &[Key] {
         let protected = self.refusals.iter().find_map(|refusal| match refusal {
@@ -244,6 +314,25 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let is_kept = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
         self.steps.is_empty() && self.changes.iter().all(is_kept)
+    }
+}
+
+impl Change {
+    /// Returns whether somebody changed the object behind the manifests' back.
+    pub fn is_drift(&self) -> bool {
+        let is_drift = |note: &Note| {
+            matches!(
+                note,
+                Note::DeletedBehind | Note::RenamedBehind | Note::RecreatedBehind { .. } | Note::DriftHeld { .. }
+            )
+        };
+        self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
+    }
+
+    /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.
+    /// Such changes count as no destruction.
+    pub fn is_rolling(&self) -> bool {
+        self.rollout.is_some()
     }
 }
 

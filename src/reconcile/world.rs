@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::inventory::Inventory;
-use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Spec};
+use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// What is live, as it was observed at one time, and what is known to be ours of it.
@@ -89,9 +89,7 @@ impl Lookup for World {
 }
 
 fn references_of(object: &Live) -> impl Iterator<Item = Key> {
-    object
-        .references()
-        .filter_map(|reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? }))
+    object.references().filter_map(Reference::key)
 }
 
 /// What the manifests declare.
@@ -119,6 +117,20 @@ impl Desired {
     /// Returns how many objects are declared.
     pub fn len(&self) -> usize {
         self.objects.len()
+    }
+
+    /// Returns the part of it that these objects and all that they refer to, and so on, make up.
+    #[must_use]
+    pub fn restricted_to(&self, is_asked_for: impl Fn(&Object) -> bool) -> Self {
+        let mut part = BTreeMap::new();
+        let mut queue: Vec<&Object> = self.objects.values().filter(|object| is_asked_for(object)).collect();
+        while let Some(object) = queue.pop() {
+            if part.insert(object.key.clone(), object.clone()).is_none() {
+                let keys = object.spec.references().filter_map(Reference::key);
+                queue.extend(keys.filter_map(|key| self.objects.get(&key)));
+            }
+        }
+        Self { objects: part }
     }
 
     /// Returns whether nothing is declared.

@@ -8,6 +8,7 @@ mod args;
 mod author;
 mod commands;
 mod context;
+mod duration;
 mod env;
 mod failure;
 mod interrupt;

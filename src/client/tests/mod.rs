@@ -9,6 +9,7 @@ mod requests;
 mod retries;
 mod sandboxes;
 mod secrets;
+mod throttling;
 mod writes;
 
 use crate::types::Name;

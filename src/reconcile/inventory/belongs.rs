@@ -65,7 +65,7 @@ mod tests {
         Live {
             key: Key { kind, name: Name::parse(name).unwrap() },
             id: Some(ObjectId::new(id)),
-            spec: Ok(kinds::spec_from_json(kind, r#"{"size":"1Gi"}"#).unwrap()),
+            spec: Ok(kinds::spec_from_json(kind, &serde_json::json!({"size": "1Gi"})).unwrap()),
             health: Health::Good,
             created_at: None,
             expires_at: None,

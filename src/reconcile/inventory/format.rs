@@ -180,11 +180,12 @@ fn intent_from(raw: &RawValue) -> Result<Option<Intent>, String> {
     let at = fields.required("at")?;
     let deed = match deed.as_str() {
         "create" => {
-            let spec: &RawValue = fields.required("sends")?;
-            let Ok(spec) = kinds::spec_from_json(key.kind, spec.get()) else { return Ok(None) };
+            let spec: Json = fields.required("sends")?;
+            let Ok(spec) = kinds::spec_from_json(key.kind, &spec) else { return Ok(None) };
             Deed::Create { spec, carry: fields.optional("carry")?.unwrap_or_default() }
         }
         "update" => Deed::Update,
+        "rename" => Deed::Rename,
         "delete" => Deed::Delete,
         _ => return Ok(None),
     };
@@ -197,6 +198,7 @@ fn intent_text(intent: &Intent) -> String {
     let line = match deed {
         Deed::Create { .. } => Line::new().put("deed", "create"),
         Deed::Update => Line::new().put("deed", "update"),
+        Deed::Rename => Line::new().put("deed", "rename"),
         Deed::Delete => Line::new().put("deed", "delete"),
     };
     let mut line = key_line(line, key).put("at", at.to_string());

@@ -62,7 +62,7 @@ fn intent() -> Json {
     schema["description"] = json!("What an apply was going to do, and nobody has seen done.");
     schema["required"] = json!(["deed", "kind", "name", "at", "spec"]);
     let properties = &mut schema["properties"];
-    properties["deed"] = json!({"enum": ["create", "update", "delete"]});
+    properties["deed"] = json!({"enum": ["create", "update", "rename", "delete"]});
     properties["at"] = json!({"type": "string", "format": "date-time"});
     properties["sends"] = json!({"type": "object", "description": "What was to be sent to make it."});
     properties["carry"] = json!({"type": "object", "description": "Unknown fields of the object that it replaces."});

@@ -21,7 +21,7 @@ impl Inventory {
     /// An object that was to be made, is there, and is what was to be sent is ours. One that was to be changed has been
     /// where it looks like it. One that was to be deleted and is not there any more was.
     pub fn settle(&self, world: &World) -> Settled {
-        let mut settled = Settled { effects: Vec::new(), open: Vec::new() };
+        let mut settled = Settled { effects: self.on_their_way(world), open: Vec::new() };
         let mut gone: HashSet<&Key> = HashSet::new();
         for intent in &self.intents {
             let live = world.get(&intent.key);
@@ -36,6 +36,9 @@ impl Inventory {
                         settled.effects.push(Effect::Put { key: intent.key.clone(), entry });
                     }
                 }
+                (Deed::Rename, Some(live)) if live.id.is_some() && live.id == intent.entry.id => {
+                    settled.effects.push(Effect::Put { key: intent.key.clone(), entry: found(&intent.entry, live) });
+                }
                 (Deed::Delete, None) => drop(gone.insert(&intent.key)),
                 _ => {}
             }
@@ -43,6 +46,19 @@ impl Inventory {
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
         settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
         settled
+    }
+
+    /// Objects that were to get other names and are under neither of the two keep their entries, under the names that they
+    /// have: others may be about to take their old ones.
+    fn on_their_way(&self, world: &World) -> Vec<Effect> {
+        let renames = self.intents.iter().filter(|intent| intent.deed == Deed::Rename);
+        let moved = renames.filter_map(|intent| {
+            let id = intent.entry.id.as_ref()?;
+            let live = world.by_id(intent.key.kind, id).filter(|live| live.key != intent.key)?;
+            let (_, entry) = self.entry_of(live).filter(|(known, _)| **known != live.key)?;
+            Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
+        });
+        moved.collect()
     }
 
     /// Returns the inventory as it is once the intents are settled.
@@ -99,6 +115,6 @@ fn says_more(intent: &Intent) -> bool {
             let declared = intent.entry.applied().map(|applied| applied.settled(None));
             !carry.is_empty() || declared.is_none_or(|declared| *spec != declared)
         }
-        Deed::Update | Deed::Delete => false,
+        Deed::Update | Deed::Rename | Deed::Delete => false,
     }
 }

@@ -9,9 +9,9 @@ use crate::types::Name;
 
 const SPECS: [(&str, &str); 9] = [
     ("volume", r#"{"size":"20Gi"}"#),
-    ("volume", r#"{"size":1}"#),
+    ("volume", r#"{"size":"1"}"#),
     ("template", r#"{"image":"a:1"}"#),
-    ("template", r#"{"image":"x","resources":{"cpu":0.5,"memory":"1Gi","storage":"4Gi"}}"#),
+    ("template", r#"{"image":"x","resources":{"cpu":"0.5","memory":"1Gi","storage":"4Gi"}}"#),
     ("template", r#"{"image":"x","volume_mounts":[{"mount_path":"/d","volume_name":"v"}]}"#),
     ("pool", r#"{"replicas":{"max":10,"min":2},"template_name":"t"}"#),
     ("pool", r#"{"replicas":0,"template_name":"t"}"#),
@@ -21,7 +21,7 @@ const SPECS: [(&str, &str); 9] = [
 
 fn spec(index: usize) -> Spec {
     let (kind, text) = SPECS[index];
-    kinds::spec_from_json(kinds::meant_by(kind).unwrap(), text).unwrap()
+    kinds::spec_from_json(kinds::meant_by(kind).unwrap(), &serde_json::from_str(text).unwrap()).unwrap()
 }
 
 fn name() -> impl Strategy<Value = Name> {
@@ -93,10 +93,11 @@ fn keyed() -> impl Strategy<Value = (Key, Entry)> {
 }
 
 fn intent() -> impl Strategy<Value = Intent> {
-    (keyed(), time(), json_map(), 0..3_u8).prop_map(|((key, entry), at, carry, deed)| {
+    (keyed(), time(), json_map(), 0..4_u8).prop_map(|((key, entry), at, carry, deed)| {
         let deed = match deed {
             0 => Deed::Create { spec: entry.applied().unwrap().settled(None), carry },
             1 => Deed::Update,
+            2 => Deed::Rename,
             _ => Deed::Delete,
         };
         Intent { key, deed, entry, at }

@@ -21,7 +21,7 @@ fn key(name: &str) -> Key {
 }
 
 fn entry(id: &str) -> Entry {
-    let spec = kinds::spec_from_json(key("a").kind, r#"{"size":"1Gi"}"#).unwrap();
+    let spec = kinds::spec_from_json(key("a").kind, &serde_json::json!({"size": "1Gi"})).unwrap();
     Entry {
         id: Some(ObjectId::new(id)),
         standing: Standing::Owned,

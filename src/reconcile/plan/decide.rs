@@ -6,13 +6,18 @@
 //! Each round blocks at least one more object, so it ends.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use super::matching::{Matches, Target, old_key};
+use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
-use super::{Action, Change, Policy, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnSuperseded, Reference, Replace};
-use crate::reconcile::diff::{FieldChange, diff};
-use crate::reconcile::inventory::Entry;
+use super::ownership::{Owner, attribute};
+use super::renames::old_key;
+use super::rolling::{self, Leftovers, Rollouts};
+use super::undeclared::Undeclared;
+use super::{Action, Change, OnDrift, Policy, Rollout, quota, reserved};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
+use crate::reconcile::diff::{Cause, FieldChange, diff};
+use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 use crate::types::Name;
 
@@ -20,24 +25,47 @@ use crate::types::Name;
 pub(super) struct Decision<'a> {
     pub(super) object: Option<&'a Object>,
     pub(super) live: Option<&'a Live>,
+    /// Whether it is declared, or was when it was applied last, that the object must not be destroyed.
+    pub(super) is_protected: bool,
     pub(super) change: Change,
 }
 
 /// Changes that cannot be made, with the reason, found by looking at all changes together.
 pub(super) type Obstacles = HashMap<Key, Note>;
 
-pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Policy) -> Vec<Decision<'a>> {
-    let matches = Matches::of(desired, world);
+/// What decisions are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// What is declared and in scope.
+    pub(super) desired: &'a Desired,
+    /// What is declared.
+    pub(super) all: &'a Desired,
+    pub(super) world: &'a World,
+    pub(super) policy: &'a Policy,
+}
+
+pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
+    let Given { desired, world, policy, .. } = given;
+    let undeclared = Undeclared::find(given, matches);
+    let leftovers = Leftovers::find(desired, world);
     let mut obstacles = Obstacles::new();
     loop {
-        let decisions =
-            Round { desired, world, matches: &matches, obstacles: &obstacles, fates: HashMap::new() }.decide();
+        let rollouts = Rollouts::new(desired, world, &leftovers);
+        let round =
+            Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
+        let mut decisions = round.decide();
+        decisions.extend(undeclared.prune(given, &obstacles));
+        rolling::collect(&mut decisions, &leftovers, world);
         let n_before = obstacles.len();
+        obstacles.extend(not_allowed(&decisions, policy));
         obstacles.extend(held(&decisions, world));
         obstacles.extend(names_taken(&decisions, world));
         obstacles.extend(names_awaited(&decisions, desired));
         if obstacles.len() == n_before {
             obstacles.extend(quota::exceeded(&decisions, desired, world));
+        }
+        if obstacles.len() == n_before {
+            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
         }
         if obstacles.len() == n_before {
             return decisions;
@@ -47,14 +75,24 @@ pub(super) fn decide<'a>(desired: &'a Desired, world: &'a World, _policy: &Polic
 
 /// Returns the objects that would be deleted although live objects that stay refer to them.
 pub(super) fn held(decisions: &[Decision<'_>], world: &World) -> Obstacles {
-    let destroys = |decision: &&Decision<'_>| matches!(decision.change.action, Action::Replace | Action::Delete);
+    let destroys = |decision: &&Decision<'_>| {
+        let keeps_old = matches!(decision.change.rollout, Some(Rollout::Replaces { keeps_old: true, .. }));
+        matches!(decision.change.action, Action::Replace | Action::Delete) && !keeps_old
+    };
     let going: HashMap<&Key, &Key> = decisions
         .iter()
         .filter(destroys)
         .filter_map(|decision| Some((&decision.live?.key, &decision.change.key)))
         .collect();
     let mut obstacles = Obstacles::new();
-    for (live, declared) in &going {
+    // What is replaced without a gap waits until nothing refers to it.
+    let rolling: HashSet<&Key> = decisions
+        .iter()
+        .map(|decision| &decision.change)
+        .filter(|change| change.is_rolling())
+        .map(|change| &change.key)
+        .collect();
+    for (live, declared) in going.iter().filter(|(_, declared)| !rolling.contains(*declared)) {
         let holders: Vec<_> =
             world.holders(live).filter(|holder| !going.contains_key(&holder.key)).map(Holder::of).collect();
         if !holders.is_empty() {
@@ -112,29 +150,48 @@ fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
     early.collect()
 }
 
+/// Returns the changes of kinds that are not to be made now.
+fn not_allowed(decisions: &[Decision<'_>], policy: &Policy) -> Obstacles {
+    let Some(allowed) = &policy.allow else { return Obstacles::new() };
+    let changes = decisions.iter().map(|decision| &decision.change);
+    let changes = changes.filter(|change| {
+        !matches!(change.action, Action::Keep | Action::Adopt | Action::Blocked) && !allowed.contains(&change.action)
+    });
+    changes.map(|change| (change.key.clone(), Note::NotAllowed { action: change.action })).collect()
+}
+
 struct Round<'a, 'r> {
-    desired: &'a Desired,
-    world: &'a World,
+    given: Given<'a>,
     matches: &'r Matches<'a>,
+    undeclared: &'r Undeclared<'a>,
     obstacles: &'r Obstacles,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
+    /// How those of them are replaced that are made anew.
+    rollouts: Rollouts<'a, 'r>,
 }
 
 impl<'a> Round<'a, '_> {
     fn decide(mut self) -> Vec<Decision<'a>> {
-        let mut decisions = Vec::with_capacity(self.desired.len());
-        for object in self.desired.iter() {
+        let mut decisions = Vec::with_capacity(self.given.desired.len());
+        for object in self.given.desired.iter() {
             let decision = self.decide_one(object);
             self.fates.insert(&object.key, decision.change.action);
+            self.rollouts.settle(object, decision.live, &decision.change);
             decisions.push(decision);
         }
         decisions
     }
 
     fn decide_one(&self, object: &'a Object) -> Decision<'a> {
+        let world = self.given.world;
         let found = self.matches.of_declared(&object.key);
-        let live = found.and_then(|found| found.live);
+        let is_same = |declared: &Reference, live: &Reference| self.is_same(declared, live);
+        let live = found.and_then(|found| found.live).filter(|live| !self.rollouts.is_part_of(object, live));
+        let live = live.or_else(|| self.rollouts.returning(object, &is_same));
+        let owner = live.map(|live| Owner::of(live, world));
+        let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
+        let entry = owner.map_or(recorded, Owner::entry);
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
@@ -144,21 +201,93 @@ impl<'a> Round<'a, '_> {
             fields: Vec::new(),
             record: Some(Entry::of(object, live)),
             notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
+            rollout: None,
             origin: Some(object.origin),
         };
-        change.action = match live {
-            None => Action::Create,
-            Some(live) => self.compare(object, live, &mut change),
+        change.action = match live.zip(owner) {
+            None => self.miss(object, recorded, &mut change),
+            Some((live, owner)) => {
+                let action = self.compare(object, live, owner, &mut change);
+                self.claim(live, owner, action, &mut change)
+            }
         };
+        if let Some(live) = live.filter(|_| change.action == Action::Replace) {
+            self.rollouts.choose(object, live, &mut change, &is_same);
+        }
         self.look_for_obstacles(object, &mut change);
+        if live.is_some_and(|live| reserved::is_for(&object.key, live)) {
+            change.notes.insert(0, Note::HalfReplaced);
+        }
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
-        Decision { object: Some(object), live, change }
+        let is_protected =
+            object.lifecycle.prevent_destroy || entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
+        Decision { object: Some(object), live, is_protected, change }
+    }
+
+    /// Chooses the action for an object that is not live, and notes what became of it if it was.
+    fn miss(&self, object: &'a Object, recorded: Option<&Entry>, change: &mut Change) -> Action {
+        let Some(entry) = recorded.filter(|entry| entry.standing == Standing::Owned) else {
+            change.notes.extend(self.undeclared.maybe_renamed(object));
+            return Action::Create;
+        };
+        let may_expire = entry.expires_at.is_some() || entry.applied().is_some_and(Spec::has_ttl);
+        if may_expire {
+            let is_recreated = object.lifecycle.on_expiry == OnExpiry::Recreate;
+            change.notes.push(Note::Expired { is_recreated });
+            return if is_recreated { Action::Create } else { Action::Keep };
+        }
+        change.notes.push(Note::DeletedBehind);
+        if self.given.policy.on_drift == OnDrift::Hold {
+            change.notes.push(Note::DriftHeld { paths: Vec::new() });
+            return Action::Keep;
+        }
+        Action::Create
+    }
+
+    /// Settles whose the live object is, and what that makes of the action.
+    fn claim(&self, live: &Live, owner: Owner<'_>, action: Action, change: &mut Change) -> Action {
+        match owner {
+            Owner::Unrecorded => action,
+            Owner::Ours(recorded, entry) => {
+                let is_ours = |key: &Key| kinds::is_reserved(&key.name);
+                let is_renamed = *recorded != live.key && !is_ours(recorded) && !is_ours(&live.key);
+                change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
+                let is_released = entry.standing == Standing::Released;
+                change.notes.extend(is_released.then_some(Note::TakenUpAgain));
+                if is_renamed && action == Action::Rename && self.given.policy.on_drift == OnDrift::Hold {
+                    change.notes.push(Note::DriftHeld { paths: Vec::new() });
+                    return Action::Keep;
+                }
+                action
+            }
+            Owner::Sibling(record) => {
+                change.record = None;
+                if action != Action::Keep {
+                    change.notes.push(Note::OwnedBySibling { record: Arc::clone(record) });
+                }
+                action
+            }
+            // What a rollout of ours built says so by its name, also if nobody wrote it down.
+            Owner::Nobody if reserved::is_for(&change.key, live) => action,
+            Owner::Nobody => {
+                let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
+                let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);
+                let recreated = recorded.and_then(|entry| entry.id.clone());
+                change.notes.extend(recreated.map(|recorded| Note::RecreatedBehind { recorded }));
+                if action == Action::Keep {
+                    return Action::Adopt;
+                }
+                let is_taken_over = self.given.policy.take_over.has(&change.key);
+                change.notes.push(if is_taken_over { Note::TakenOver } else { Note::NotOwned });
+                action
+            }
+        }
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.
-    fn compare(&self, object: &'a Object, live: &Live, change: &mut Change) -> Action {
+    fn compare(&self, object: &'a Object, live: &Live, owner: Owner<'_>, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
             Err(unreadable) => {
@@ -166,7 +295,15 @@ impl<'a> Round<'a, '_> {
                 return Action::Blocked;
             }
         };
-        let fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
+        let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
+        if let Some(entry) = owner.entry() {
+            attribute(&mut fields, &object.spec, entry, self.given.world);
+        }
+        if self.given.policy.on_drift == OnDrift::Hold {
+            let held: Vec<_> = fields.extract_if(.., |field| field.cause == Cause::Drift).collect();
+            let paths: Vec<_> = held.iter().map(|field| field.path).collect();
+            change.notes.extend((!paths.is_empty()).then_some(Note::DriftHeld { paths }));
+        }
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
         change.fields = in_place;
@@ -180,7 +317,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(replacing.drain(..).filter_map(outdated));
         }
         if !replacing.is_empty() {
-            change.notes.extend(self.reasons_to_replace(object, &replacing));
+            change.notes.extend(self.reasons_to_replace(&replacing));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }
@@ -190,7 +327,7 @@ impl<'a> Round<'a, '_> {
         if change.fields.is_empty() { Action::Keep } else { Action::Update }
     }
 
-    fn reasons_to_replace(&self, object: &Object, replacing: &[FieldChange]) -> Vec<Note> {
+    fn reasons_to_replace(&self, replacing: &[FieldChange]) -> Vec<Note> {
         let mut notes = Vec::new();
         let (superseded, changed): (Vec<_>, Vec<_>) = replacing.iter().partition(|field| field.from == field.to);
         if !changed.is_empty() {
@@ -205,9 +342,6 @@ impl<'a> Round<'a, '_> {
                 _ => Note::SourceIsAnother { source },
             }
         }));
-        if object.lifecycle.replace != Some(Replace::Recreate) {
-            notes.push(Note::RecreatedForNow);
-        }
         notes
     }
 
@@ -225,7 +359,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(self.obstacle_in(reference, makes_anew));
         }
         if makes_anew {
-            let others = DeclaredOrLive { desired: self.desired, world: self.world };
+            let others = DeclaredOrLive { desired: self.given.desired, world: self.given.world };
             let broken = object.key.kind.check(&object.spec, &others).into_iter();
             change.notes.extend(broken.map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
         }
@@ -235,14 +369,13 @@ impl<'a> Round<'a, '_> {
         if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
             // How it would be made anew is no news where it is not.
-            change.notes.retain(|note| *note != Note::RecreatedForNow);
-        } else if change.action == Action::Replace && object.lifecycle.prevent_destroy {
-            change.notes.push(Note::PreventsDestroy);
+            change.notes.retain(|note| !matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. }));
+            change.rollout = None;
         }
     }
 
     fn obstacle_in(&self, reference: &Reference, makes_anew: bool) -> Option<Note> {
-        match self.matches.target(reference, self.world) {
+        match self.matches.target(reference, self.given.world) {
             Target::Missing => Some(Note::MissingReference { missing: reference.clone() }),
             Target::RenamedTo(new) => Some(Note::ReferenceRenamed { stale: reference.clone(), new: new.clone() }),
             Target::Live(_) | Target::Declared(_) if makes_anew && self.fate(reference) == Some(Action::Blocked) => {
@@ -261,7 +394,10 @@ impl<'a> Round<'a, '_> {
 
     /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
     fn is_same(&self, declared: &Reference, live: &Reference) -> bool {
-        let Target::Live(target) = self.matches.target(declared, self.world) else { return false };
+        if let Some(is_same) = self.rollouts.is_same(declared, live) {
+            return is_same;
+        }
+        let Target::Live(target) = self.matches.target(declared, self.given.world) else { return false };
         declared.kind == live.kind
             && target.name.as_str() == &*live.name
             && self.fate(declared) != Some(Action::Replace)

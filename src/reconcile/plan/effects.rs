@@ -2,7 +2,7 @@
 
 use super::{Action, Change, Plan, Step, Verb};
 use crate::kinds::{Key, Live};
-use crate::reconcile::inventory::{Deed, Effect, Entry, Intent};
+use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
 
 impl Plan {
@@ -10,15 +10,22 @@ impl Plan {
     /// somebody else did.
     pub fn intents(&self, now: Timestamp) -> Vec<Intent> {
         let intent = |step: &Step| {
+            let change = &self.changes[step.change];
+            let mut key = step.key.clone();
+            let mut entry = change.record.clone()?;
             let deed = match &step.verb {
                 Verb::Create { spec, options } => Deed::Create { spec: spec.clone(), carry: options.carry.clone() },
                 Verb::Update { .. } => Deed::Update,
                 Verb::Delete { .. } => Deed::Delete,
+                Verb::Rename { to } if *to == change.key.name => {
+                    key.name.clone_from(to);
+                    entry.id.clone_from(&change.id);
+                    Deed::Rename
+                }
                 // An object keeps its id under any name.
                 Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => return None,
             };
-            let entry = self.changes[step.change].record.clone()?;
-            Some(Intent { key: step.key.clone(), deed, entry, at: now })
+            Some(Intent { key, deed, entry, at: now })
         };
         self.steps.iter().filter_map(intent).collect()
     }
@@ -43,9 +50,14 @@ impl Plan {
             Verb::Swap { retired, incoming, .. } => {
                 let out = retired.iter().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
                 let back_in = Effect::Move { from: renamed(incoming), to: step.key.clone() };
-                out.chain([back_in]).collect()
+                // It may have been made when nobody kept a record.
+                let record = change.record.iter().map(|record| put(&step.key, record, change, step, live));
+                out.chain([back_in]).chain(record).collect()
             }
-            Verb::Verify { .. } => Vec::new(),
+            Verb::Verify { is_news, .. } => {
+                let habits = Habits { references_follow_renames: Some(true) };
+                is_news.then_some(Effect::Learn(habits)).into_iter().collect()
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Which live object a declared one is.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
 use super::note::Note;
-use crate::kinds::{Key, Live, Object, Reference, RenamedFrom};
+use super::renames::Renames;
+use crate::kinds::{Key, Live, Reference};
 use crate::reconcile::world::{Desired, World};
 use crate::types::Name;
 
@@ -36,7 +37,7 @@ pub(super) enum Target<'a> {
 }
 
 impl<'a> Matches<'a> {
-    /// Matches by name first, then by `renamed_from`.
+    /// Matches by name first, then by the id that is recorded for the name, then by `renamed_from`.
     ///
     /// A chain of renames (b becomes c, a becomes b) would be cut by "name first": so an object that says where it
     /// comes from gives up its own name's live object to a declared object that was renamed from it, however long the
@@ -58,6 +59,11 @@ impl<'a> Matches<'a> {
         matches
     }
 
+    /// Returns whether a declared object is this live one.
+    pub(super) fn has_live(&self, key: &Key) -> bool {
+        self.by_live.contains_key(key)
+    }
+
     pub(super) fn of_declared(&self, key: &Key) -> Option<&Match<'a>> {
         self.by_declared.get(key)
     }
@@ -76,76 +82,5 @@ impl<'a> Matches<'a> {
             },
             None => Target::Missing,
         }
-    }
-}
-
-/// The declared renames that are still to be made.
-struct Renames<'a> {
-    desired: &'a Desired,
-    world: &'a World,
-    /// The live objects that declared ones take over from an old name.
-    taken_over: HashMap<&'a Key, &'a Live>,
-    /// The names of these live objects: no declared object is matched with them by name.
-    moving: HashSet<&'a Key>,
-}
-
-impl<'a> Renames<'a> {
-    fn of(desired: &'a Desired, world: &'a World) -> Self {
-        let mut renames = Self { desired, world, taken_over: HashMap::new(), moving: HashSet::new() };
-        for object in desired.iter().filter(|object| world.get(&object.key).is_none()) {
-            renames.follow(object);
-        }
-        renames
-    }
-
-    /// Follows a chain of renames from its end, an object that is not live under its new name: it takes over the live
-    /// object under its old name, if the object that is declared with that name gives it up, which it does if it comes
-    /// from elsewhere itself. A chain that gets stuck is not made at all.
-    fn follow(&mut self, end: &'a Object) {
-        let mut chain = Vec::new();
-        let mut seen = HashSet::new();
-        let mut next = Some(end);
-        while let Some(object) = next {
-            let Some(live) = old_key(object).and_then(|old| self.world.get(&old)) else { return };
-            if self.moving.contains(&live.key) || !seen.insert(&live.key) {
-                return;
-            }
-            chain.push((&object.key, live));
-            next = self.desired.get(&live.key);
-            match next.map(|declared| &declared.lifecycle.renamed_from) {
-                Some(Some(RenamedFrom::Nothing)) => break,
-                Some(None) => return,
-                Some(Some(RenamedFrom::Name(_))) | None => {}
-            }
-        }
-        self.moving.extend(chain.iter().map(|(_, live)| &live.key));
-        self.taken_over.extend(chain);
-    }
-
-    fn matched(&self, object: &Object) -> Match<'a> {
-        if let Some(live) = self.taken_over.get(&object.key) {
-            return Match { live: Some(live), note: None };
-        }
-        let stays = |live: &&Live| !self.moving.contains(&live.key);
-        let own = self.world.get(&object.key).filter(stays);
-        let Some(old) = old_key(object) else { return Match { live: own, note: None } };
-        let old_live = self.world.get(&old).filter(stays);
-        let note = match (own, old_live) {
-            (None, None) => None,
-            (None, Some(_)) => Some(Note::OldNameKept { old: old.name }),
-            (Some(own), Some(old_live)) if self.desired.get(&old).is_none() => {
-                Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() })
-            }
-            (Some(_), _) => Some(Note::RenameSpent { old: old.name }),
-        };
-        Match { live: own, note }
-    }
-}
-
-/// Returns the name from which the object is declared to be renamed.
-pub(super) fn old_key(object: &Object) -> Option<Key> {
-    match &object.lifecycle.renamed_from {
-        Some(RenamedFrom::Name(name)) => Some(Key { kind: object.key.kind, name: name.clone() }),
-        Some(RenamedFrom::Nothing) | None => None,
     }
 }

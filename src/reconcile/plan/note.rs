@@ -1,7 +1,9 @@
 //! Why a change is what it is, in typed form and in words.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::Action;
 use crate::kinds::{Key, Live, Reference, Resource, Value};
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -67,8 +69,98 @@ pub enum Note {
         /// The server's text.
         message: String,
     },
-    /// It is deleted before it is made anew, also where the manifest asks for more care.
-    RecreatedForNow,
+    /// It is live, differs from what is declared, and is not ours.
+    NotOwned,
+    /// It is declared, and is not ours to remove.
+    NotManaged,
+    /// It is another project's.
+    OwnedBySibling {
+        /// The record that says so.
+        record: Arc<str>,
+    },
+    /// It was not ours, and becomes so.
+    TakenOver,
+    /// It was declared no longer once and stayed; now it is ours again.
+    TakenUpAgain,
+    /// It was deleted behind the manifests' back.
+    DeletedBehind,
+    /// It was given another name behind the manifests' back.
+    RenamedBehind,
+    /// It was deleted and made anew behind the manifests' back.
+    RecreatedBehind {
+        /// The id that is recorded.
+        recorded: ObjectId,
+    },
+    /// Its time to live ended it.
+    Expired {
+        /// Whether it is made anew.
+        is_recreated: bool,
+    },
+    /// What somebody changed is left as it is.
+    DriftHeld {
+        /// The fields; empty where it is the object itself.
+        paths: Vec<&'static str>,
+    },
+    /// It is new, and another object of its kind is declared no longer.
+    MaybeRenamed {
+        /// The objects that are declared no longer.
+        candidates: Vec<Name>,
+        /// Whether it has to be said before it is made.
+        is_asked: bool,
+    },
+    /// It was declared no longer, and stays.
+    Released,
+    /// The kind of change is not among those that were allowed.
+    NotAllowed {
+        /// What would have been done.
+        action: Action,
+    },
+    /// It is deleted before it is made anew, although its manifest does not ask for that.
+    Recreated {
+        /// Why.
+        why: NotRolling,
+    },
+    /// The new one is built beside the old one, which then gives it its name.
+    BuiltBeside {
+        /// The name under which it is built.
+        incoming: Name,
+        /// Whether it is there already.
+        is_there: bool,
+        /// What is not known of it when it takes over, if there is something.
+        caveat: Option<&'static str>,
+    },
+    /// A replacement of it stopped between taking its name from the old object and giving it to the new one.
+    HalfReplaced,
+    /// What was replaced stays under a reserved name, since others refer to it.
+    OldKept {
+        /// The name.
+        name: Name,
+        /// Who refers to it.
+        holders: Vec<Holder>,
+        /// When the world was seen.
+        now: Timestamp,
+    },
+    /// It was left by a replacement of this object.
+    LeftBy {
+        /// The object.
+        of: Key,
+    },
+    /// It carries what is left of this object, which is not live by its name.
+    LastOf {
+        /// The object.
+        of: Key,
+    },
+    /// The quota has no room for a new object beside the old one.
+    NoRoomBeside {
+        /// The object.
+        beside: Key,
+        /// What it takes too much of.
+        what: Resource,
+        /// How much of it the new object takes.
+        needed: u64,
+        /// How much of it is left.
+        free: u64,
+    },
     /// It stays on what it was made from, which is superseded.
     Outdated {
         /// The field that says what it is made from.
@@ -138,6 +230,29 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// What a saved plan says, in its words.
+    Saved {
+        /// What it says.
+        text: String,
+        /// What the reader can do about it.
+        help: Option<String>,
+        /// Whether it is in the way.
+        is_obstacle: bool,
+    },
+}
+
+/// Why an object is deleted before it is made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotRolling {
+    /// It gets another name as well.
+    Renamed,
+    /// What it is made from is deleted first too.
+    Source(Reference),
+    /// On this server, what refers to an object does not follow it to its new name.
+    ReferencesStay,
+    /// Every name under which it could be built is taken.
+    NamesTaken,
 }
 
 /// A live object that keeps another one from being deleted.
@@ -178,12 +293,34 @@ impl Note {
             Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
+            Self::NoRoomBeside { beside, .. } => format!(
+                "have the limit raised, or let {beside} say `replace: recreate`, so that the old one is deleted first"
+            ),
+            Self::Recreated { why: NotRolling::Renamed } => {
+                "apply the rename by itself first, and it is replaced without a gap".to_owned()
+            }
+            Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
+            Self::NotOwned => {
+                "add `--take-over KIND/NAME` to make it what is declared, or change the manifest to what is live"
+                    .to_owned()
+            }
+            Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
+            Self::Expired { is_recreated: false } => {
+                "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
+            }
+            Self::DriftHeld { .. } => "declare what is live, or use `--on-drift revert`".to_owned(),
+            Self::MaybeRenamed { candidates, .. } => {
+                let first = candidates.first().map_or("NAME", Name::as_str);
+                format!("if it is a rename, add `renamed_from: {first}` below `lifecycle`, else `renamed_from: none`")
+            }
+            Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
             Self::Outdated { .. } => {
                 "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
                     .to_owned()
             }
+            Self::Saved { help, .. } => return help.clone(),
             _ => return None,
         })
     }
@@ -202,10 +339,16 @@ impl Note {
                 | Self::NameTaken { .. }
                 | Self::RenamedFromHere { .. }
                 | Self::RenamePending
+                | Self::NotOwned
+                | Self::OwnedBySibling { .. }
+                | Self::MaybeRenamed { is_asked: true, .. }
+                | Self::NotAllowed { .. }
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
+                | Self::NoRoomBeside { .. }
                 | Self::PreventsDestroy
                 | Self::NotLive
+                | Self::Saved { is_obstacle: true, .. }
         )
     }
 }
@@ -236,7 +379,27 @@ impl fmt::Display for Note {
             ),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
-            Self::RecreatedForNow => f.write_str("recreate, for now: deleted first, then made anew"),
+            Self::Recreated { why } => recreated(f, why),
+            Self::BuiltBeside { incoming, is_there, caveat } => {
+                let how = if *is_there {
+                    "is there already, and takes its place"
+                } else {
+                    "is built beside it, then swapped"
+                };
+                write!(f, "`{incoming}` {how}")?;
+                caveat.map_or(Ok(()), |caveat| write!(f, "; {caveat}"))
+            }
+            Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
+            Self::OldKept { name, holders, now } => {
+                write!(f, "the old one stays as `{name}`, until a later apply: ")?;
+                held_by(f, holders, *now)
+            }
+            Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
+            Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
+            Self::NoRoomBeside { beside, what, needed, free } => {
+                let (needed, free) = (what.spell(*needed), what.spell(*free));
+                write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+            }
             Self::Outdated { path, from, to: Some(to) } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }
@@ -262,10 +425,48 @@ impl fmt::Display for Note {
                 write!(f, "the quota for {what} has {free} left, and this takes {needed}")
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
+            Self::NotOwned => f.write_str("it is live, differs from what is declared, and is not managed here"),
+            Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::NotManaged => f.write_str("it is not managed here, and stays"),
+            Self::TakenOver => f.write_str("it was not managed here, and is taken over"),
+            Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),
+            Self::DeletedBehind => f.write_str("it was deleted behind the manifests' back"),
+            Self::RenamedBehind => f.write_str("it was renamed behind the manifests' back"),
+            Self::RecreatedBehind { recorded } => {
+                write!(f, "it was made anew behind the manifests' back: its id was {recorded}")
+            }
+            Self::Expired { is_recreated: true } => f.write_str("its time to live ended it, and it is made anew"),
+            Self::Expired { is_recreated: false } => f.write_str("its time to live ended it, and it stays away"),
+            Self::DriftHeld { paths } if paths.is_empty() => {
+                f.write_str("what happened behind the manifests' back is left as it is")
+            }
+            Self::DriftHeld { paths } => {
+                write!(f, "what changed behind the manifests' back is left as it is: {}", paths.join(", "))
+            }
+            Self::MaybeRenamed { candidates, .. } => {
+                let names: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
+                let are = if names.len() == 1 { "is" } else { "are" };
+                write!(f, "it is new, and {} {are} declared no longer: is this a rename?", names.join(", "))
+            }
+            Self::Released => f.write_str("it is declared no longer; it is kept, and not managed any more"),
+            Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
             Self::Retained => f.write_str("it holds data and is kept"),
             Self::NotLive => f.write_str("there is no such object"),
+            Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
+    }
+}
+
+fn recreated(f: &mut fmt::Formatter<'_>, why: &NotRolling) -> fmt::Result {
+    f.write_str("deleted first, then made anew")?;
+    match why {
+        NotRolling::Renamed => f.write_str(", since it is renamed as well"),
+        NotRolling::Source(source) => write!(f, ", as {} `{}` is", source.kind.info().singular, source.name),
+        NotRolling::ReferencesStay => {
+            f.write_str(", since on this server nothing that refers to it follows it to a new name")
+        }
+        NotRolling::NamesTaken => f.write_str(", since every name to build it under is taken"),
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Action;
-use crate::kinds::{Key, Object};
+use super::note::Note;
+use super::{Action, Change, Plan, Step, Verb};
+use crate::kinds::{self, Key, Object};
 use crate::reconcile::inventory::Entry;
+use crate::reconcile::world::World;
 use crate::types::Selector;
 
 /// What a plan may do.
@@ -86,6 +88,13 @@ pub enum Refusal {
         /// The objects.
         objects: Vec<Key>,
     },
+    /// What a saved plan says, in its words.
+    Saved {
+        /// Why it was refused.
+        text: String,
+        /// How to go on all the same.
+        help: String,
+    },
 }
 
 impl Scope {
@@ -113,7 +122,6 @@ impl Scope {
 }
 
 impl TakeOver {
-    #[expect(dead_code, reason = "comes into use with ownership")]
     pub(super) fn has(&self, key: &Key) -> bool {
         match self {
             Self::Nothing => false,
@@ -123,14 +131,72 @@ impl TakeOver {
     }
 }
 
+impl Plan {
+    /// Returns the changes that destroy a live object, rather than put another one in its place first.
+    pub fn destroys(&self) -> impl Iterator<Item = &Change> {
+        self.destroying().into_iter().map(|change| &self.changes[change])
+    }
+
+    fn destroying(&self) -> BTreeSet<usize> {
+        let deletes = |step: &&Step| matches!(step.verb, Verb::Delete { .. }) && !kinds::is_reserved(&step.key.name);
+        self.steps.iter().filter(deletes).map(|step| step.change).collect()
+    }
+
+    /// Refuses the plan if it destroys one of the changes' objects that are protected.
+    pub(super) fn refuse_to_destroy(&mut self, is_protected: &[bool]) {
+        let mut objects = Vec::new();
+        for index in self.destroying().into_iter().filter(|&index| is_protected[index]) {
+            let change = &mut self.changes[index];
+            change.notes.push(Note::PreventsDestroy);
+            objects.push(change.key.clone());
+        }
+        if !objects.is_empty() {
+            self.refusals.push(Refusal::PreventDestroy { objects });
+        }
+    }
+
+    /// Refuses the plan if it does more than the policy lets pass without a word.
+    pub(super) fn refuse_beyond(&mut self, policy: &Policy, world: &World) {
+        self.refusals.extend(self.beyond_limit(policy, world));
+        if policy.on_drift == OnDrift::Fail {
+            let objects: Vec<_> = self.drifted().map(|change| change.key.clone()).collect();
+            if !objects.is_empty() {
+                self.refusals.push(Refusal::Drift { objects });
+            }
+        }
+    }
+
+    fn beyond_limit(&self, policy: &Policy, world: &World) -> Option<Refusal> {
+        let n = self.destroys().count();
+        let n_owned = world.inventory.as_ref().map(|inventory| inventory.n_owned());
+        // What failed cannot be reached any more, whatever it held.
+        let has_failed = |change: &&Change| change.notes.iter().any(|note| matches!(note, Note::Failed { .. }));
+        let holds_data = |change: &&Change| change.key.kind.info().holds_data && !has_failed(change);
+        let data: Vec<_> = self.destroys().filter(holds_data).map(|change| change.key.clone()).collect();
+        let is_large_part =
+            n_owned.is_some_and(|n_owned| n_owned >= SMALLEST_OWNED && n * 100 > n_owned * MOST_PERCENT);
+        let is_beyond = n > MOST_DESTROYED || is_large_part || !data.is_empty();
+        let is_allowed = policy.allow_destroy.is_some_and(|allowed| n <= allowed);
+        let n_owned = n_owned.unwrap_or(world.iter().count());
+        (is_beyond && !is_allowed).then_some(Refusal::DestroyLimit { n, n_owned, data, allowed: policy.allow_destroy })
+    }
+}
+
+/// How many objects a plan may destroy without being told so.
+const MOST_DESTROYED: usize = 10;
+/// How large a part of what is owned, where that is not just a few objects.
+const MOST_PERCENT: usize = 30;
+const SMALLEST_OWNED: usize = 4;
+
 impl Refusal {
     /// Returns how to go on all the same.
     pub fn help(&self) -> String {
         match self {
             Self::PreventDestroy { .. } => {
-                "take `prevent_destroy` out of the manifests first, and apply that by itself".to_owned()
+                "take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()
             }
             Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
+            Self::Saved { help, .. } => help.clone(),
             Self::Drift { .. } => {
                 "declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`"
                     .to_owned()
@@ -158,6 +224,7 @@ impl fmt::Display for Refusal {
             Self::DestroyLimit { n, n_owned, .. } => {
                 write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
             }
+            Self::Saved { text, .. } => f.write_str(text),
             Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
         }
     }

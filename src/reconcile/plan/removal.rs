@@ -1,12 +1,15 @@
 //! Chooses an action for each object that is to be removed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
-use super::{Action, Change};
+use super::ownership::{Owner, released};
+use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
+use crate::reconcile::inventory::Standing;
 use crate::reconcile::world::{Desired, World};
 
 /// Removes declared objects; those that hold data stay unless their manifest says `on_remove: delete`.
@@ -17,14 +20,45 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
     let matches = Matches::of(desired, world);
     let decisions = desired.iter().map(|object| {
         let live = matches.of_declared(&object.key).and_then(|found| found.live);
-        let (action, note) = match live {
-            None => (Action::Keep, Some(Note::NothingToDestroy)),
-            Some(_) if stays(object) => (Action::Keep, Some(Note::Retained)),
-            Some(live) if live.key != object.key => (Action::Blocked, Some(Note::RenamePending)),
-            Some(_) if object.lifecycle.prevent_destroy => (Action::Delete, Some(Note::PreventsDestroy)),
-            Some(_) => (Action::Delete, None),
+        let owner = live.map(|live| Owner::of(live, world));
+        let (action, note) = match (live, owner) {
+            (None, _) => (Action::Keep, Some(Note::NothingToDestroy)),
+            (_, Some(Owner::Nobody)) => (Action::Keep, Some(Note::NotManaged)),
+            (_, Some(Owner::Sibling(record))) => {
+                (Action::Keep, Some(Note::OwnedBySibling { record: Arc::clone(record) }))
+            }
+            (Some(_), _) if stays(object) => (Action::Keep, Some(Note::Retained)),
+            (Some(live), _) if live.key != object.key => (Action::Blocked, Some(Note::RenamePending)),
+            (Some(_), _) => (Action::Delete, None),
         };
-        decision(&object.key, Some(object), live, action, note)
+        let mut decision = decision(&object.key, Some(object), live, action, note);
+        let entry = owner.and_then(Owner::entry);
+        decision.is_protected =
+            object.lifecycle.prevent_destroy || entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
+        let is_kept = decision.change.notes.contains(&Note::Retained);
+        decision.change.record = entry.filter(|_| is_kept).map(released);
+        decision
+    });
+    let mut decisions: Vec<_> = decisions.collect();
+    decisions.extend(rolling::abandoned(&decisions, desired, world));
+    block_held(decisions, world)
+}
+
+/// Removes all that is owned, with what is in the way of that: what holds data stays, unless it was last applied with
+/// `on_remove: delete`.
+pub(super) fn destroy_owned(world: &World) -> Vec<Decision<'_>> {
+    let Some(inventory) = &world.inventory else { return Vec::new() };
+    let owned = world.iter().filter_map(|live| {
+        let (_, entry) = inventory.entry_of(live)?;
+        (entry.standing == Standing::Owned).then_some((live, entry))
+    });
+    let decisions = owned.map(|(live, entry)| {
+        let is_kept = entry.is_retained();
+        let (action, note) = if is_kept { (Action::Keep, Some(Note::Retained)) } else { (Action::Delete, None) };
+        let mut decision = decision(&live.key, None, Some(live), action, note);
+        decision.is_protected = entry.lifecycle.prevent_destroy;
+        decision.change.record = is_kept.then(|| released(entry));
+        decision
     });
     block_held(decisions.collect(), world)
 }
@@ -36,7 +70,12 @@ pub(super) fn remove<'a>(keys: &[Key], world: &'a World) -> Vec<Decision<'a>> {
     keys.sort();
     let decisions = keys.into_iter().map(|key| match world.get(key) {
         None => decision(key, None, None, Action::Blocked, Some(Note::NotLive)),
-        live => decision(key, None, live, Action::Delete, None),
+        live => {
+            let mut decision = decision(key, None, live, Action::Delete, None);
+            let entry = live.and_then(|live| Owner::of(live, world).entry());
+            decision.is_protected = entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
+            decision
+        }
     });
     block_held(decisions.collect(), world)
 }
@@ -65,9 +104,10 @@ fn decision<'a>(
         spec: None,
         fields: Vec::new(),
         record: None,
+        rollout: None,
         origin: object.map(|object| object.origin),
     };
-    Decision { object, live, change }
+    Decision { object, live, is_protected: false, change }
 }
 
 /// Blocks what is held by objects that stay, then what is held by those that are blocked, until nothing changes.

@@ -4,51 +4,63 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decide::Decision;
-use super::matching::old_key;
-use super::note::Note;
-use super::{Action, Change, Expectation, Plan, Refusal, Step, Verb};
+use super::parking::parking_name;
+use super::renames::old_key;
+use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling, room};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
-use crate::types::Name;
 
 pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
-    let renamed = decisions.iter().filter_map(|decision| renamed(&decision.change)).collect();
-    let mut draft = Draft { renamed, ..Draft::default() };
+    let circles = circles(&decisions);
+    let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
+    let rolled = rolled.map(|(from, to)| (from, vec![to]));
+    let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).chain(rolled).collect();
+    let mut draft = Draft { renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {
-        draft.add(index, decision);
+        draft.add(index, decision, world);
     }
     draft.connect(world);
+    room::make_room(&mut draft.steps, world);
+    let protected = decisions.iter().map(|decision| decision.is_protected).collect::<Vec<_>>();
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
-    let protected = changes.iter().filter(|change| change.notes.contains(&Note::PreventsDestroy));
-    let protected: Vec<_> = protected.map(|change| change.key.clone()).collect();
-    let mut refusals = Vec::new();
-    if !protected.is_empty() {
-        refusals.push(Refusal::PreventDestroy { objects: protected });
+    let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };
+    plan.refuse_to_destroy(&protected);
+    if let Some(inventory) = &world.inventory {
+        plan.effects = ownership::refreshed(&plan.changes, world);
+        plan.effects.extend(ownership::gone(&plan.changes, inventory, world));
     }
-    Plan { changes, steps: draft.into_steps(), refusals, ..Plan::default() }
+    plan
 }
 
 /// Steps in no particular order yet, with an index of what they do to names.
 #[derive(Default)]
-struct Draft {
-    steps: Vec<Step>,
+pub(super) struct Draft {
+    pub(super) steps: Vec<Step>,
     /// The new names of the live objects that get one.
-    renamed: HashMap<Reference, Arc<str>>,
+    renamed: HashMap<Reference, Vec<Arc<str>>>,
     /// The step that makes a name stand for the object that is declared with it.
-    provides: HashMap<Key, usize>,
+    pub(super) provides: HashMap<Key, usize>,
     /// The step that takes a name away from the object that has it now.
-    frees: HashMap<Key, usize>,
+    pub(super) frees: HashMap<Key, usize>,
     /// The step that deletes the live object with this name.
-    deletes: HashMap<Key, usize>,
+    pub(super) deletes: HashMap<Key, usize>,
+    /// The objects, one of each circle of renames, that step aside for the others.
+    circles: HashSet<Key>,
     /// The names from which objects that are made are declared to be renamed, though nothing is live there.
     origins: HashMap<Key, Key>,
+    /// What replacements without a gap have to do with one another.
+    pub(super) plot: rolling::Plot,
 }
 
 impl Draft {
-    fn add(&mut self, change: usize, decision: &Decision<'_>) {
+    fn add(&mut self, change: usize, decision: &Decision<'_>, world: &World) {
         let (object, live) = (decision.object, decision.live);
         match (decision.change.action, object, live) {
+            (Action::Replace, ..) if decision.change.is_rolling() => self.add_replacement(change, decision, world),
+            (Action::Rename, Some(object), Some(live)) if rolling::is_returning(decision) => {
+                self.add_return(change, object, live);
+            }
             (Action::Create, Some(object), _) => {
                 self.add_create(change, object, None);
                 self.origins.extend(old_key(object).map(|origin| (object.key.clone(), origin)));
@@ -59,9 +71,7 @@ impl Draft {
             }
             (Action::Delete, _, Some(live)) => self.add_delete(change, live),
             (Action::Rename, Some(object), Some(live)) => {
-                let renaming =
-                    self.push(change, &live.key, Verb::Rename { to: object.key.name.clone() }, Some(self.expect(live)));
-                self.frees.insert(live.key.clone(), renaming);
+                let renaming = self.add_rename(change, object, live);
                 self.provides.insert(object.key.clone(), renaming);
                 if !decision.change.fields.is_empty() {
                     let update = self.add_update(change, &object.key, &decision.change, live);
@@ -73,6 +83,23 @@ impl Draft {
             }
             _ => {}
         }
+    }
+
+    /// Adds the rename, and one before it where the object has to step aside for others first.
+    fn add_rename(&mut self, change: usize, object: &Object, live: &Live) -> usize {
+        let to = Verb::Rename { to: object.key.name.clone() };
+        let aside = live.id.as_ref().filter(|_| self.circles.contains(&live.key)).map(|id| parking_name(&live.key, id));
+        let Some(aside) = aside else {
+            let renaming = self.push(change, &live.key, to, Some(self.expect(live)));
+            self.frees.insert(live.key.clone(), renaming);
+            return renaming;
+        };
+        let waiting = Key { kind: live.key.kind, name: aside.clone() };
+        let stepping = self.push(change, &live.key, Verb::Rename { to: aside }, Some(self.expect(live)));
+        self.frees.insert(live.key.clone(), stepping);
+        let renaming = self.push(change, &waiting, to, Some(self.expect(live)));
+        self.steps[renaming].after.push(stepping);
+        renaming
     }
 
     fn add_create(&mut self, change: usize, object: &Object, replaced: Option<&Live>) {
@@ -96,12 +123,13 @@ impl Draft {
         self.push(index, key, Verb::Update { changes }, Some(self.expect(live)))
     }
 
-    fn expect(&self, live: &Live) -> Expectation {
-        let renamed = live.references().filter_map(|from| Some((from.clone(), Arc::clone(self.renamed.get(from)?))));
+    pub(super) fn expect(&self, live: &Live) -> Expectation {
+        let new_names = |from: &Reference| self.renamed.get(from).into_iter().flatten().cloned();
+        let renamed = live.references().flat_map(|from| new_names(from).map(|to| (from.clone(), to)));
         Expectation { id: live.id.clone(), spec: live.spec.as_ref().ok().cloned(), renamed: renamed.collect() }
     }
 
-    fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {
+    pub(super) fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {
         self.steps.push(Step { key: key.clone(), change, verb, after: Vec::new(), expects });
         self.steps.len() - 1
     }
@@ -111,7 +139,7 @@ impl Draft {
         for index in 0..self.steps.len() {
             let after = match &self.steps[index].verb {
                 Verb::Create { spec, .. } => {
-                    let sources = spec.references().filter_map(key_of);
+                    let sources = spec.references().filter_map(Reference::key);
                     let provided = sources.filter_map(|key| self.provides.get(&key).copied());
                     provided.chain(self.frees.get(&self.steps[index].key).copied()).collect()
                 }
@@ -119,14 +147,13 @@ impl Draft {
                     let taken = Key { kind: self.steps[index].key.kind, name: to.clone() };
                     self.frees.get(&taken).copied().into_iter().collect()
                 }
-                Verb::Delete { .. } => {
-                    let holders = world.holders(&self.steps[index].key);
-                    holders.filter_map(|holder| self.deletes.get(&holder.key).copied()).collect()
-                }
-                Verb::Update { .. } | Verb::Swap { .. } | Verb::Verify { .. } => Vec::new(),
+                Verb::Delete { .. } => self.before_delete(index, world),
+                Verb::Swap { .. } => self.before_swap(index),
+                Verb::Update { .. } | Verb::Verify { .. } => Vec::new(),
             };
             self.add_after(index, after);
         }
+        self.connect_turns();
         self.connect_origins();
     }
 
@@ -147,7 +174,7 @@ impl Draft {
         }
     }
 
-    fn add_after(&mut self, index: usize, after: Vec<usize>) {
+    pub(super) fn add_after(&mut self, index: usize, after: Vec<usize>) {
         let mut seen = HashSet::new();
         let after = after.into_iter().filter(|&earlier| seen.insert(earlier));
         for earlier in after {
@@ -174,18 +201,45 @@ impl Draft {
                 for earlier in &mut step.after {
                     *earlier = place[*earlier];
                 }
+                if let Verb::Verify { swap, .. } = &mut step.verb {
+                    *swap = place[*swap];
+                }
                 step
             })
             .collect()
     }
 }
 
-fn renamed(change: &Change) -> Option<(Reference, Arc<str>)> {
-    let was = change.was.as_ref().filter(|_| change.action == Action::Rename)?;
-    let from = Reference { kind: change.key.kind, name: was.as_str().into() };
-    Some((from, change.key.name.as_str().into()))
+/// Returns one object of each circle of renames.
+fn circles(decisions: &[Decision<'_>]) -> HashSet<Key> {
+    let renames = decisions.iter().filter(|decision| decision.change.action == Action::Rename);
+    let next: HashMap<&Key, &Key> =
+        renames.filter_map(|decision| Some((&decision.live?.key, &decision.change.key))).collect();
+    let mut circles = HashSet::new();
+    for &start in next.keys() {
+        let mut smallest = start;
+        let mut key = start;
+        let is_circle = (0..next.len()).find_map(|_| match next.get(key) {
+            None => Some(false),
+            Some(&to) if to == start => Some(true),
+            Some(&to) => {
+                smallest = smallest.min(to);
+                key = to;
+                None
+            }
+        });
+        if is_circle == Some(true) {
+            circles.insert(smallest.clone());
+        }
+    }
+    circles
 }
 
-fn key_of(reference: &Reference) -> Option<Key> {
-    Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? })
+/// Returns the names that a live object gets, one after the other.
+fn renamed(decision: &Decision<'_>, circles: &HashSet<Key>) -> Option<(Reference, Vec<Arc<str>>)> {
+    let live = decision.live.filter(|_| decision.change.action == Action::Rename)?;
+    let from = Reference { kind: live.key.kind, name: live.key.name.as_str().into() };
+    let aside = live.id.as_ref().filter(|_| circles.contains(&live.key)).map(|id| parking_name(&live.key, id));
+    let names = aside.iter().chain([&decision.change.key.name]).map(|name| name.as_str().into());
+    Some((from, names.collect()))
 }

@@ -1,10 +1,16 @@
+mod ownership;
 mod properties;
 mod removal;
 mod renames;
+mod rolling;
+mod rollouts;
+mod room;
+mod saved;
 
 use super::*;
 use crate::kinds::{self, Health, Object};
 use crate::manifest::{Input, Limits, load};
+use crate::reconcile::inventory::Inventory;
 use crate::reconcile::model::Model;
 use crate::types::Timestamp;
 
@@ -21,7 +27,7 @@ fn objects(text: &str) -> Vec<Object> {
 }
 
 fn desired(text: &str) -> Desired {
-    Desired::new(objects(text))
+    if text.is_empty() { Desired::default() } else { Desired::new(objects(text)) }
 }
 
 /// Returns the world that a plan for these manifests makes out of nothing.
@@ -36,6 +42,51 @@ fn after(desired: &Desired, world: &World) -> World {
     model.to_world(world)
 }
 
+/// Performs a plan on a model of the server, and returns the world after it, with what the record says then.
+fn performed(plan: &Plan, world: &World) -> World {
+    let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
+    inventory.intents = plan.intents(now());
+    for effect in plan.effects.clone() {
+        inventory.apply(effect);
+    }
+    let mut model = Model::of(world);
+    for step in &plan.steps {
+        model.perform(step).unwrap_or_else(|refusal| panic!("{refusal:?}\n{}", text_of(plan)));
+        let live = model.to_world(world);
+        for effect in plan.effects_of(step, live.get(&step.key)) {
+            inventory.apply(effect);
+        }
+    }
+    inventory.intents.clear();
+    let mut after = model.to_world(world).with_inventory(&inventory);
+    after.siblings.clone_from(&world.siblings);
+    after
+}
+
+/// Returns the world that these manifests make out of nothing, all of it owned.
+fn owned(text: &str) -> World {
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    performed(&plan(&desired(text), &nothing, &Policy::default()), &nothing)
+}
+
+/// Returns what the world is after somebody else made it what these manifests say.
+fn meddled(world: &World, text: &str) -> World {
+    let mut live = world.clone();
+    live.inventory = None;
+    let prune: Vec<_> = {
+        let declared = desired(text);
+        world.iter().map(|live| live.key.clone()).filter(|key| declared.get(key).is_none()).collect()
+    };
+    let mut model = Model::of(&live);
+    model.run(&plan_removal(&prune, &live)).expect("nothing holds it");
+    let live = model.to_world(&live);
+    let inventory = world.inventory.as_ref().expect("something is recorded");
+    // Ids that are recorded are not given again.
+    let mut model = Model::of(&live.clone().with_inventory(inventory));
+    model.run(&plan(&desired(text), &live, &Policy::default())).expect("it can be made");
+    model.to_world(&live).with_inventory(inventory)
+}
+
 /// Returns a plan in a form that a test can show: changes, then steps.
 fn text_of(plan: &Plan) -> String {
     let value = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), ToString::to_string);
@@ -47,8 +98,15 @@ fn text_of(plan: &Plan) -> String {
         format!("{} {}{more}\n", change.action.as_str(), change.key)
     });
     let steps = plan.steps.iter().enumerate();
-    let steps =
-        steps.map(|(index, step)| format!("{index}. {} {} after {:?}\n", step.verb.as_str(), step.key, step.after));
+    let names = |verb: &Verb| match verb {
+        Verb::Swap { retired: Some(retired), incoming, .. } => format!(" {retired} <- {incoming}"),
+        Verb::Swap { retired: None, incoming, .. } => format!(" <- {incoming}"),
+        Verb::Verify { holders, .. } => format!(" of {holders:?}"),
+        _ => String::new(),
+    };
+    let steps = steps.map(|(index, step)| {
+        format!("{index}. {} {}{} after {:?}\n", step.verb.as_str(), step.key, names(&step.verb), step.after)
+    });
     changes.chain(steps).collect()
 }
 
@@ -145,16 +203,16 @@ blocked template/t (it needs volume/v, which is blocked)
 }
 
 #[test]
-fn a_template_is_recreated_together_with_its_pools() {
+fn a_template_that_says_so_is_recreated_together_with_its_pools() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "2", ""), pool("q", "t", "3", "")].concat());
-    let declared =
-        [template("t", "b", ""), pool("p", "t", "2", ""), pool("q", "t", "3", ", lifecycle: {replace: recreate}")];
+    let recreate = ", lifecycle: {replace: recreate}";
+    let declared = [template("t", "b", recreate), pool("p", "t", "2", ""), pool("q", "t", "3", recreate)];
     check(
         &declared.concat(),
         &live,
         "
-replace template/t [image: a -> b] (image cannot change in place) (recreate, for now: deleted first, then made anew)
-replace pool/p [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
+replace template/t [image: a -> b] (image cannot change in place)
+replace pool/p [template_name: t -> t] (template `t` is replaced) (deleted first, then made anew, as template `t` is)
 replace pool/q [template_name: t -> t] (template `t` is replaced)
 0. delete pool/p after []
 1. delete pool/q after []
@@ -167,7 +225,7 @@ replace pool/q [template_name: t -> t] (template `t` is replaced)
 }
 
 #[test]
-fn a_template_that_sandboxes_hold_is_blocked_and_says_by_whom() {
+fn a_template_to_recreate_that_sandboxes_hold_is_blocked_and_says_by_whom() {
     let mut live: Vec<_> = world(
         &[template("t", "a", ""), sandbox("s", "t", ""), sandbox("u", "t", ""), pool("p", "t", "1", "")].concat(),
     )
@@ -180,8 +238,9 @@ fn a_template_that_sandboxes_hold_is_blocked_and_says_by_whom() {
         }
     }
     let live = World::new(live, now());
+    let recreated = template("t", "b", ", lifecycle: {replace: recreate}");
     check(
-        &[template("t", "b", ""), sandbox("s", "t", ""), pool("p", "t", "1", "")].concat(),
+        &[recreated, sandbox("s", "t", ""), pool("p", "t", "1", "")].concat(),
         &live,
         "
 blocked template/t [image: a -> b] (image cannot change in place) (held by sandbox/s, no TTL; sandbox/u, gone by 14:05 UTC by its TTL)
@@ -252,7 +311,7 @@ keep sandbox/s (outdated: its template_name is t, declared is u; it is kept)
         &live,
         "
 replace template/t [image: a -> b] (image cannot change in place)
-replace sandbox/s [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
+replace sandbox/s [template_name: t -> t] (template `t` is replaced)
 0. delete sandbox/s after []
 1. delete template/t after [0]
 2. create template/t after [1]
@@ -316,7 +375,8 @@ blocked sandbox/s (the quota for sandboxes has 0 left, and this takes 1)
 #[test]
 fn prevent_destroy_refuses_the_whole_plan() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
-    let declared = template("t", "b", "") + &pool("p", "t", "1", ", lifecycle: {prevent_destroy: true}");
+    let protected = pool("p", "t", "1", ", lifecycle: {prevent_destroy: true, replace: recreate}");
+    let declared = template("t", "b", "") + &protected;
     let plan = plan(&desired(&declared), &live, &Policy::default());
     assert_eq!(plan.protected().iter().map(ToString::to_string).collect::<Vec<_>>(), ["pool/p"]);
 }

@@ -219,7 +219,7 @@ fn a_protected_object_refuses_the_whole_plan() {
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
     insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    error: the plan is refused: template/plain is protected by `prevent_destroy`
+    error: the plan is refused: template/plain is protected by `prevent_destroy`, and this plan would destroy it
     hint: take `lifecycle.prevent_destroy` away first, in a change of its own
 
     Some(1)
@@ -275,7 +275,7 @@ fn programs_read_json() {
     let lines: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
     let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
-    assert_eq!(types, ["plan", "step", "step", "outcome"], "{run}");
+    assert_eq!(types, ["plan", "begin", "step", "step", "outcome"], "{run}");
     assert!(lines.iter().all(|line| line["format_version"] == 1), "{run}");
     assert_eq!(lines[3]["steps"]["done"], 1, "{run}");
     assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));

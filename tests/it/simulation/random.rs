@@ -16,7 +16,7 @@ use sbx::reconcile::{World, plan};
 use super::UNMANAGED;
 use super::faults::Fault;
 use super::manifests::Manifests;
-use super::workspace::{Attempt, Workspace, desired};
+use super::workspace::{Attempt, Workspace, desired, policy};
 
 const DEFAULT_CASES: u64 = 300;
 
@@ -116,7 +116,7 @@ impl Case {
             self.attempt(&workspace, &self.after).await;
         }
         let live = world(&workspace).await;
-        let left = plan::plan(&desired(&self.after.to_text()), &live, &plan::Policy::default());
+        let left = plan::plan(&desired(&self.after.to_text()), &live, &policy());
         assert!(left.steps.is_empty(), "{}: {fault:?} leaves {:?}", self.text(), left.steps);
         self.check_nothing_is_lost(&live_before, &live);
         (n_calls, workspace.describe().await)

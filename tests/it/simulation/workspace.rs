@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use sbx::client::{Client, Config};
+use sbx::client::{Client, Config, Transport};
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
 use sbx::reconcile::{ApplyCx, Desired, EventSink, Plan, World, apply, observe, plan};
@@ -66,7 +66,7 @@ impl Workspace {
         let kill = self.transport.plan().kill;
         let plan_and_apply = async {
             let Some(world) = self.world().await else { return Attempt::Failed };
-            let plan = plan::plan(desired, &world, &plan::Policy::default());
+            let plan = plan::plan(desired, &world, &policy());
             check(&plan);
             let outcome = apply(&plan, &self.cx(parallelism), EventSink::none(), CancellationToken::new()).await;
             if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
@@ -84,6 +84,12 @@ impl Workspace {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Returns a client whose requests go through what `wrap` makes of this workspace's transport.
+    pub(crate) fn client_through<T: Transport>(&self, wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<T>) -> Client {
+        let config = Config::new("http://in.process/v2/sandboxes");
+        Client::with_transport(config, wrap(Arc::clone(&self.transport) as _)).expect("the URL is good")
     }
 
     pub(crate) fn cx(&self, parallelism: NonZeroUsize) -> ApplyCx {
@@ -118,4 +124,9 @@ pub(crate) fn desired(manifests: &str) -> Desired {
     let objects = kinds::decode(&documents, &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics:?}");
     Desired::new(objects)
+}
+
+/// What every simulated plan may do: the cases destroy as much as they like.
+pub(crate) fn policy() -> plan::Policy {
+    plan::Policy { allow_destroy: Some(usize::MAX), ..plan::Policy::default() }
 }

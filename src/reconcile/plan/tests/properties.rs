@@ -31,7 +31,7 @@ fn lifecycle(prefix: &'static str) -> impl Strategy<Value = String> {
 }
 
 /// A manifest set over a small universe of names, so that names meet.
-fn manifests() -> impl Strategy<Value = String> {
+pub(super) fn manifests() -> impl Strategy<Value = String> {
     let volumes = prop::collection::btree_map(0..4_usize, (1..4_u8, lifecycle("v")), 0..4);
     let templates =
         prop::collection::btree_map(0..4_usize, ("[ab]", prop::option::of(0..3_usize), lifecycle("t")), 0..5);
@@ -79,21 +79,21 @@ fn manifests() -> impl Strategy<Value = String> {
 
 /// Something that happens to a live object behind the plan's back.
 #[derive(Debug, Clone, Copy)]
-enum Mishap {
+pub(super) enum Mishap {
     Fails,
     WillExpire,
     BecomesUnreadable,
 }
 
-type Mishaps = Vec<(Index, Mishap)>;
+pub(super) type Mishaps = Vec<(Index, Mishap)>;
 
-fn mishaps() -> impl Strategy<Value = Mishaps> {
+pub(super) fn mishaps() -> impl Strategy<Value = Mishaps> {
     let mishap =
         prop_oneof![3 => Just(Mishap::Fails), 2 => Just(Mishap::WillExpire), 1 => Just(Mishap::BecomesUnreadable)];
     prop::collection::vec((any::<Index>(), mishap), 0..3)
 }
 
-fn let_happen(world: &World, mishaps: &Mishaps) -> World {
+pub(super) fn let_happen(world: &World, mishaps: &Mishaps) -> World {
     let n_live = world.iter().count();
     let mut index = 0;
     altered(world, |live| {
@@ -137,7 +137,7 @@ fn used(world: &World) -> Quota {
 }
 
 /// Returns what the manifests declare, or nothing if they are not valid together.
-fn valid(text: &str) -> Option<Desired> {
+pub(super) fn valid(text: &str) -> Option<Desired> {
     let input = Input::Text { name: "test.yaml".to_owned(), text: text.to_owned() };
     let (documents, mut diagnostics) = load(&[input], &Limits::default());
     let objects = kinds::decode(&documents, &mut diagnostics);
@@ -151,9 +151,10 @@ fn perform(plan: &Plan, world: &World) -> Result<World, TestCaseError> {
     Ok(model.to_world(world))
 }
 
-/// Returns the live objects that steps delete, each with its change.
+/// Returns the live objects that steps delete, each with its change, without those that others have replaced by then.
 fn deleted<'a>(plan: &'a Plan, world: &'a World) -> impl Iterator<Item = (&'a Live, &'a Change)> {
     let deletes = plan.steps.iter().filter(|step| matches!(step.verb, Verb::Delete { .. }));
+    let deletes = deletes.filter(|step| !plan.changes[step.change].is_rolling());
     deletes.map(|step| (world.get(&step.key).expect("what is deleted is live"), &plan.changes[step.change]))
 }
 

@@ -1,0 +1,124 @@
+//! Whose a live object is, and who made it differ from what is declared.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Action, Change};
+use crate::kinds::{self, Key, Live, Reference, Spec, Value};
+use crate::reconcile::diff::{Cause, FieldChange};
+use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
+use crate::reconcile::world::World;
+use crate::types::Name;
+
+/// Whose a live object is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner<'a> {
+    /// Nobody keeps a record: what has a declared name is taken for what is declared.
+    Unrecorded,
+    /// Ours, or ours once, under the name that is recorded.
+    Ours(&'a Key, &'a Entry),
+    /// Another project's.
+    Sibling(&'a Arc<str>),
+    /// Nobody's that we know of.
+    Nobody,
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn of(live: &Live, world: &'a World) -> Self {
+        let Some(inventory) = &world.inventory else { return Self::Unrecorded };
+        if let Some((key, entry)) = inventory.entry_of(live) {
+            return Self::Ours(key, entry);
+        }
+        let sibling = live.id.as_ref().and_then(|id| world.siblings.get(&(live.key.kind, id.clone())));
+        sibling.map_or(Self::Nobody, Self::Sibling)
+    }
+
+    pub(super) fn entry(self) -> Option<&'a Entry> {
+        match self {
+            Self::Ours(_, entry) => Some(entry),
+            Self::Unrecorded | Self::Sibling(_) | Self::Nobody => None,
+        }
+    }
+}
+
+/// Says of each field who made it differ, going by what was applied last.
+pub(super) fn attribute(fields: &mut [FieldChange], declared: &Spec, entry: &Entry, world: &World) {
+    let Some(applied) = entry.applied() else { return };
+    for change in fields {
+        let Some(index) = applied.kind().fields().iter().position(|field| field.path == change.path) else { continue };
+        change.applied.clone_from(&applied.values()[index]);
+        change.cause = cause(change, declared.values()[index].as_ref(), world);
+    }
+}
+
+fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause {
+    // What was left alone may be anything, and so may what we ourselves put out of the way.
+    let Some(applied) = &change.applied else { return Cause::Declared };
+    let is_as_applied = match &change.from {
+        Some(live) => applied.is_satisfied_by(live, &|applied, live| is_same(applied, live, world)),
+        None => applied.is_satisfied_by_absence(),
+    };
+    if is_as_applied || change.from.iter().flat_map(Value::references).any(is_reserved) {
+        return Cause::Declared;
+    }
+    if declared == Some(applied) { Cause::Drift } else { Cause::Both }
+}
+
+fn is_reserved(reference: &Reference) -> bool {
+    Name::parse(&reference.name).is_ok_and(|name| kinds::is_reserved(&name))
+}
+
+/// Returns whether a reference that was applied points at what a live one points at now, under whatever name.
+fn is_same(applied: &Reference, live: &Reference, world: &World) -> bool {
+    if applied == live {
+        return true;
+    }
+    let key = |reference: &Reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? });
+    let recorded = || world.inventory.as_ref()?.get(&key(applied)?)?.id.clone();
+    let current = || world.get(&key(live)?)?.id.clone();
+    applied.kind == live.kind && recorded().is_some_and(|id| current() == Some(id))
+}
+
+/// Returns what changes in the inventory without a call: what is adopted, taken up again, or known by other words.
+pub(super) fn refreshed(changes: &[Change], world: &World) -> Vec<Effect> {
+    let Some(inventory) = &world.inventory else { return Vec::new() };
+    let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt) && change.id.is_some();
+    let kept = changes.iter().filter(stays).filter_map(|change| {
+        let entry = change.record.clone()?;
+        let name = change.was.as_ref().unwrap_or(&change.key.name);
+        let key = Key { kind: change.key.kind, name: name.clone() };
+        let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, &entry));
+        (!is_known).then_some(Effect::Put { key, entry })
+    });
+    let effects: Vec<_> = relocated(inventory, world).chain(kept).collect();
+    effects
+}
+
+/// Two entries that differ only in when the object ends by itself say the same: an idle sandbox's end moves with use.
+fn says_the_same(known: &Entry, entry: &Entry) -> bool {
+    *known == Entry { expires_at: known.expires_at, ..entry.clone() }
+}
+
+/// Objects that somebody gave other names, which steps are going to use.
+fn relocated<'a>(inventory: &'a Inventory, world: &'a World) -> impl Iterator<Item = Effect> + 'a {
+    inventory.iter().filter_map(|(key, entry)| {
+        let live = world.by_id(key.kind, entry.id.as_ref()?)?;
+        (live.key != *key).then(|| Effect::Put { key: live.key.clone(), entry: entry.clone() })
+    })
+}
+
+/// Returns the entries of objects that are not there any more and that nobody declares.
+pub(super) fn gone(changes: &[Change], inventory: &Inventory, world: &World) -> Vec<Effect> {
+    let declared: HashSet<&Key> = changes.iter().map(|change| &change.key).collect();
+    let is_gone = |key: &Key, entry: &Entry| match &entry.id {
+        Some(id) => world.by_id(key.kind, id).is_none(),
+        None => world.get(key).is_none(),
+    };
+    let gone = inventory.iter().filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
+    gone.map(|(key, _)| Effect::Drop { key: key.clone() }).collect()
+}
+
+/// Returns the entry of an object that is declared no longer and stays.
+pub(super) fn released(entry: &Entry) -> Entry {
+    Entry { standing: Standing::Released, ..entry.clone() }
+}

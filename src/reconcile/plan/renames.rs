@@ -1,0 +1,185 @@
+//! Which live objects declared ones take over from other names.
+//!
+//! A declared object may come from another name in four ways: its manifest says so; it waits aside since it was amid a
+//! circle of renames; somebody else renamed it, and its id is recorded; or a rename that was made is declared no longer,
+//! so that it goes back. Names are given up and taken along chains and circles, which are followed as a whole or not at
+//! all.
+
+use std::collections::{HashMap, HashSet};
+
+use super::matching::Match;
+use super::note::Note;
+use super::parking::parked;
+use crate::kinds::{Key, Live, Object, RenamedFrom};
+use crate::reconcile::world::{Desired, World};
+
+/// The renames that are still to be made.
+pub(super) struct Renames<'a> {
+    desired: &'a Desired,
+    world: &'a World,
+    /// The live objects that declared ones take over from an old name.
+    taken_over: HashMap<&'a Key, &'a Live>,
+    /// The names of these live objects: no declared object is matched with them by name.
+    moving: HashSet<&'a Key>,
+    /// The objects that wait under names of their own for their places, by the names that they had.
+    parked: HashMap<Key, &'a Live>,
+    /// The objects whose last rename is recorded, by the names from which they were renamed.
+    renamed: HashMap<Key, &'a Live>,
+}
+
+impl<'a> Renames<'a> {
+    pub(super) fn of(desired: &'a Desired, world: &'a World) -> Self {
+        let parked = parked(desired, world);
+        let renamed = renamed(world);
+        let mut renames = Self { desired, world, taken_over: HashMap::new(), moving: HashSet::new(), parked, renamed };
+        for object in desired.iter().filter(|object| world.get(&object.key).is_none()) {
+            renames.follow(object);
+        }
+        if world.inventory.is_some() {
+            for object in desired.iter() {
+                renames.follow_circle(object);
+            }
+        }
+        renames
+    }
+
+    /// Returns the live object that a declared one comes from, if it comes from another name.
+    fn origin(&self, object: &Object) -> Option<&'a Live> {
+        let by_id = || recorded(&object.key, self.world);
+        match &object.lifecycle.renamed_from {
+            Some(RenamedFrom::Nothing) => by_id(),
+            Some(RenamedFrom::Name(_)) => {
+                let old = || old_key(object).and_then(|old| self.old_live(&old));
+                if self.is_made(object) { by_id().or_else(old) } else { old().or_else(by_id) }
+            }
+            None => self.parked.get(&object.key).copied().or_else(by_id).or_else(|| self.went_back(object)),
+        }
+    }
+
+    /// Returns the object that had this name when a rename from it was declared.
+    fn old_live(&self, old: &Key) -> Option<&'a Live> {
+        let parked = self.parked.get(old).copied();
+        parked.or_else(|| recorded(old, self.world)).or_else(|| self.world.get(old))
+    }
+
+    /// Returns the object that was renamed from this one's name, if that rename is declared no longer.
+    fn went_back(&self, object: &Object) -> Option<&'a Live> {
+        let live = self.renamed.get(&object.key).copied()?;
+        let still_from_here = |declared: &Object| old_key(declared).as_ref() == Some(&object.key);
+        (!self.desired.get(&live.key).is_some_and(still_from_here)).then_some(live)
+    }
+
+    /// Returns whether the rename that the object declares is recorded as made.
+    fn is_made(&self, object: &Object) -> bool {
+        let entry = self.world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
+        entry.is_some_and(|entry| entry.lifecycle.renamed_from == object.lifecycle.renamed_from)
+    }
+
+    /// Follows a chain of renames from its end, an object that is not live under its new name: it takes over the live
+    /// object that it comes from, if the object that is declared with that one's name gives it up, which it does if it
+    /// comes from elsewhere itself. A chain that gets stuck is not made at all.
+    fn follow(&mut self, end: &'a Object) {
+        let mut chain = Vec::new();
+        let mut seen = HashSet::new();
+        let mut next = Some(end);
+        while let Some(object) = next {
+            let Some(live) = self.origin(object) else { return };
+            if self.moving.contains(&live.key) || !seen.insert(&live.key) {
+                return;
+            }
+            chain.push((&object.key, live));
+            next = self.desired.get(&live.key);
+            if next.is_some_and(|next| next.lifecycle.renamed_from == Some(RenamedFrom::Nothing)) {
+                break;
+            }
+        }
+        self.take_over(chain);
+    }
+
+    /// Follows renames that go in a circle (a becomes b, and b becomes a). Only what is recorded tells whether they have
+    /// been made: afterwards, the same names are live.
+    fn follow_circle(&mut self, start: &'a Object) {
+        let mut chain = Vec::new();
+        let mut object = start;
+        loop {
+            if !self.is_pending(object) {
+                return;
+            }
+            let Some(live) = self.origin(object).filter(|live| !self.moving.contains(&live.key)) else { return };
+            chain.push((&object.key, live));
+            match self.desired.get(&live.key) {
+                Some(next) if next.key == start.key => break,
+                Some(next) if chain.len() <= self.desired.len() => object = next,
+                Some(_) | None => return,
+            }
+        }
+        self.take_over(chain);
+    }
+
+    fn take_over(&mut self, chain: Vec<(&'a Key, &'a Live)>) {
+        self.moving.extend(chain.iter().map(|(_, live)| &live.key));
+        self.taken_over.extend(chain);
+    }
+
+    /// Returns whether what is live under the object's name is recorded as something that does not come from where the
+    /// object comes from.
+    fn is_pending(&self, object: &Object) -> bool {
+        let inventory = self.world.inventory.as_ref();
+        let is_recorded = |live| inventory.is_some_and(|inventory| inventory.entry_of(live).is_some());
+        match &object.lifecycle.renamed_from {
+            Some(RenamedFrom::Name(_)) => {
+                self.world.get(&object.key).is_some_and(is_recorded)
+                    && !self.is_made(object)
+                    && self.origin(object).is_some_and(is_recorded)
+            }
+            None => self.went_back(object).is_some(),
+            Some(RenamedFrom::Nothing) => false,
+        }
+    }
+
+    pub(super) fn matched(&self, object: &Object) -> Match<'a> {
+        if let Some(live) = self.taken_over.get(&object.key) {
+            return Match { live: Some(live), note: None };
+        }
+        let stays = |live: &&Live| !self.moving.contains(&live.key);
+        let own = self.world.get(&object.key).filter(stays);
+        let Some(old) = old_key(object) else { return Match { live: own, note: None } };
+        let old_live = self.world.get(&old).filter(stays);
+        let note = match (own, old_live) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Note::OldNameKept { old: old.name }),
+            (Some(own), Some(old_live)) if self.desired.get(&old).is_none() => {
+                Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() })
+            }
+            (Some(_), _) => Some(Note::RenameSpent { old: old.name }),
+        };
+        Match { live: own, note }
+    }
+}
+
+/// Returns the live object that is recorded under this name, if it has another one now.
+fn recorded<'a>(key: &Key, world: &'a World) -> Option<&'a Live> {
+    let id = world.inventory.as_ref()?.get(key)?.id.as_ref()?;
+    world.by_id(key.kind, id).filter(|live| live.key != *key)
+}
+
+/// Returns the live objects that are recorded as renamed, by their old names.
+fn renamed(world: &World) -> HashMap<Key, &Live> {
+    let entries = world.inventory.iter().flat_map(|inventory| inventory.iter());
+    let renamed = entries.filter_map(|(key, entry)| match &entry.lifecycle.renamed_from {
+        Some(RenamedFrom::Name(old)) => {
+            let live = world.by_id(key.kind, entry.id.as_ref()?)?;
+            Some((Key { kind: key.kind, name: old.clone() }, live))
+        }
+        Some(RenamedFrom::Nothing) | None => None,
+    });
+    renamed.collect()
+}
+
+/// Returns the name from which the object is declared to be renamed.
+pub(super) fn old_key(object: &Object) -> Option<Key> {
+    match &object.lifecycle.renamed_from {
+        Some(RenamedFrom::Name(name)) => Some(Key { kind: object.key.kind, name: name.clone() }),
+        Some(RenamedFrom::Nothing) | None => None,
+    }
+}

@@ -1,0 +1,378 @@
+//! Whose things are, what becomes of them, and who changed them.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::reconcile::inventory::Standing;
+
+#[track_caller]
+fn planned(declared: &str, world: &World, policy: &Policy) -> String {
+    let plan = plan(&desired(declared), world, policy);
+    let after = performed(&plan, world);
+    if plan.refusals.is_empty() && plan.summary().blocked == 0 {
+        let again = self::plan(&desired(declared), &after, policy);
+        assert!(again.is_empty() && again.effects.is_empty(), "{:?}\n{}", again.effects, text_of(&again));
+    }
+    let refusals = plan.refusals.iter().map(|refusal| format!("refused: {refusal}\n"));
+    text_of(&plan) + &refusals.collect::<String>()
+}
+
+fn default(declared: &str, world: &World) -> String {
+    planned(declared, world, &Policy::default())
+}
+
+fn pruning() -> Policy {
+    Policy { prune: true, ..Policy::default() }
+}
+
+fn key(kind: &str, name: &str) -> Key {
+    Key { kind: kinds::meant_by(kind).unwrap(), name: Name::parse(name).unwrap() }
+}
+
+fn entry<'a>(world: &'a World, kind: &str, name: &str) -> Option<&'a Entry> {
+    world.inventory.as_ref().unwrap().get(&key(kind, name))
+}
+
+#[test]
+fn equal_is_adopted_and_different_is_blocked_until_it_is_taken_over() {
+    let live = world(&[volume("v", "1Gi", ""), template("t", "a", "")].concat()).with_inventory(&Inventory::default());
+    let declared = [volume("v", "2Gi", ""), template("t", "a", "")].concat();
+    insta::assert_snapshot!(default(&declared, &live), @r"
+    blocked volume/v [size: 1Gi -> 2Gi] (it is live, differs from what is declared, and is not managed here)
+    adopt template/t
+    ");
+    let all = Policy { take_over: TakeOver::All, ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared, &live, &all), @r"
+    update volume/v [size: 1Gi -> 2Gi] (it was not managed here, and is taken over)
+    adopt template/t
+    0. update volume/v after []
+    ");
+    let one = Policy { take_over: TakeOver::These(BTreeSet::from([key("volume", "v")])), ..Policy::default() };
+    assert_eq!(planned(&declared, &live, &one), planned(&declared, &live, &all));
+}
+
+#[test]
+fn what_a_sibling_owns_is_never_taken() {
+    let mut live = world(&volume("v", "1Gi", "")).with_inventory(&Inventory::default());
+    let id = live.get(&key("volume", "v")).unwrap().id.clone().unwrap();
+    live.siblings.insert((key("volume", "v").kind, id), "other.json".into());
+    let all = Policy { take_over: TakeOver::All, ..Policy::default() };
+    insta::assert_snapshot!(planned(&volume("v", "2Gi", ""), &live, &all), @"blocked volume/v [size: 1Gi -> 2Gi] (it belongs to another project: other.json)");
+    let same = plan(&desired(&volume("v", "1Gi", "")), &live, &all);
+    assert!(same.is_empty() && same.effects.is_empty(), "{}", text_of(&same));
+}
+
+#[test]
+fn only_what_is_owned_is_pruned_and_what_holds_data_is_released() {
+    let live = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());
+    let kept = template("u", "a", "");
+    assert_eq!(plan(&desired(&kept), &live, &Policy::default()).n_undeclared, 3);
+    insta::assert_snapshot!(planned(&kept, &live, &pruning()), @r"
+    create template/u (it is new, and `t` is declared no longer: is this a rename?)
+    keep volume/v (it is declared no longer; it is kept, and not managed any more)
+    delete template/t
+    delete pool/p
+    0. create template/u after []
+    1. delete pool/p after []
+    2. delete template/t after [1]
+    ");
+    let after = performed(&plan(&desired(&kept), &live, &pruning()), &live);
+    assert_eq!(entry(&after, "volume", "v").unwrap().standing, Standing::Released);
+    let again = kept + &volume("v", "2Gi", "");
+    insta::assert_snapshot!(default(&again, &after), @r"
+    update volume/v [size: 1Gi -> 2Gi] (it had been released, and is taken up again)
+    keep template/u
+    0. update volume/v after []
+    ");
+}
+
+#[test]
+fn a_selector_limits_both_sides() {
+    let labelled = |name: &str, team: &str| {
+        template(name, "a", "").replace(&format!("name: {name}"), &format!("name: {name}, labels: {{team: {team}}}"))
+    };
+    let live = owned(&[labelled("a", "red"), labelled("b", "blue")].concat());
+    let scope = Scope { selector: "team=red".parse().unwrap(), ..Scope::default() };
+    let policy = Policy { prune: true, scope, allow_destroy: Some(1), ..Policy::default() };
+    insta::assert_snapshot!(planned(&labelled("c", "blue"), &live, &policy), @r"
+    delete template/a
+    0. delete template/a after []
+    ");
+    insta::assert_snapshot!(planned(&labelled("c", "red"), &live, &policy), @r"
+    create template/c (it is new, and `a` is declared no longer: is this a rename?)
+    delete template/a
+    0. create template/c after []
+    1. delete template/a after []
+    ");
+}
+
+#[test]
+fn a_target_brings_what_it_refers_to() {
+    let live = owned("");
+    let declared = [template("t", "a", ""), pool("p", "t", "1", ""), template("u", "a", "")].concat();
+    let scope = Scope { targets: BTreeSet::from([key("pool", "p")]), ..Scope::default() };
+    insta::assert_snapshot!(planned(&declared, &live, &Policy { scope, ..Policy::default() }), @r"
+    create template/t
+    create pool/p
+    0. create template/t after []
+    1. create pool/p after [0]
+    ");
+}
+
+#[test]
+fn drift_is_told_from_a_change_of_the_manifests() {
+    let live = owned(&[volume("v", "1Gi", ""), volume("w", "1Gi", ""), volume("x", "1Gi", "")].concat());
+    let live = meddled(&live, &[volume("v", "2Gi", ""), volume("w", "1Gi", ""), volume("x", "2Gi", "")].concat());
+    let declared = [volume("v", "3Gi", ""), volume("w", "3Gi", ""), volume("x", "1Gi", "")].concat();
+    let plan = plan(&desired(&declared), &live, &Policy::default());
+    let causes: Vec<_> = plan.changes.iter().map(|change| (change.key.to_string(), change.fields[0].cause)).collect();
+    insta::assert_debug_snapshot!(causes, @r#"
+    [
+        (
+            "volume/v",
+            Both,
+        ),
+        (
+            "volume/w",
+            Declared,
+        ),
+        (
+            "volume/x",
+            Drift,
+        ),
+    ]
+    "#);
+    let fail = Policy { on_drift: OnDrift::Fail, ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared, &live, &fail), @r"
+    update volume/v [size: 2Gi -> 3Gi]
+    update volume/w [size: 1Gi -> 3Gi]
+    blocked volume/x [size: 2Gi -> 1Gi] (size cannot shrink from 2Gi to 1Gi)
+    0. update volume/v after []
+    1. update volume/w after []
+    refused: volume/v, volume/x changed behind the manifests' back
+    ");
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared, &live, &hold), @r"
+    update volume/v [size: 2Gi -> 3Gi]
+    update volume/w [size: 1Gi -> 3Gi]
+    keep volume/x (what changed behind the manifests' back is left as it is: size)
+    0. update volume/v after []
+    1. update volume/w after []
+    ");
+}
+
+#[test]
+fn what_was_deleted_or_made_anew_behind_our_back_is_named() {
+    let declared = [volume("v", "1Gi", ""), template("t", "a", "")].concat();
+    let live = owned(&declared);
+    let gone = meddled(&live, &template("t", "a", ""));
+    insta::assert_snapshot!(default(&declared, &gone), @r"
+    create volume/v (it was deleted behind the manifests' back)
+    keep template/t
+    0. create volume/v after []
+    ");
+    let other = meddled(&meddled(&live, ""), &[volume("v", "2Gi", ""), template("t", "a", "")].concat());
+    insta::assert_snapshot!(default(&declared, &other), @r"
+    blocked volume/v [size: 2Gi -> 1Gi] (it was made anew behind the manifests' back: its id was made-1) (it is live, differs from what is declared, and is not managed here) (size cannot shrink from 2Gi to 1Gi)
+    adopt template/t (it was made anew behind the manifests' back: its id was made-2)
+    ");
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    insta::assert_snapshot!(text_of(&plan(&desired(&declared), &gone, &hold)), @r"
+    keep volume/v (it was deleted behind the manifests' back) (what happened behind the manifests' back is left as it is)
+    keep template/t
+    ");
+}
+
+#[test]
+fn what_was_renamed_behind_our_back_gets_its_name_back() {
+    let declared = [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat();
+    let live = owned(&declared);
+    let moved = meddled(
+        &live,
+        &declared
+            .replace("name: t}", "name: z}, lifecycle: {renamed_from: t}")
+            .replace("template_name: t", "template_name: z"),
+    );
+    insta::assert_snapshot!(default(&declared, &moved), @r"
+    keep volume/v
+    rename template/t (it was renamed behind the manifests' back)
+    keep pool/p
+    0. rename template/z after []
+    ");
+}
+
+#[test]
+fn an_expired_sandbox_stays_away_unless_it_is_asked_for() {
+    let ttl = |more: &str| sandbox("s", "t", more).replace("template_name: t", "template_name: t, ttl_seconds: 60");
+    let declared = template("t", "a", "") + &ttl("");
+    let live = meddled(&owned(&declared), &template("t", "a", ""));
+    insta::assert_snapshot!(text_of(&plan(&desired(&declared), &live, &Policy::default())), @r"
+    keep template/t
+    keep sandbox/s (its time to live ended it, and it stays away)
+    ");
+    let recreated = template("t", "a", "") + &ttl(", lifecycle: {on_expiry: recreate}");
+    insta::assert_snapshot!(default(&recreated, &live), @r"
+    keep template/t
+    create sandbox/s (its time to live ended it, and it is made anew)
+    0. create sandbox/s after []
+    ");
+    let deleted = template("t", "a", "") + &sandbox("s", "t", "");
+    let live = meddled(&owned(&deleted), &template("t", "a", ""));
+    insta::assert_snapshot!(default(&deleted, &live), @r"
+    keep template/t
+    create sandbox/s (it was deleted behind the manifests' back)
+    0. create sandbox/s after []
+    ");
+}
+
+#[test]
+fn a_new_volume_beside_one_that_is_declared_no_longer_is_asked_about() {
+    let live = owned(&[volume("old", "1Gi", ""), template("t", "a", "")].concat());
+    let declared = |more: &str| volume("new", "1Gi", more) + &template("u", "a", "");
+    insta::assert_snapshot!(default(&declared(""), &live), @r"
+    blocked volume/new (it is new, and `old` is declared no longer: is this a rename?)
+    create template/u (it is new, and `t` is declared no longer: is this a rename?)
+    0. create template/u after []
+    ");
+    insta::assert_snapshot!(default(&declared(", lifecycle: {renamed_from: old}"), &live), @r"
+    rename volume/new
+    create template/u (it is new, and `t` is declared no longer: is this a rename?)
+    0. rename volume/old after []
+    1. create template/u after []
+    ");
+    insta::assert_snapshot!(default(&declared(", lifecycle: {renamed_from: none}"), &live), @r"
+    create volume/new
+    create template/u (it is new, and `t` is declared no longer: is this a rename?)
+    0. create volume/new after []
+    1. create template/u after []
+    ");
+}
+
+#[test]
+fn names_are_swapped_once() {
+    let live = owned(&[volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat());
+    let swapped =
+        [volume("a", "2Gi", ", lifecycle: {renamed_from: b}"), volume("b", "1Gi", ", lifecycle: {renamed_from: a}")]
+            .concat();
+    insta::assert_snapshot!(default(&swapped, &live), @r"
+    rename volume/a
+    rename volume/b
+    0. rename volume/a after []
+    1. rename volume/b after [0]
+    2. rename volume/a--sbx-8b8d127c after [0, 1]
+    ");
+}
+
+#[test]
+fn a_swap_that_was_cut_is_finished_or_undone() {
+    let live = owned(&[volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat());
+    let before = [volume("a", "1Gi", ""), volume("b", "2Gi", ""), volume("c", "3Gi", "")].concat();
+    let after = [
+        volume("a", "2Gi", ", lifecycle: {renamed_from: b}"),
+        volume("b", "3Gi", ", lifecycle: {renamed_from: c}"),
+        volume("c", "1Gi", ", lifecycle: {renamed_from: a}"),
+    ]
+    .concat();
+    let whole = plan(&desired(&after), &live, &Policy::default());
+    let ids = |world: &World| world.iter().map(|live| live.id.clone()).collect::<BTreeSet<_>>();
+    for n_done in 0..=whole.steps.len() {
+        for is_recorded in [true, false] {
+            let cut = Plan { steps: whole.steps[..n_done].to_vec(), ..whole.clone() };
+            let mut halfway = performed(&cut, &live);
+            if !is_recorded {
+                let mut before = live.inventory.as_deref().cloned().unwrap();
+                before.intents = whole.intents(now());
+                halfway = halfway.with_inventory(&before);
+            }
+            for goal in [&after, &before] {
+                let plan = plan(&desired(goal), &halfway, &Policy::default());
+                let end = performed(&plan, &halfway);
+                assert_eq!(ids(&end), ids(&live));
+                let again = self::plan(&desired(goal), &end, &Policy::default());
+                assert!(again.is_empty(), "{n_done} {is_recorded}\n{}\n{}", text_of(&plan), text_of(&again));
+            }
+        }
+    }
+}
+
+#[test]
+fn only_some_kinds_of_change_are_let_through() {
+    let live = owned(&[volume("v", "1Gi", ""), template("t", "a", "")].concat());
+    let declared = [volume("v", "2Gi", ""), template("t", "a", ""), template("u", "a", ""), pool("p", "u", "1", "")];
+    let allow = Some(BTreeSet::from([Action::Update]));
+    let policy = Policy { allow, ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared.concat(), &live, &policy), @r"
+    update volume/v [size: 1Gi -> 2Gi]
+    keep template/t
+    blocked template/u (held back: to create is not allowed here)
+    blocked pool/p (it needs template/u, which is blocked) (held back: to create is not allowed here)
+    0. update volume/v after []
+    ");
+}
+
+#[test]
+fn many_destroys_need_a_word() {
+    let many = |n: usize| (0..n).map(|i| template(&format!("t{i}"), "a", "")).collect::<String>();
+    let live = owned(&many(12));
+    let refused = |n_left: usize, allow_destroy| {
+        let policy = Policy { prune: true, allow_destroy, ..Policy::default() };
+        plan(&desired(&many(n_left)), &live, &policy).refusals
+    };
+    assert!(refused(9, None).is_empty());
+    insta::assert_debug_snapshot!(refused(8, None), @r"
+    [
+        DestroyLimit {
+            n: 4,
+            n_owned: 12,
+            data: [],
+            allowed: None,
+        },
+    ]
+    ");
+    assert!(refused(8, Some(4)).is_empty());
+    assert_eq!(refused(8, Some(3)).len(), 1);
+    let data = owned(&volume("v", "1Gi", ", lifecycle: {on_remove: delete}"));
+    insta::assert_snapshot!(planned("", &data, &pruning()), @r"
+    delete volume/v
+    0. delete volume/v after []
+    refused: this plan destroys 1 object, and with volume/v data that nothing can make again
+    ");
+}
+
+#[test]
+fn protection_outlives_the_file_it_stood_in() {
+    let live = owned(&template("t", "a", ", lifecycle: {prevent_destroy: true}"));
+    insta::assert_snapshot!(planned("", &live, &Policy { allow_destroy: Some(1), ..pruning() }), @r"
+    delete template/t (`prevent_destroy` is set, and this would destroy it)
+    0. delete template/t after []
+    refused: template/t is protected by `prevent_destroy`, and this plan would destroy it
+    ");
+    insta::assert_snapshot!(text_of(&plan_removal(&[key("template", "t")], &live)), @r"
+    delete template/t (`prevent_destroy` is set, and this would destroy it)
+    0. delete template/t after []
+    ");
+}
+
+#[test]
+fn destroy_removes_what_is_owned() {
+    let ours = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());
+    let theirs =
+        [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", ""), template("x", "a", "")].concat();
+    let live = meddled(&ours, &theirs);
+    insta::assert_snapshot!(text_of(&plan_destroy_owned(&live)), @r"
+    keep volume/v (it holds data and is kept)
+    delete template/t
+    delete pool/p
+    0. delete pool/p after []
+    1. delete template/t after [0]
+    ");
+    insta::assert_snapshot!(text_of(&plan_destroy(&desired(&theirs), &live)), @r"
+    keep volume/v (it holds data and is kept)
+    delete template/t
+    keep template/x (it is not managed here, and stays)
+    delete pool/p
+    0. delete pool/p after []
+    1. delete template/t after [0]
+    ");
+    assert_eq!(plan(&desired(""), &live, &Policy::default()).n_unmanaged, 1);
+}

@@ -6,12 +6,12 @@
 mod field;
 mod json;
 mod kind;
+mod lifecycle_json;
 mod object;
 mod patch;
 mod pool;
 mod quota;
 mod read;
-mod recorded;
 mod reserved;
 mod sandbox;
 mod schema;
@@ -26,13 +26,13 @@ pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,
 };
+pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use recorded::{lifecycle_from_json, lifecycle_to_json};
 pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};

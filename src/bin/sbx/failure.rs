@@ -12,6 +12,7 @@ use sbx::reconcile::inventory::Stranger;
 use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 
+use crate::contexts::key::KeyError;
 use crate::settings::Server;
 
 /// How a command ended.
@@ -99,6 +100,28 @@ pub(crate) enum Failure {
         /// How many, and in how many files.
         summary: String,
     },
+    /// There are errors in a file that says where things are, which have been shown.
+    #[error("`{path}` has {summary}")]
+    BadFile {
+        /// The file, as it is shown.
+        path: String,
+        /// How many.
+        summary: String,
+    },
+    /// Others could have written what is in a file that may name commands to run.
+    #[error("`{}` can be written by others", path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a context cannot be had.
+    #[error("cannot get the key of context `{context}`")]
+    Key {
+        /// The context.
+        context: String,
+        /// Why not.
+        source: KeyError,
+    },
     /// There is nobody to ask.
     #[error("there is no terminal to ask on")]
     NoTerminal,
@@ -184,6 +207,9 @@ impl Failure {
             | Self::Call { .. }
             | Self::Server { .. }
             | Self::Manifests { .. }
+            | Self::BadFile { .. }
+            | Self::OpenToOthers { .. }
+            | Self::Key { .. }
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused { .. }

@@ -8,6 +8,7 @@ mod args;
 mod author;
 mod commands;
 mod context;
+mod contexts;
 mod duration;
 mod env;
 mod failure;
@@ -67,9 +68,10 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Context(command) => command.run(cx),
         Command::Schema(command) => command.run(cx),
         Command::Completion(command) => Ok(command.run(cx)),
-        Command::Version(command) => Ok(command.run(cx)),
+        Command::Version(command) => command.run(cx),
     }
 }
 

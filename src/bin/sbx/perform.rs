@@ -41,11 +41,11 @@ pub(crate) struct Consent {
     /// How many operations run at once
     #[arg(long, default_value = "10", value_name = "N")]
     parallelism: NonZeroUsize,
-    #[command(flatten)]
-    pub(crate) lock: LockArgs,
     /// How long it may take in all, such as 30m; then nothing more starts
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
 }
 
 /// How many events may wait to be shown before the run waits for the display.
@@ -178,8 +178,8 @@ async fn run(
     let stop = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(EVENTS);
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
-    cx.recorder = entry.recorder();
     cx.deadline = consent.timeout.map(Deadline::after);
+    cx.recorder = entry.recorder();
     let mut pace = workspace.client.pace();
     if format == Format::Json {
         ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());
@@ -196,14 +196,14 @@ async fn run(
                 None => break,
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
-            _ = redraw.tick() => progress.redraw(),
-            why = entry.disturbed(), if !stop.is_cancelled() => {
-                stop.cancel();
-                progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
-            }
+            _ = redraw.tick() => progress.redraw(ui),
             Ok(()) = pace.changed() => {
                 let pace = *pace.borrow_and_update();
                 progress.pace(pace, ui);
+            }
+            why = entry.disturbed(), if !stop.is_cancelled() => {
+                stop.cancel();
+                progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
             }
             () = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
                 (false, _) => {

@@ -8,13 +8,15 @@ use sbx::reconcile::inventory::{Run, Stranger};
 use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::author::Author;
+use crate::context::Context;
+use crate::contexts::Contexts;
 use crate::duration;
 use crate::env::{self, Environment};
 use crate::failure::Failure;
 use crate::perform::Consent;
-use crate::project;
+use crate::project::{self, Access, Project};
 use crate::settings::{Remote, Server, Settings, Source};
 use crate::ui::outcome::Report;
 use crate::ui::{Ui, escape};
@@ -75,17 +77,15 @@ struct Seen {
 /// # Errors
 ///
 /// [`Failure::NoServer`] when nothing names one, and [`Failure::Inventory`] when its place makes no sense.
-pub(crate) fn ledger(connection: &Connection, environment: &Environment) -> Result<Ledger, Failure> {
-    let settings = Settings::resolve(connection, environment);
-    let place = match (&connection.record.inventory, settings.server) {
-        (Some(place), _) if place != "none" => place.clone(),
-        (_, Some(server)) => match place(&connection.record, &server) {
-            Some((place, _)) => place,
-            None => return Err(Failure::usage("`--inventory none` is no inventory")),
-        },
-        (_, None) => return Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
-    };
-    open(&place, environment)
+pub(crate) fn ledger(place: &Whereabouts, access: Access, cx: &mut Context) -> Result<Ledger, Failure> {
+    let project = Project::of_objects(place, access, &mut cx.ui)?;
+    let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
+    let settings = Settings::resolve(&place.connection, &project, contexts, &cx.environment)?;
+    match self::place(&place.connection.record, &settings) {
+        Some((place, _)) => open(&place, &cx.environment),
+        None if settings.server.is_none() => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
+        None => Err(Failure::usage("`--inventory none` is no inventory")),
+    }
 }
 
 fn open(place: &str, environment: &Environment) -> Result<Ledger, Failure> {
@@ -94,18 +94,27 @@ fn open(place: &str, environment: &Environment) -> Result<Ledger, Failure> {
 }
 
 /// Returns where the inventory is, and what says so; `None` if there is to be none.
-pub(crate) fn place(args: &RecordArgs, server: &Server) -> Option<(String, Source)> {
-    match (args.inventory.as_deref(), server) {
-        (Some("none"), _) => None,
-        (Some(place), _) => Some((place.to_owned(), Source::Flag("--inventory"))),
-        (None, Server::Local { data_dir }) => {
-            Some((data_dir.join("inventory.json").display().to_string(), Source::Default))
+///
+/// Without a word about it there is one for each target, else for each context, else for each endpoint.
+pub(crate) fn place(args: &RecordArgs, settings: &Settings) -> Option<(String, Source)> {
+    match (args.inventory.as_deref(), &settings.inventory) {
+        (Some("none"), _) => return None,
+        (Some(place), _) => return Some((place.to_owned(), Source::Flag("--inventory"))),
+        (None, Some(place)) => {
+            let target = settings.target.clone().unwrap_or_default();
+            return Some((place.clone(), Source::Target(target)));
         }
-        (None, Server::Remote(remote)) => {
-            let path = project::inventory(&env::working_directory(), &name_of(remote));
-            Some((path.display().to_string(), Source::Default))
-        }
+        (None, None) => {}
     }
+    let path = match settings.server.as_ref()? {
+        // All that is local is one workspace, whatever it is called.
+        Server::Local { data_dir, .. } => data_dir.join("inventory.json"),
+        Server::Remote(remote) => {
+            let name = settings.target.clone().or_else(|| settings.context.clone());
+            project::inventory(&env::working_directory(), &name.unwrap_or_else(|| name_of(remote)))
+        }
+    };
+    Some((path.display().to_string(), Source::Default))
 }
 
 /// Returns a file name for an endpoint: its host and port, and its path if that is not the API's own.
@@ -129,8 +138,13 @@ impl Record {
     /// # Errors
     ///
     /// [`Failure::Inventory`] when its place makes no sense.
-    pub(crate) fn open(args: &RecordArgs, server: &Server, environment: &Environment) -> Result<Option<Self>, Failure> {
-        let Some((place, _)) = place(args, server) else { return Ok(None) };
+    pub(crate) fn open(
+        args: &RecordArgs,
+        settings: &Settings,
+        server: &Server,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Failure> {
+        let Some((place, _)) = place(args, settings) else { return Ok(None) };
         Ok(Some(Self {
             ledger: open(&place, environment)?,
             endpoint: match server {
@@ -338,8 +352,9 @@ mod tests {
     use super::*;
 
     fn remote(base_url: &str) -> Remote {
-        let source = Source::Default;
-        Remote { base_url: base_url.to_owned(), url_from: source, key: Some(Secret::new("planted")), key_from: source }
+        let key = Some(Secret::new("planted"));
+        let (url_from, key_from) = (Source::Default, Source::Default);
+        Remote { base_url: base_url.to_owned(), url_from, key, key_source: None, key_from }
     }
 
     #[test]
@@ -355,17 +370,25 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_wins_and_none_is_none() {
-        let at = |inventory: Option<&str>, server: &Server| {
+    fn the_flag_wins_and_then_the_target() {
+        let at = |inventory: Option<&str>, settings: &Settings| {
             let args = RecordArgs { inventory: inventory.map(ToOwned::to_owned), accept_workspace: false };
-            place(&args, server).map(|(place, from)| (place, from.to_string()))
+            place(&args, settings).map(|(place, from)| (place, from.to_string()))
         };
-        let local = Server::Local { data_dir: "/p/.sbx/local".into() };
+        let of = |server: Server| Settings { server: Some(server), ..Settings::default() };
+        let local = of(Server::Local { data_dir: "/p/.sbx/local".into(), from: Source::Default });
         assert_eq!(at(None, &local), Some(("/p/.sbx/local/inventory.json".to_owned(), "default".to_owned())));
         assert_eq!(at(Some("s3://b/x.json"), &local), Some(("s3://b/x.json".to_owned(), "--inventory".to_owned())));
         assert_eq!(at(Some("none"), &local), None);
-        let (path, _) = at(None, &Server::Remote(remote("http://a/v2/sandboxes"))).unwrap();
-        assert!(path.ends_with(".sbx/inventory/a.json"), "{path}");
+        let mut settings = of(Server::Remote(remote("http://a/v2/sandboxes")));
+        for (target, context, file) in [(None, None, "a"), (None, Some("c"), "c"), (Some("t"), Some("c"), "t")] {
+            settings.target = target.map(ToOwned::to_owned);
+            settings.context = context.map(ToOwned::to_owned);
+            let (path, _) = at(None, &settings).unwrap();
+            assert!(path.ends_with(&format!(".sbx/inventory/{file}.json")), "{path}");
+        }
+        settings.inventory = Some("/state/t.json".to_owned());
+        assert_eq!(at(None, &settings).unwrap().0, "/state/t.json");
     }
 
     #[test]

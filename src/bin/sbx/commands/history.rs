@@ -3,11 +3,12 @@
 use sbx::reconcile::inventory::Run;
 use serde_json::{Value as Json, json};
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::perform::Format;
+use crate::project::Access;
 use crate::record;
 use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
@@ -27,12 +28,12 @@ pub(crate) struct History {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 impl History {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let ledger = record::ledger(&self.connection, &cx.environment)?;
+        let ledger = record::ledger(&self.place, Access::Reads, cx)?;
         let reading = interrupt::or_stop(async { Ok(ledger.read().await?) }).await?;
         let runs = reading.inventory.runs;
         match self.output {

@@ -1,10 +1,11 @@
 //! `sbx unlock`: take the lock of the inventory away.
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::perform::confirm;
+use crate::project::Access;
 use crate::record;
 use crate::ui::escape;
 
@@ -22,12 +23,12 @@ pub(crate) struct Unlock {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 impl Unlock {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let ledger = record::ledger(&self.connection, &cx.environment)?;
+        let ledger = record::ledger(&self.place, Access::Writes, cx)?;
         let Some(holder) = interrupt::or_stop(async { Ok(ledger.holder().await?) }).await? else {
             cx.ui.status("Nobody holds the lock.");
             return Ok(Exit::Done);

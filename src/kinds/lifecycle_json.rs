@@ -1,4 +1,4 @@
-//! Lifecycles in JSON, as they are written down of objects.
+//! Lifecycles as they are written down in JSON.
 
 use std::time::Duration;
 

@@ -277,6 +277,7 @@ fn the_history_says_who_did_what() {
     error: no server is configured
     hint: pass --local to use the server that is built into sbx
     hint: or set SBX_ENDPOINT and SBX_API_KEY, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY
+    hint: or name the server once in ~/.config/sbx/config.yaml; see `sbx context --help`
     --- exit code 64
     ");
     insta::assert_snapshot!(environment.sbx(&["history", "--inventory", "none.json"]), @r"

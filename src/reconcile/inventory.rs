@@ -234,7 +234,9 @@ impl Inventory {
                 self.intents.retain(|intent| intent.key != *key || intent.deed == Deed::Delete);
             }
             Effect::Drop { key } => self.intents.retain(|intent| intent.key != *key || intent.deed != Deed::Delete),
-            Effect::Move { .. } | Effect::Learn(_) => {}
+            // The intent has the name that the object was to get.
+            Effect::Move { to, .. } => self.intents.retain(|intent| intent.key != *to || intent.deed != Deed::Rename),
+            Effect::Learn(_) => {}
         }
         self.apply(effect);
     }

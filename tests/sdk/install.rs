@@ -38,6 +38,15 @@ pub(crate) const SDKS: &[Sdk] = &[
     },
 ];
 
+/// A server that speaks S3, for inventories: no SDK, and got in the same way.
+pub(crate) const STORE: Sdk = Sdk {
+    name: "s3-moto-5.2.5",
+    requirement: "moto[server,s3]==5.2.5",
+    install: install_python,
+    runner: python_runner,
+    module_prefix: "",
+};
+
 impl Sdk {
     /// Returns a module's name in the words of the suite.
     pub(crate) fn module_name(&self, module: &str) -> String {
@@ -76,7 +85,7 @@ fn python_runner(folder: &Path) -> Command {
     command
 }
 
-fn python(folder: &Path) -> PathBuf {
+pub(crate) fn python(folder: &Path) -> PathBuf {
     folder.join("bin/python")
 }
 

@@ -1,4 +1,5 @@
-//! Programs that nobody here wrote, the official SDKs, against our server and our command line.
+//! Programs that nobody here wrote against ours: the official SDKs against our server and our command line, and our
+//! command line against a server that speaks S3.
 //!
 //! Each SDK needs something that a machine may not have: its language, and its package, which is installed on first
 //! use into the target folder. What cannot run is never passed over in silence. It is named in the last lines with the
@@ -13,6 +14,7 @@ mod peer;
 mod program;
 mod report;
 mod server;
+mod store;
 
 use std::process::ExitCode;
 
@@ -24,11 +26,15 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |sdk: &&Sdk| words.is_empty() || words.iter().any(|word| sdk.name.contains(word.as_str()));
     let sdks: Vec<_> = install::SDKS.iter().filter(is_wanted).collect();
-    assert!(!sdks.is_empty(), "no SDK has {words:?} in its name");
+    let wants_store = is_wanted(&&install::STORE);
+    assert!(wants_store || !sdks.is_empty(), "no SDK has {words:?} in its name");
 
     let mut report = Report::new(requires_all());
     for sdk in sdks {
         peer::run(sdk, &mut report);
+    }
+    if wants_store {
+        store::run(&install::STORE, &mut report);
     }
     report.finish()
 }

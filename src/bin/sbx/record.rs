@@ -40,7 +40,7 @@ pub(crate) struct RecordArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct LockArgs {
     /// How long to wait for another apply, such as `5m`; 10m without a terminal, 1m on one
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = wait)]
     lock_timeout: Option<Duration>,
     /// Number this run, and refuse if a later one was before it
     #[arg(long, value_name = "N")]
@@ -125,6 +125,11 @@ fn name_of(remote: &Remote) -> String {
     let kept = own_path.unwrap_or(rest).trim_matches('/');
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     kept.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()
+}
+
+/// Not waiting at all is a wait too.
+fn wait(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
 
 impl Record {
@@ -384,5 +389,12 @@ mod tests {
         }
         settings.inventory = Some("/state/t.json".to_owned());
         assert_eq!(at(None, &settings).unwrap().0, "/state/t.json");
+    }
+
+    #[test]
+    fn a_wait_may_be_none() {
+        assert_eq!(wait("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(wait("0"), Ok(Duration::ZERO));
+        assert!(wait("soon").is_err());
     }
 }

@@ -9,9 +9,9 @@ use crate::types::Name;
 
 const SPECS: [(&str, &str); 9] = [
     ("volume", r#"{"size":"20Gi"}"#),
-    ("volume", r#"{"size":1}"#),
+    ("volume", r#"{"size":"1"}"#),
     ("template", r#"{"image":"a:1"}"#),
-    ("template", r#"{"image":"x","resources":{"cpu":0.5,"memory":"1Gi","storage":"4Gi"}}"#),
+    ("template", r#"{"image":"x","resources":{"cpu":"0.5","memory":"1Gi","storage":"4Gi"}}"#),
     ("template", r#"{"image":"x","volume_mounts":[{"mount_path":"/d","volume_name":"v"}]}"#),
     ("pool", r#"{"replicas":{"max":10,"min":2},"template_name":"t"}"#),
     ("pool", r#"{"replicas":0,"template_name":"t"}"#),

@@ -233,7 +233,8 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
     let environment = applied(&format!("{WORKSPACE}{SANDBOX}"));
     let other = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: mine}, spec: {size: 1Gi}}";
     environment.write("other.yaml", other);
-    assert_eq!(environment.sbx(&["apply", "-f", "other.yaml", "--local", "--yes"]).code, Some(0));
+    let run = environment.sbx(&["apply", "-f", "other.yaml", "--local", "--yes", "--inventory", "other.json"]);
+    assert_eq!(run.code, Some(0), "{run}");
     insta::assert_snapshot!(environment.sbx(&["destroy", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]), @r"
     $ sbx destroy -f w.yaml --local --yes --parallelism 1
     --- stdout
@@ -277,7 +278,7 @@ fn programs_read_json() {
     let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
     assert_eq!(types, ["plan", "begin", "step", "step", "outcome"], "{run}");
     assert!(lines.iter().all(|line| line["format_version"] == 1), "{run}");
-    assert_eq!(lines[3]["steps"]["done"], 1, "{run}");
+    assert_eq!(lines[4]["steps"]["done"], 1, "{run}");
     assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));
 }
 

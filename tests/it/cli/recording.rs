@@ -1,5 +1,8 @@
 //! The inventory, as the commands that write leave it behind and find it again.
 
+use std::path::Path;
+use std::process::Stdio;
+
 use serde_json::Value as Json;
 
 use super::environment::Environment;
@@ -24,7 +27,11 @@ fn json(environment: &Environment, path: &str) -> Json {
     serde_json::from_str(&environment.read(path)).unwrap()
 }
 
-/// Returns the lines of `entries`, `intents` or `runs`.
+fn has_lines(path: &Path, n_lines: usize) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.lines().count() >= n_lines)
+}
+
+/// Returns the names in `entries` or `intents`.
 fn names(inventory: &Json, list: &str) -> Vec<String> {
     let items = inventory[list].as_array().unwrap();
     items.iter().map(|item| format!("{}/{}", item["kind"].as_str().unwrap(), item["name"].as_str().unwrap())).collect()
@@ -94,6 +101,37 @@ fn what_failed_is_on_record_as_intended_and_settled_by_the_next_apply() {
     let inventory = json(&environment, &path);
     assert_eq!(names(&inventory, "entries"), ["Volume/data", "Template/plain", "Pool/warm"]);
     assert_eq!(names(&inventory, "intents"), Vec::<String>::new());
+}
+
+#[test]
+fn an_apply_that_was_killed_is_taken_over_at_once() {
+    let environment = Environment::new();
+    let server = Server::start(&environment, &[]);
+    environment.write("w.yaml", DECLARED);
+    server.delay("create_pool", 60_000);
+    let mut command = environment.command();
+    command.args(["apply", "-f", "w.yaml", "--yes", "--inventory", "state/prod.json", "--endpoint", &server.url()]);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let journal = environment.work().join("state/prod.journal");
+    // The two that come first are done, and the third hangs.
+    while !has_lines(&journal, 3) {
+        assert_eq!(process.try_wait().unwrap(), None, "it waits for the server");
+        std::thread::yield_now();
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let inventory = json(&environment, "state/prod.json");
+    assert_eq!(names(&inventory, "intents"), ["Volume/data", "Template/plain", "Pool/warm"]);
+    assert!(environment.work().join("state/prod.lock").exists());
+
+    server.request("DELETE", "/_sbx/faults", "");
+    let run =
+        apply(&environment, &["--inventory", "state/prod.json", "--endpoint", &server.url(), "--lock-timeout", "5m"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let inventory = json(&environment, "state/prod.json");
+    assert_eq!(names(&inventory, "entries"), ["Volume/data", "Template/plain", "Pool/warm"]);
+    assert_eq!(names(&inventory, "intents"), Vec::<String>::new());
+    assert!(!journal.exists() && !environment.work().join("state/prod.lock").exists());
 }
 
 #[test]
@@ -239,6 +277,7 @@ fn the_history_says_who_did_what() {
     error: no server is configured
     hint: pass --local to use the server that is built into sbx
     hint: or set SBX_ENDPOINT and SBX_API_KEY, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY
+    hint: or name the server once in ~/.config/sbx/config.yaml; see `sbx context --help`
     --- exit code 64
     ");
     insta::assert_snapshot!(environment.sbx(&["history", "--inventory", "none.json"]), @r"

@@ -60,7 +60,10 @@ fn local_commands_at_the_same_time_take_turns() {
         environment.write(format!("v{n}.yaml"), &VOLUME.replace("name: data", &format!("name: data-{n}")));
     }
     thread::scope(|scope| {
-        let run = |n: usize| environment.sbx(&["apply", "-f", &format!("v{n}.yaml"), "--local", "--yes"]);
+        let run = |n: usize| {
+            let (file, inventory) = (format!("v{n}.yaml"), format!("v{n}.json"));
+            environment.sbx(&["apply", "-f", &file, "--local", "--yes", "--inventory", &inventory])
+        };
         let runs: Vec<_> = (0..4).map(|n| scope.spawn(move || run(n))).collect();
         for run in runs {
             let run = run.join().expect("the test's thread ends");

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod graph;
 pub mod inventory;
+pub mod ledger;
 pub mod model;
 mod observe;
 pub mod plan;

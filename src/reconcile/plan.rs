@@ -114,6 +114,8 @@ pub enum Rollout {
         /// are gone. 0 for all where there is room.
         turn: usize,
     },
+    /// It has a reserved name, since a replacement stopped half way, and gets its own.
+    Returns,
     /// It was left under a reserved name by a replacement, which is over or was given up.
     Leftover {
         /// The object that was replaced, or was going to be.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sbx::client;
+use sbx::reconcile::inventory::Stranger;
+use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 
 use crate::contexts::key::KeyError;
@@ -132,6 +134,25 @@ pub(crate) enum Failure {
         /// Why.
         refusals: Vec<Refusal>,
     },
+    /// The inventory could not be read, written or locked.
+    #[error(transparent)]
+    Inventory(#[from] ledger::Error),
+    /// The inventory looks like that of another workspace.
+    #[error("this looks like another workspace than the one that {place} is of")]
+    OtherWorkspace {
+        /// Where the inventory is.
+        place: String,
+        /// Why it looks so.
+        source: Stranger,
+    },
+    /// A later run was here before.
+    #[error("run {serial} comes too late: run {last} was here before")]
+    Superseded {
+        /// The number of this run.
+        serial: u64,
+        /// The number of the last one.
+        last: u64,
+    },
     /// Objects that were asked for are not there.
     #[error("not found: {}", objects.join(", "))]
     NotFound {
@@ -192,6 +213,9 @@ impl Failure {
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused { .. }
+            | Self::Inventory(_)
+            | Self::OtherWorkspace { .. }
+            | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::File { .. }
             | Self::Input { .. }

@@ -103,7 +103,7 @@ impl Wanted {
         let failure = |error| workspace.failure(error);
         match self {
             Self::All => {
-                let world = workspace.observe().await?;
+                let world = workspace.live().await?;
                 let live = world.iter().cloned().collect();
                 Ok(Found { live, misnamed: world.misnamed, missing: Vec::new() })
             }

@@ -49,6 +49,7 @@ impl Plan {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
+        workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from langsmith.sandbox import AsyncSandboxClient
+from langsmith.sandbox import AsyncSandboxClient, VolumeMountSpec
 
 
 def call(client, item):
@@ -19,7 +19,7 @@ def call(client, item):
         case "Volume":
             return client.create_volume(name, item["size"])
         case "Template":
-            mounts = [{"volume_name": item["mounts"], "mount_path": "/data"}] if item["mounts"] else None
+            mounts = [VolumeMountSpec(item["mounts"], "/data")] if item["mounts"] else None
             return client.create_template(name, item["image"], volume_mounts=mounts)
         case "Pool":
             return client.create_pool(name, item["template"], 1)

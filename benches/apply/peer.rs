@@ -41,5 +41,6 @@ fn output(command: &mut Command) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{name}: {}", complaint.lines().last().unwrap_or("it failed")))
+    let why = complaint.lines().rev().find(|line| line.contains("Error")).unwrap_or("it failed");
+    Err(format!("{name}: {why}"))
 }

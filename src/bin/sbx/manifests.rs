@@ -11,7 +11,7 @@ use sbx::reconcile::plan::{Change, Note};
 use crate::args::ManifestArgs;
 use crate::failure::Failure;
 use crate::ui::plan::Place;
-use crate::ui::{Ui, diagnostic};
+use crate::ui::{Ui, diagnostic, output};
 
 /// Manifests without an error in them.
 pub(crate) struct Manifests {
@@ -19,6 +19,8 @@ pub(crate) struct Manifests {
     pub(crate) documents: Documents,
     /// What they declare.
     pub(crate) desired: Desired,
+    /// What is odd about them, which has been told.
+    pub(crate) diagnostics: Diagnostics,
 }
 
 impl Manifests {
@@ -56,7 +58,7 @@ fn field_at_fault(change: &Change) -> Option<&'static str> {
 pub(crate) fn read(args: &ManifestArgs, ui: &mut Ui) -> Result<Manifests, Failure> {
     let (documents, objects, diagnostics) = load(args)?;
     report(&documents, &diagnostics, ui)?;
-    Ok(Manifests { documents, desired: Desired::new(objects) })
+    Ok(Manifests { documents, desired: Desired::new(objects), diagnostics })
 }
 
 fn load(args: &ManifestArgs) -> Result<(Documents, Vec<Object>, Diagnostics), Failure> {
@@ -84,6 +86,7 @@ fn report(documents: &Documents, diagnostics: &Diagnostics, ui: &mut Ui) -> Resu
         return Ok(());
     }
     let summary = diagnostic::summary(diagnostics);
+    output::diagnostics(diagnostics, &documents.sources, ui)?;
     ui.problem(&diagnostic::draw(diagnostics, &documents.sources, ui.width()));
     if diagnostics.has_errors() {
         return Err(Failure::Manifests { summary });

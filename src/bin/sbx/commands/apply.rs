@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
-use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::perform::{Consent, perform, tell_oddities};
+use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -31,9 +32,8 @@ pub(crate) struct Apply {
     /// Show the plan only
     #[arg(long)]
     dry_run: bool,
-    /// How to show the plan and what happens: text, or json with an event a line
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     connection: Connection,
 }
@@ -41,8 +41,9 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return Plan::dry_run(self.manifests, self.output, self.connection).run(cx).await;
+            return Plan::dry_run(self.manifests, self.outputs, self.connection).run(cx).await;
         }
+        self.outputs.begin(&mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, cx).await?;
         let result = self.apply(&manifests, &workspace, cx).await;
@@ -55,6 +56,6 @@ impl Apply {
         let plan = plan::plan(&manifests.desired, &world, &Policy::default());
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
-        perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
+        perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
-use crate::perform::{Format, plan_exit, show_plan, tell_oddities};
+use crate::perform::{plan_exit, tell_oddities};
+use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -20,13 +21,13 @@ use crate::workspace::Workspace;
 Examples:
   sbx plan -f manifests
   sbx plan -f manifests --exit-code        Exit with 2 when something would change
-  sbx plan -f manifests -o json | jq .summary")]
+  sbx plan -f manifests -o json | jq .summary
+  sbx plan -f manifests -o github -o markdown=plan.md")]
 pub(crate) struct Plan {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// How to show the plan: text or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Exit with 2 when there are changes to make
     #[arg(long)]
     exit_code: bool,
@@ -39,13 +40,15 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Makes the plan of an apply that is only to be looked at.
-    pub(crate) fn dry_run(manifests: ManifestArgs, output: Format, connection: Connection) -> Self {
-        Self { manifests, output, exit_code: false, show_unchanged: false, connection }
+    pub(crate) fn dry_run(manifests: ManifestArgs, outputs: Outputs, connection: Connection) -> Self {
+        Self { manifests, outputs, exit_code: false, show_unchanged: false, connection }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, cx).await?;
+        let label = workspace.label();
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 
@@ -53,7 +56,8 @@ impl Plan {
         let plan = plan::plan(&manifests.desired, &world, &Policy::default());
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
-        show_plan(&view, self.output, &mut cx.ui);
+        let subject = Subject { command: "plan", target: &label };
+        output::show_plan(&view, &subject, &mut cx.ui)?;
         plan_exit(&plan, self.exit_code)
     }
 }

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::manifests;
 use crate::ui::diagnostic::counted;
+use crate::ui::output::{self, Outputs};
 
 /// Check manifests without a server
 ///
@@ -13,19 +14,25 @@ use crate::ui::diagnostic::counted;
 #[command(after_help = "\
 Examples:
   sbx validate -f manifests
-  kustomize build overlays/prod | sbx validate -f -")]
+  kustomize build overlays/prod | sbx validate -f -
+  sbx validate -f manifests -o github      Annotate the lines of a pull request")]
 pub(crate) struct Validate {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 impl Validate {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
         let objects = counted(manifests.desired.len(), "object");
         let files = counted(manifests.documents.sources.iter().len(), "file");
         let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
-        cx.ui.line(&format!("{objects} in {files} {verb} valid."));
+        let summary = format!("{objects} in {files} {verb} valid.");
+        let (found, sources) = (&manifests.diagnostics, &manifests.documents.sources);
+        output::valid(&summary, manifests.desired.len(), found, sources, &mut cx.ui)?;
         Ok(Exit::Done)
     }
 }

@@ -123,6 +123,12 @@ mod tests {
         tickets.collect()
     }
 
+    fn release(throttle: &mut Throttle, tickets: &[Ticket]) {
+        for _ in tickets {
+            throttle.release();
+        }
+    }
+
     fn pass(throttle: &mut Throttle, n: usize, now: Instant) {
         for _ in 0..n {
             assert!(matches!(throttle.admit(now), Admission::Go(_)));
@@ -168,7 +174,7 @@ mod tests {
         for _ in 0..4 {
             let tickets = fill(&mut throttle, 8, now);
             throttle.refuse(tickets[0], SECOND, now);
-            tickets.iter().for_each(|_| throttle.release());
+            release(&mut throttle, &tickets);
             limits.push(throttle.pace().limit);
             now += SECOND;
         }
@@ -180,7 +186,7 @@ mod tests {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let tickets = fill(&mut throttle, 6, now);
         throttle.refuse(tickets[0], Duration::ZERO, now);
-        tickets.iter().for_each(|_| throttle.release());
+        release(&mut throttle, &tickets);
         assert_eq!(throttle.pace().limit, Some(3));
         pass(&mut throttle, 2, now);
         assert_eq!(throttle.pace().limit, Some(3));

@@ -104,6 +104,8 @@ pub struct KindInfo {
     pub outlives_its_source: bool,
     /// Whether objects may have a time to live.
     pub expires: bool,
+    /// What is not known of an object that the server calls ready, if that matters when it takes another one's place.
+    pub ready_caveat: Option<&'static str>,
     /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.
     pub ready_timeout: Duration,
     /// How long servers are known to be willing to wait, shortest and longest. They own the limit.

@@ -31,7 +31,7 @@ pub use object::{
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use reserved::{is_reserved, reserved_name};
+pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
 pub use spec::Spec;

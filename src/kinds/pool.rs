@@ -41,6 +41,7 @@ impl Kind for PoolKind {
         asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: Some("the API tells only that one replica is ready"),
         ready_timeout: Duration::from_mins(10),
         ready_timeout_limits: (Duration::from_secs(10), Duration::from_mins(10)),
     };

@@ -20,10 +20,21 @@ pub fn is_reserved(name: &Name) -> bool {
 ///
 /// The same arguments give the same name in every version of `sbx`, since a later run has to recognise it.
 pub fn reserved_name(name: &Name, parts: &[&str]) -> Name {
-    let longest = Name::MAX_LEN - MARK.len() - DIGITS;
-    let kept = name.as_str().get(..longest).unwrap_or(name.as_str());
-    let text = format!("{kept}{MARK}{:0DIGITS$x}", hash(parts));
+    let text = format!("{}{MARK}{:0DIGITS$x}", reserved_start(name), hash(parts));
     Name::parse(&text).expect("a good name, cut, with letters and digits behind it is one")
+}
+
+/// Returns what the reserved names that are made from a name start with: the name itself, cut to where the whole fits.
+pub fn reserved_start(name: &Name) -> &str {
+    let longest = Name::MAX_LEN - MARK.len() - DIGITS;
+    name.as_str().get(..longest).unwrap_or(name.as_str())
+}
+
+/// Returns what a reserved name starts with; `None` if it is not one that [`reserved_name`] can have made.
+pub fn reserved_start_of(name: &Name) -> Option<&str> {
+    let (start, digits) = name.as_str().rsplit_once(MARK)?;
+    let is_hash = digits.len() == DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_hash && !start.is_empty()).then_some(start)
 }
 
 /// The 32-bit FNV-1a hash (RFC 9923), with a zero byte behind each part so that parts do not run together.
@@ -56,6 +67,16 @@ mod tests {
         let long = name(&"a".repeat(63));
         assert_eq!(reserved_name(&long, &["x"]).as_str().len(), Name::MAX_LEN);
         let hyphens = name(&format!("a{}b", "-".repeat(61)));
-        assert!(is_reserved(&reserved_name(&hyphens, &["x"])));
+        let reserved = reserved_name(&hyphens, &["x"]);
+        assert!(is_reserved(&reserved));
+        assert_eq!(reserved_start_of(&reserved), Some(reserved_start(&hyphens)));
+    }
+
+    #[test]
+    fn only_what_was_made_here_has_a_start() {
+        for text in ["python", "a--sbx-b", "a--sbx-0123456g", "a--sbx-123456789"] {
+            assert_eq!(reserved_start_of(&name(text)), None, "{text}");
+        }
+        assert_eq!(reserved_start_of(&name("a--sbx-01234567")), Some("a"));
     }
 }

@@ -42,6 +42,7 @@ impl Kind for SandboxKind {
         asks_if_renamed: false,
         outlives_its_source: true,
         expires: true,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(1), Duration::from_mins(10)),
     };

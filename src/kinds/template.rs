@@ -59,6 +59,7 @@ impl Kind for TemplateKind {
         asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::ZERO, Duration::MAX),
     };

@@ -122,6 +122,23 @@ impl Value {
         }
     }
 
+    /// Returns a text that is the same for values that are equal, whatever their spelling, where `of` says what a
+    /// reference stands for.
+    pub fn to_canonical(&self, of: &dyn Fn(&Reference) -> String) -> String {
+        match self {
+            Self::Cpu(cpu) => cpu.millicores().to_string(),
+            Self::Size(size) => size.bytes().to_string(),
+            Self::Image(image) => image.normalized().to_owned(),
+            Self::Replicas(Replicas { min, max }) => format!("{min}..{max}"),
+            Self::Ttl(ttl) => ttl.as_seconds().to_string(),
+            Self::Reference(reference) => of(reference),
+            Self::Mounts(mounts) => {
+                let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
+                mounts.join("\n")
+            }
+        }
+    }
+
     /// Returns the value as a manifest would have it.
     pub fn to_json(&self) -> serde_json::Value {
         match self {

@@ -36,6 +36,7 @@ impl Kind for VolumeKind {
         asks_if_renamed: true,
         outlives_its_source: false,
         expires: false,
+        ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),
     };

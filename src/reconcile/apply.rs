@@ -3,23 +3,27 @@
 //! It is one attempt. Whatever happens, running plan and apply again goes on from there: a step checks what it rests
 //! on just before it acts, and finds its effect already there if an earlier attempt had it.
 
+mod checks;
+mod section;
 mod step;
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::step::Performed;
+use self::checks::Checks;
+use self::step::{Performed, StepCx};
 use super::error::StepError;
 use super::event::{Counts, Event, EventSink, Phase, RunState};
 use super::graph;
 use super::inventory::Effect;
 use super::plan::Plan;
-use crate::client::Client;
+use crate::client::{Client, Deadline};
 
 /// What applying a plan takes beside the plan.
 #[derive(Clone)]
@@ -30,12 +34,20 @@ pub struct ApplyCx {
     pub parallelism: NonZeroUsize,
     /// Who writes down what becomes of what is owned; `None` where nobody keeps a record.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// When time is up: nothing starts after it, and what runs has [`GRACE`] to end.
+    pub deadline: Option<Deadline>,
+    /// Cuts running steps off where they are, but for calls that belong together.
+    pub abort: CancellationToken,
 }
 
+/// How long running steps may go on once the time of the whole apply is up.
+pub const GRACE: Duration = Duration::from_secs(10);
+
 impl ApplyCx {
-    /// Makes a context in which `parallelism` steps run at once, at most, and nobody keeps a record.
+    /// Makes a context in which `parallelism` steps run at once, at most, for as long as it takes, and nobody keeps a
+    /// record.
     pub fn new(client: Client, parallelism: NonZeroUsize) -> Self {
-        Self { client, parallelism, recorder: None }
+        Self { client, parallelism, recorder: None, deadline: None, abort: CancellationToken::new() }
     }
 }
 
@@ -55,6 +67,8 @@ pub struct Outcome {
     pub state: RunState,
     /// Whether the apply was told to stop before it was through.
     pub is_interrupted: bool,
+    /// Whether its time was up before it was through.
+    pub is_out_of_time: bool,
 }
 
 impl Outcome {
@@ -73,22 +87,30 @@ impl Outcome {
 /// Performs the steps of a plan.
 ///
 /// A step that fails stops only those that wait for it. Once `stop` is cancelled no step begins any more, and those
-/// that run are waited for. A plan that is refused ([`Plan::refusals`]) has all its steps reported as not started.
+/// that run are waited for; once [`ApplyCx::abort`] is, they are cut off where they are: their calls may or may not have
+/// had their effect, and a later run finds out. Either way there is an outcome. A plan that is refused
+/// ([`Plan::refusals`]) has all its steps reported as not started.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future aborts the running steps where they are: their calls may or may not have had their effect, and a
-/// later run finds out.
+/// Dropping the future cuts the running steps off like `abort`, and also where their calls belong together.
 pub async fn apply(plan: &Plan, cx: &ApplyCx, out: EventSink, stop: CancellationToken) -> Outcome {
     let mut run = Run::new(plan, cx, out);
-    if plan.refusals.is_empty() {
-        run.drive(&stop).await;
-    }
-    let is_interrupted = run.finish().await;
-    Outcome { state: run.state, is_interrupted: is_interrupted && plan.refusals.is_empty() }
+    let why = if plan.refusals.is_empty() { run.drive(&stop).await } else { None };
+    let is_through = run.finish().await;
+    let is_cut_short = |by| !is_through && why == Some(by);
+    let (is_interrupted, is_out_of_time) = (is_cut_short(Halt::Told), is_cut_short(Halt::OutOfTime));
+    Outcome { state: run.state, is_interrupted, is_out_of_time }
 }
 
-type Ended = (usize, Result<Performed, StepError>, std::time::Duration);
+/// Why nothing starts any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halt {
+    Told,
+    OutOfTime,
+}
+
+type Ended = (usize, Option<Result<Performed, StepError>>, Duration);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -102,6 +124,11 @@ struct Run<'a> {
     /// The steps that may begin, those at the start of the longest chains first.
     ready: BinaryHeap<Ready>,
     running: JoinSet<Ended>,
+    /// The steps of the running tasks, for those that do not come back with it.
+    tasks: HashMap<Id, usize>,
+    checks: Checks,
+    /// Cuts running steps off: told from outside, or out of time.
+    cut: CancellationToken,
 }
 
 /// A step that may begin. The longest chain behind it comes first, then its place in the plan.
@@ -125,6 +152,9 @@ impl<'a> Run<'a> {
             n_missing,
             ready: BinaryHeap::new(),
             running: JoinSet::new(),
+            tasks: HashMap::new(),
+            checks: Checks::new(plan, cx.client.reader()),
+            cut: cx.abort.child_token(),
         };
         for step in (0..plan.steps.len()).filter(|&step| plan.steps[step].after.is_empty()) {
             run.make_ready(step);
@@ -132,18 +162,36 @@ impl<'a> Run<'a> {
         run
     }
 
-    async fn drive(&mut self, stop: &CancellationToken) {
+    /// Performs steps until none is left, or says why it does not go on.
+    async fn drive(&mut self, stop: &CancellationToken) -> Option<Halt> {
         loop {
-            while self.running.len() < self.cx.parallelism.get() && !stop.is_cancelled() {
+            let halt = self.halt(stop);
+            while halt.is_none() && self.running.len() < self.cx.parallelism.get() {
                 let Some(Ready { step: std::cmp::Reverse(step), .. }) = self.ready.pop() else { break };
                 self.start(step).await;
             }
-            match self.running.join_next().await {
-                None => return,
-                Some(Ok((step, result, elapsed))) => self.end(step, result, elapsed).await,
-                // A step that panicked: `finish` reports it, and the steps that wait for it stay unbegun.
-                Some(Err(_)) => {}
+            let grace_ends = self.cx.deadline.map(|deadline| deadline.instant() + GRACE);
+            tokio::select! {
+                ended = self.running.join_next_with_id() => match ended {
+                    None => return self.halt(stop),
+                    Some(Ok((id, (step, result, elapsed)))) => {
+                        self.tasks.remove(&id);
+                        self.end(step, result, elapsed).await;
+                    }
+                    Some(Err(error)) => self.lose(&error).await,
+                },
+                () = at(grace_ends), if !self.cut.is_cancelled() => self.cut.cancel(),
             }
+        }
+    }
+
+    fn halt(&self, stop: &CancellationToken) -> Option<Halt> {
+        if stop.is_cancelled() || self.cx.abort.is_cancelled() {
+            Some(Halt::Told)
+        } else if self.cx.deadline.is_some_and(Deadline::has_passed) {
+            Some(Halt::OutOfTime)
+        } else {
+            None
         }
     }
 
@@ -154,17 +202,19 @@ impl<'a> Run<'a> {
     async fn start(&mut self, index: usize) {
         self.report(index, Phase::Started).await;
         let step = self.plan.steps[index].clone();
-        let client = self.cx.client.clone();
-        self.running.spawn(async move {
+        let cx = StepCx::new(&step, &self.cx.client, self.checks.list_for(&step));
+        let cut = self.cut.clone();
+        let task = self.running.spawn(async move {
             let started = Instant::now();
-            let result = step::perform(&step, &client).await;
+            let result = cx.section.until_aborted(&cut, step::perform(&step, &cx)).await;
             (index, result, started.elapsed())
         });
+        self.tasks.insert(task.id(), index);
     }
 
-    async fn end(&mut self, step: usize, result: Result<Performed, StepError>, elapsed: std::time::Duration) {
+    async fn end(&mut self, step: usize, result: Option<Result<Performed, StepError>>, elapsed: Duration) {
         match result {
-            Ok(Performed { how, live }) => {
+            Some(Ok(Performed { how, live })) => {
                 if let Some(recorder) = &self.cx.recorder {
                     recorder.record(self.plan.effects_of(&self.plan.steps[step], live.as_ref()));
                 }
@@ -176,10 +226,21 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 self.report(step, Phase::Failed { error: Arc::new(error), elapsed }).await;
                 self.skip_followers(step).await;
             }
+            // What waits for it is not begun, rather than skipped: nothing went wrong.
+            None => self.report(step, Phase::Failed { error: Arc::new(StepError::Aborted), elapsed }).await,
+        }
+    }
+
+    /// Takes in that a step's task ended without a result: it panicked.
+    async fn lose(&mut self, error: &JoinError) {
+        if let Some(step) = self.tasks.remove(&error.id()) {
+            let error = Arc::new(StepError::Panicked);
+            self.report(step, Phase::Failed { error, elapsed: Duration::ZERO }).await;
+            self.skip_followers(step).await;
         }
     }
 
@@ -193,29 +254,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends every step that has not ended; returns whether one had not begun.
+    /// Ends every step that was not begun; returns whether there was none, and none was cut off.
     async fn finish(&mut self) -> bool {
-        let mut is_interrupted = false;
+        let mut is_through = true;
         for step in 0..self.plan.steps.len() {
             match self.state.phase(step) {
                 None => {
-                    is_interrupted = true;
+                    is_through = false;
                     self.report(step, Phase::NotStarted).await;
                 }
-                Some(Phase::Started) => {
-                    let error = Arc::new(StepError::Aborted);
-                    self.report(step, Phase::Failed { error, elapsed: std::time::Duration::ZERO }).await;
-                    self.skip_followers(step).await;
-                }
+                Some(Phase::Failed { error, .. }) if matches!(**error, StepError::Aborted) => is_through = false,
                 Some(_) => {}
             }
         }
-        is_interrupted
+        is_through
     }
 
     async fn report(&mut self, step: usize, phase: Phase) {
         let event = Event { step, phase };
         self.state.fold(event.clone());
         self.out.send(event).await;
+    }
+}
+
+/// Waits until a point in time; forever if there is none.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

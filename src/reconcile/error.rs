@@ -46,9 +46,12 @@ pub enum StepError {
         #[source]
         cause: client::Error,
     },
-    /// The step's task did not end by itself.
-    #[error("the step ended without a result")]
+    /// The step was cut off where it was.
+    #[error("it was stopped half way: whether it had its effect is not known")]
     Aborted,
+    /// The step's task ended in a bug.
+    #[error("it ended in an internal error: whether it had its effect is not known")]
+    Panicked,
 }
 
 impl StepError {

@@ -15,7 +15,7 @@ mod observe;
 pub mod plan;
 mod world;
 
-pub use apply::{ApplyCx, Outcome, Recorder, apply};
+pub use apply::{ApplyCx, GRACE, Outcome, Recorder, apply};
 pub use diff::{Cause, FieldChange};
 pub use error::StepError;
 pub use event::{Counts, Done, Event, EventSink, Phase, RunState};

@@ -14,13 +14,16 @@ mod policy;
 mod quota;
 mod removal;
 mod renames;
+mod reserved;
+mod rolling;
+mod room;
 pub mod saved;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod undeclared;
 
-pub use note::{Holder, Note};
+pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::sync::Arc;
@@ -87,8 +90,35 @@ pub struct Change {
     pub notes: Vec<Note>,
     /// What the inventory is to hold of it when its steps are done; `None` if nothing.
     pub record: Option<Entry>,
+    /// What part it has in a replacement without a gap.
+    pub rollout: Option<Rollout>,
     /// Where it is declared.
     pub origin: Option<Origin>,
+}
+
+/// What part an object has in a replacement without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rollout {
+    /// It is made anew beside the old object, which then gives it its name.
+    Replaces {
+        /// The name under which the new object is built, or is found half way.
+        incoming: Name,
+        /// The id of the new object, if it is there already.
+        incoming_id: Option<ObjectId>,
+        /// The name that the old object gets.
+        retired: Name,
+        /// Whether the old object stays under that name, since others that stay refer to it.
+        keeps_old: bool,
+        /// When it is built, where the quota has no room for all new objects at once: after the old ones of lower turns
+        /// are gone. 0 for all where there is room.
+        turn: usize,
+    },
+    /// It was left under a reserved name by a replacement, which is over or was given up.
+    Leftover {
+        /// The object that was replaced, or was going to be.
+        of: Key,
+    },
 }
 
 /// What happens to an object.
@@ -169,6 +199,8 @@ pub enum Verb {
         holders: Vec<Key>,
         /// The swap to take back, as an index of [`Plan::steps`].
         swap: usize,
+        /// Whether nobody has seen before what this server does to references, so that the answer is to be remembered.
+        is_news: bool,
     },
 }
 
@@ -233,6 +265,13 @@ pub fn plan_destroy_owned(world: &World) -> Plan {
     steps::assemble(removal::destroy_owned(world), world)
 }
 
+/// Plans to remove what replacements that did not end, or were given up, left under reserved names.
+///
+/// What has a declared name stays, as does what others refer to.
+pub fn plan_abort_rollouts(desired: &Desired, world: &World) -> Plan {
+    steps::assemble(rolling::abort(desired, world), world)
+}
+
 /// Plans to remove these objects, whatever a manifest says.
 pub fn plan_removal(keys: &[Key], world: &World) -> Plan {
     steps::assemble(removal::remove(keys, world), world)
@@ -288,6 +327,12 @@ impl Change {
             )
         };
         self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
+    }
+
+    /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.
+    /// Such changes count as no destruction.
+    pub fn is_rolling(&self) -> bool {
+        self.rollout.is_some()
     }
 }
 

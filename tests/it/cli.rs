@@ -9,6 +9,7 @@
 mod applying;
 pub(crate) mod environment;
 mod looking;
+mod pacing;
 mod piping;
 mod reference;
 mod refusing;

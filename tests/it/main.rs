@@ -2,10 +2,13 @@
 
 mod apply;
 mod cases;
+mod checking;
 mod cli;
 mod dependencies;
 mod docs;
 mod layering;
 mod layout;
+mod probe;
 mod simulation;
+mod stopping;
 mod tree;

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod context;
+mod duration;
 mod env;
 mod failure;
 mod interrupt;

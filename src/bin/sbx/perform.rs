@@ -1,7 +1,9 @@
 //! Performing a plan: shown, agreed to, applied, summed up. All commands that write go this way.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use sbx::client::Deadline;
 use sbx::kinds::Misnamed;
 use sbx::reconcile::plan::Plan;
 use sbx::reconcile::{ApplyCx, EventSink, Outcome, apply};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::ui::outcome::Report;
@@ -38,6 +41,9 @@ pub(crate) struct Consent {
     /// How many operations run at once
     #[arg(long, default_value = "10", value_name = "N")]
     parallelism: NonZeroUsize,
+    /// How long it may take in all, such as 30m; then nothing more starts
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Duration>,
 }
 
 /// How many events may wait to be shown before the run waits for the display.
@@ -146,7 +152,12 @@ async fn run(
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let stop = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(EVENTS);
-    let cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
+    let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
+    cx.deadline = consent.timeout.map(Deadline::after);
+    let mut pace = workspace.client.pace();
+    if format == Format::Json {
+        ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());
+    }
     let mut progress = Progress::new(plan, format == Format::Json, ui);
     let mut outcome = None;
     let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
@@ -160,16 +171,24 @@ async fn run(
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
             _ = redraw.tick() => progress.redraw(),
-            () = interrupts.next() => {
-                if stop.is_cancelled() {
-                    progress.finish();
-                    ui.status("Stopped. What was running may or may not have been done.");
-                    return Err(Failure::Interrupted);
-                }
-                stop.cancel();
-                let text = format!("Stopping: {} still running. Interrupt again to stop now.", progress.n_running());
-                progress.note(&text, ui);
+            Ok(()) = pace.changed() => {
+                let pace = *pace.borrow_and_update();
+                progress.pace(pace, ui);
             }
+            () = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
+                (false, _) => {
+                    stop.cancel();
+                    let n_running = progress.n_running();
+                    let text = format!("Stopping: {n_running} still running. Interrupt again to stop now.");
+                    progress.note(&text, ui);
+                }
+                (true, false) => {
+                    cx.abort.cancel();
+                    progress.note("Stopped. What was running may or may not have been done.", ui);
+                }
+                // Two calls that belong together are still on their way, and nothing comes back.
+                (true, true) => return Err(Failure::Interrupted),
+            },
         }
     }
     progress.finish();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::client::{self, Client};
+use super::checks::List;
+use super::section::Section;
+use crate::client::{self, Client, Deadline};
 use crate::kinds::{Health, Key, Live, Spec};
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
@@ -16,6 +18,36 @@ use crate::types::Name;
 /// held is deleted. That a name is free at once is an assumption (contract G6).
 const GONE_CHECKS: u32 = 20;
 const GONE_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a step may take beside what it waits for an object to be ready: its looks, its calls with all their
+/// attempts, and its turns behind other calls when the server takes only so many at a time.
+const ALL_BUT_READY: Duration = Duration::from_mins(5);
+
+/// What a step takes beside itself.
+pub(super) struct StepCx {
+    /// The workspace. Its calls have a deadline, which is the step's.
+    pub(super) client: Client,
+    /// Marks what of the step must not be cut in two.
+    pub(super) section: Section,
+    /// What may stand for the look at the object.
+    pub(super) list: Option<List>,
+}
+
+impl StepCx {
+    pub(super) fn new(step: &Step, client: &Client, list: Option<List>) -> Self {
+        let client = client.with_deadline(Deadline::after(budget(step)));
+        Self { client, section: Section::new(), list }
+    }
+}
+
+/// Returns how long a step may take.
+fn budget(step: &Step) -> Duration {
+    let ready = match &step.verb {
+        Verb::Create { options, .. } => options.ready_timeout.unwrap_or(step.key.kind.info().ready_timeout),
+        _ => Duration::ZERO,
+    };
+    ready.saturating_add(ALL_BUT_READY)
+}
 
 /// What a step that is done has to say.
 pub(super) struct Performed {
@@ -31,7 +63,8 @@ impl From<Done> for Performed {
     }
 }
 
-pub(super) async fn perform(step: &Step, client: &Client) -> Result<Performed, StepError> {
+pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepError> {
+    let client = &cx.client;
     match &step.verb {
         Verb::Create { spec, options } => {
             match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
@@ -41,19 +74,24 @@ pub(super) async fn perform(step: &Step, client: &Client) -> Result<Performed, S
             }
         }
         Verb::Update { changes } => {
-            let live = check(step, client).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
+            let live = check(step, cx).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
             step.key.kind.update(client, &step.key.name, changes).await?;
             Ok(Performed { how: Done::Acted, live: Some(live) })
         }
-        Verb::Rename { to } => rename(step, to, client).await.map(Performed::from),
-        Verb::Delete { is_waited_for } => delete(step, *is_waited_for, client).await.map(Performed::from),
+        Verb::Rename { to } => rename(step, to, cx).await.map(Performed::from),
+        Verb::Delete { is_waited_for } => delete(step, *is_waited_for, cx).await.map(Performed::from),
         Verb::Swap { .. } | Verb::Verify { .. } => Err(StepError::Aborted),
     }
 }
 
 /// Reads the object; an error if it is not what the plan saw, `None` if it is gone.
-async fn check(step: &Step, client: &Client) -> Result<Option<Live>, StepError> {
-    let Some(live) = look(&step.key, client).await? else { return Ok(None) };
+async fn check(step: &Step, cx: &StepCx) -> Result<Option<Live>, StepError> {
+    if let Some(list) = cx.list.clone()
+        && let Some(live) = list.confirms(step).await
+    {
+        return Ok(Some(live));
+    }
+    let Some(live) = look(&step.key, &cx.client).await? else { return Ok(None) };
     match &step.expects {
         Some(expected) if !expected.holds_for(&live) => Err(StepError::Changed { key: step.key.clone() }),
         _ => Ok(Some(live)),
@@ -79,9 +117,10 @@ async fn adopt_if_equal(key: &Key, spec: &Spec, client: &Client) -> Result<Perfo
     Ok(Performed { how: Done::AlreadyThere, live: Some(live) })
 }
 
-async fn rename(step: &Step, to: &Name, client: &Client) -> Result<Done, StepError> {
+async fn rename(step: &Step, to: &Name, cx: &StepCx) -> Result<Done, StepError> {
+    let client = &cx.client;
     let renamed = Key { kind: step.key.kind, name: to.clone() };
-    if check(step, client).await?.is_none() {
+    if check(step, cx).await?.is_none() {
         return match look(&renamed, client).await? {
             Some(live) if is_same(step, &live) => Ok(Done::AlreadyThere),
             _ => Err(StepError::Gone { key: step.key.clone() }),
@@ -110,8 +149,9 @@ fn is_same(step: &Step, live: &Live) -> bool {
     step.expects.as_ref().is_none_or(|expected| expected.holds_for(live))
 }
 
-async fn delete(step: &Step, is_waited_for: bool, client: &Client) -> Result<Done, StepError> {
-    if check(step, client).await?.is_none() {
+async fn delete(step: &Step, is_waited_for: bool, cx: &StepCx) -> Result<Done, StepError> {
+    let client = &cx.client;
+    if check(step, cx).await?.is_none() {
         return Ok(Done::AlreadyGone);
     }
     let done = match step.key.kind.delete(client, &step.key.name).await {

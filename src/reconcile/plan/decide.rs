@@ -12,9 +12,10 @@ use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
 use super::ownership::{Owner, attribute};
 use super::renames::old_key;
+use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
-use super::{Action, Change, OnDrift, Policy, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Replace, Spec};
+use super::{Action, Change, OnDrift, Policy, Rollout, quota, reserved};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
 use crate::reconcile::diff::{Cause, FieldChange, diff};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -46,11 +47,15 @@ pub(super) struct Given<'a> {
 pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
     let Given { desired, world, policy, .. } = given;
     let undeclared = Undeclared::find(given, matches);
+    let leftovers = Leftovers::find(desired, world);
     let mut obstacles = Obstacles::new();
     loop {
-        let round = Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new() };
+        let rollouts = Rollouts::new(desired, world, &leftovers);
+        let round =
+            Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
         let mut decisions = round.decide();
         decisions.extend(undeclared.prune(given, &obstacles));
+        rolling::collect(&mut decisions, &leftovers, world);
         let n_before = obstacles.len();
         obstacles.extend(not_allowed(&decisions, policy));
         obstacles.extend(held(&decisions, world));
@@ -60,6 +65,9 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
         if obstacles.len() == n_before {
+            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
+        }
+        if obstacles.len() == n_before {
             return decisions;
         }
     }
@@ -67,14 +75,24 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
 
 /// Returns the objects that would be deleted although live objects that stay refer to them.
 pub(super) fn held(decisions: &[Decision<'_>], world: &World) -> Obstacles {
-    let destroys = |decision: &&Decision<'_>| matches!(decision.change.action, Action::Replace | Action::Delete);
+    let destroys = |decision: &&Decision<'_>| {
+        let keeps_old = matches!(decision.change.rollout, Some(Rollout::Replaces { keeps_old: true, .. }));
+        matches!(decision.change.action, Action::Replace | Action::Delete) && !keeps_old
+    };
     let going: HashMap<&Key, &Key> = decisions
         .iter()
         .filter(destroys)
         .filter_map(|decision| Some((&decision.live?.key, &decision.change.key)))
         .collect();
     let mut obstacles = Obstacles::new();
-    for (live, declared) in &going {
+    // What is replaced without a gap waits until nothing refers to it.
+    let rolling: HashSet<&Key> = decisions
+        .iter()
+        .map(|decision| &decision.change)
+        .filter(|change| change.is_rolling())
+        .map(|change| &change.key)
+        .collect();
+    for (live, declared) in going.iter().filter(|(_, declared)| !rolling.contains(*declared)) {
         let holders: Vec<_> =
             world.holders(live).filter(|holder| !going.contains_key(&holder.key)).map(Holder::of).collect();
         if !holders.is_empty() {
@@ -149,6 +167,8 @@ struct Round<'a, 'r> {
     obstacles: &'r Obstacles,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
+    /// How those of them are replaced that are made anew.
+    rollouts: Rollouts<'a, 'r>,
 }
 
 impl<'a> Round<'a, '_> {
@@ -157,6 +177,7 @@ impl<'a> Round<'a, '_> {
         for object in self.given.desired.iter() {
             let decision = self.decide_one(object);
             self.fates.insert(&object.key, decision.change.action);
+            self.rollouts.settle(object, decision.live, &decision.change);
             decisions.push(decision);
         }
         decisions
@@ -165,7 +186,9 @@ impl<'a> Round<'a, '_> {
     fn decide_one(&self, object: &'a Object) -> Decision<'a> {
         let world = self.given.world;
         let found = self.matches.of_declared(&object.key);
-        let live = found.and_then(|found| found.live);
+        let is_same = |declared: &Reference, live: &Reference| self.is_same(declared, live);
+        let live = found.and_then(|found| found.live).filter(|live| !self.rollouts.is_part_of(object, live));
+        let live = live.or_else(|| self.rollouts.returning(object, &is_same));
         let owner = live.map(|live| Owner::of(live, world));
         let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
         let entry = owner.map_or(recorded, Owner::entry);
@@ -178,6 +201,7 @@ impl<'a> Round<'a, '_> {
             fields: Vec::new(),
             record: Some(Entry::of(object, live)),
             notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
+            rollout: None,
             origin: Some(object.origin),
         };
         change.action = match live.zip(owner) {
@@ -187,7 +211,13 @@ impl<'a> Round<'a, '_> {
                 self.claim(live, owner, action, &mut change)
             }
         };
+        if let Some(live) = live.filter(|_| change.action == Action::Replace) {
+            self.rollouts.choose(object, live, &mut change, &is_same);
+        }
         self.look_for_obstacles(object, &mut change);
+        if live.is_some_and(|live| reserved::is_for(&object.key, live)) {
+            change.notes.insert(0, Note::HalfReplaced);
+        }
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
@@ -239,6 +269,8 @@ impl<'a> Round<'a, '_> {
                 }
                 action
             }
+            // What a rollout of ours built says so by its name, also if nobody wrote it down.
+            Owner::Nobody if reserved::is_for(&change.key, live) => action,
             Owner::Nobody => {
                 let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
                 let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);
@@ -285,7 +317,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(replacing.drain(..).filter_map(outdated));
         }
         if !replacing.is_empty() {
-            change.notes.extend(self.reasons_to_replace(object, &replacing));
+            change.notes.extend(self.reasons_to_replace(&replacing));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }
@@ -295,7 +327,7 @@ impl<'a> Round<'a, '_> {
         if change.fields.is_empty() { Action::Keep } else { Action::Update }
     }
 
-    fn reasons_to_replace(&self, object: &Object, replacing: &[FieldChange]) -> Vec<Note> {
+    fn reasons_to_replace(&self, replacing: &[FieldChange]) -> Vec<Note> {
         let mut notes = Vec::new();
         let (superseded, changed): (Vec<_>, Vec<_>) = replacing.iter().partition(|field| field.from == field.to);
         if !changed.is_empty() {
@@ -310,9 +342,6 @@ impl<'a> Round<'a, '_> {
                 _ => Note::SourceIsAnother { source },
             }
         }));
-        if object.lifecycle.replace != Some(Replace::Recreate) {
-            notes.push(Note::RecreatedForNow);
-        }
         notes
     }
 
@@ -340,7 +369,8 @@ impl<'a> Round<'a, '_> {
         if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
             // How it would be made anew is no news where it is not.
-            change.notes.retain(|note| *note != Note::RecreatedForNow);
+            change.notes.retain(|note| !matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. }));
+            change.rollout = None;
         }
     }
 
@@ -364,6 +394,9 @@ impl<'a> Round<'a, '_> {
 
     /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
     fn is_same(&self, declared: &Reference, live: &Reference) -> bool {
+        if let Some(is_same) = self.rollouts.is_same(declared, live) {
+            return is_same;
+        }
         let Target::Live(target) = self.matches.target(declared, self.given.world) else { return false };
         declared.kind == live.kind
             && target.name.as_str() == &*live.name

@@ -2,7 +2,7 @@
 
 use super::{Action, Change, Plan, Step, Verb};
 use crate::kinds::{Key, Live};
-use crate::reconcile::inventory::{Deed, Effect, Entry, Intent};
+use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
 
 impl Plan {
@@ -50,9 +50,14 @@ impl Plan {
             Verb::Swap { retired, incoming, .. } => {
                 let out = retired.iter().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
                 let back_in = Effect::Move { from: renamed(incoming), to: step.key.clone() };
-                out.chain([back_in]).collect()
+                // It may have been made when nobody kept a record.
+                let record = change.record.iter().map(|record| put(&step.key, record, change, step, live));
+                out.chain([back_in]).chain(record).collect()
             }
-            Verb::Verify { .. } => Vec::new(),
+            Verb::Verify { is_news, .. } => {
+                let habits = Habits { references_follow_renames: Some(true) };
+                is_news.then_some(Effect::Learn(habits)).into_iter().collect()
+            }
         }
     }
 }

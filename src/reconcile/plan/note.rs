@@ -115,8 +115,52 @@ pub enum Note {
         /// What would have been done.
         action: Action,
     },
-    /// It is deleted before it is made anew, also where the manifest asks for more care.
-    RecreatedForNow,
+    /// It is deleted before it is made anew, although its manifest does not ask for that.
+    Recreated {
+        /// Why.
+        why: NotRolling,
+    },
+    /// The new one is built beside the old one, which then gives it its name.
+    BuiltBeside {
+        /// The name under which it is built.
+        incoming: Name,
+        /// Whether it is there already.
+        is_there: bool,
+        /// What is not known of it when it takes over, if there is something.
+        caveat: Option<&'static str>,
+    },
+    /// A replacement of it stopped between taking its name from the old object and giving it to the new one.
+    HalfReplaced,
+    /// What was replaced stays under a reserved name, since others refer to it.
+    OldKept {
+        /// The name.
+        name: Name,
+        /// Who refers to it.
+        holders: Vec<Holder>,
+        /// When the world was seen.
+        now: Timestamp,
+    },
+    /// It was left by a replacement of this object.
+    LeftBy {
+        /// The object.
+        of: Key,
+    },
+    /// It carries what is left of this object, which is not live by its name.
+    LastOf {
+        /// The object.
+        of: Key,
+    },
+    /// The quota has no room for a new object beside the old one.
+    NoRoomBeside {
+        /// The object.
+        beside: Key,
+        /// What it takes too much of.
+        what: Resource,
+        /// How much of it the new object takes.
+        needed: u64,
+        /// How much of it is left.
+        free: u64,
+    },
     /// It stays on what it was made from, which is superseded.
     Outdated {
         /// The field that says what it is made from.
@@ -197,6 +241,20 @@ pub enum Note {
     },
 }
 
+/// Why an object is deleted before it is made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotRolling {
+    /// It gets another name as well.
+    Renamed,
+    /// What it is made from is deleted first too.
+    Source(Reference),
+    /// On this server, what refers to an object does not follow it to its new name.
+    ReferencesStay,
+    /// Every name under which it could be built is taken.
+    NamesTaken,
+}
+
 /// A live object that keeps another one from being deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -235,6 +293,13 @@ impl Note {
             Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
+            Self::NoRoomBeside { beside, .. } => format!(
+                "have the limit raised, or let {beside} say `replace: recreate`, so that the old one is deleted first"
+            ),
+            Self::Recreated { why: NotRolling::Renamed } => {
+                "apply the rename by itself first, and it is replaced without a gap".to_owned()
+            }
+            Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
             Self::NotOwned => {
                 "add `--take-over KIND/NAME` to make it what is declared, or change the manifest to what is live"
@@ -280,6 +345,7 @@ impl Note {
                 | Self::NotAllowed { .. }
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
+                | Self::NoRoomBeside { .. }
                 | Self::PreventsDestroy
                 | Self::NotLive
                 | Self::Saved { is_obstacle: true, .. }
@@ -313,7 +379,27 @@ impl fmt::Display for Note {
             ),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
-            Self::RecreatedForNow => f.write_str("recreate, for now: deleted first, then made anew"),
+            Self::Recreated { why } => recreated(f, why),
+            Self::BuiltBeside { incoming, is_there, caveat } => {
+                let how = if *is_there {
+                    "is there already, and takes its place"
+                } else {
+                    "is built beside it, then swapped"
+                };
+                write!(f, "`{incoming}` {how}")?;
+                caveat.map_or(Ok(()), |caveat| write!(f, "; {caveat}"))
+            }
+            Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
+            Self::OldKept { name, holders, now } => {
+                write!(f, "the old one stays as `{name}`, until a later apply: ")?;
+                held_by(f, holders, *now)
+            }
+            Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
+            Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
+            Self::NoRoomBeside { beside, what, needed, free } => {
+                let (needed, free) = (what.spell(*needed), what.spell(*free));
+                write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+            }
             Self::Outdated { path, from, to: Some(to) } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }
@@ -369,6 +455,18 @@ impl fmt::Display for Note {
             Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
+    }
+}
+
+fn recreated(f: &mut fmt::Formatter<'_>, why: &NotRolling) -> fmt::Result {
+    f.write_str("deleted first, then made anew")?;
+    match why {
+        NotRolling::Renamed => f.write_str(", since it is renamed as well"),
+        NotRolling::Source(source) => write!(f, ", as {} `{}` is", source.kind.info().singular, source.name),
+        NotRolling::ReferencesStay => {
+            f.write_str(", since on this server nothing that refers to it follows it to a new name")
+        }
+        NotRolling::NamesTaken => f.write_str(", since every name to build it under is taken"),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
 /// Returns the changes for which nothing is left once all that comes before them has taken its share.
 ///
-/// What deletions and replacements give back counts as free from the start: the steps that take it wait for them, or
-/// the server refuses and the next run goes on.
+/// What deletions and replacements give back counts as free from the start: the steps that take it wait for them
+/// (`room.rs`).
 pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &World) -> Obstacles {
     let mut obstacles = Obstacles::new();
     let Some(capacity) = world.capacity else { return obstacles };
@@ -36,7 +36,7 @@ pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &Wo
 }
 
 /// Returns what the object takes before and after the change.
-fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota, Quota) {
+pub(super) fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota, Quota) {
     let live = decision.live.and_then(|live| live.spec.as_ref().ok());
     let before = live.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
     let after = match decision.change.action {
@@ -50,7 +50,7 @@ fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota,
     (before, after)
 }
 
-fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<Note> {
+pub(super) fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<Note> {
     let short = free.iter().zip(needed.amounts()).find(|(free, (_, needed))| free.is_some_and(|free| *needed > free));
     short.map(|(free, (what, needed))| Note::OverQuota { what, needed, free: free.unwrap_or_default() })
 }

@@ -7,7 +7,7 @@ use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
 use super::ownership::{Owner, released};
-use super::{Action, Change};
+use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
 use crate::reconcile::inventory::Standing;
 use crate::reconcile::world::{Desired, World};
@@ -39,7 +39,9 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
         decision.change.record = entry.filter(|_| is_kept).map(released);
         decision
     });
-    block_held(decisions.collect(), world)
+    let mut decisions: Vec<_> = decisions.collect();
+    decisions.extend(rolling::abandoned(&decisions, desired, world));
+    block_held(decisions, world)
 }
 
 /// Removes all that is owned, with what is in the way of that: what holds data stays, unless it was last applied with
@@ -102,6 +104,7 @@ fn decision<'a>(
         spec: None,
         fields: Vec::new(),
         record: None,
+        rollout: None,
         origin: object.map(|object| object.origin),
     };
     Decision { object, live, is_protected: false, change }

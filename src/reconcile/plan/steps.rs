@@ -6,19 +6,22 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
-use super::{Action, Change, Expectation, Plan, Step, Verb, ownership};
+use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling, room};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
 
 pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
     let circles = circles(&decisions);
-    let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).collect();
-    let mut draft = Draft { renamed, circles, ..Draft::default() };
+    let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
+    let rolled = rolled.map(|(from, to)| (from, vec![to]));
+    let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).chain(rolled).collect();
+    let mut draft = Draft { renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {
-        draft.add(index, decision);
+        draft.add(index, decision, world);
     }
     draft.connect(world);
+    room::make_room(&mut draft.steps, world);
     let protected = decisions.iter().map(|decision| decision.is_protected).collect::<Vec<_>>();
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
     let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };
@@ -32,26 +35,32 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
 
 /// Steps in no particular order yet, with an index of what they do to names.
 #[derive(Default)]
-struct Draft {
-    steps: Vec<Step>,
+pub(super) struct Draft {
+    pub(super) steps: Vec<Step>,
     /// The new names of the live objects that get one.
     renamed: HashMap<Reference, Vec<Arc<str>>>,
     /// The step that makes a name stand for the object that is declared with it.
-    provides: HashMap<Key, usize>,
+    pub(super) provides: HashMap<Key, usize>,
     /// The step that takes a name away from the object that has it now.
-    frees: HashMap<Key, usize>,
+    pub(super) frees: HashMap<Key, usize>,
     /// The step that deletes the live object with this name.
-    deletes: HashMap<Key, usize>,
+    pub(super) deletes: HashMap<Key, usize>,
     /// The objects, one of each circle of renames, that step aside for the others.
     circles: HashSet<Key>,
     /// The names from which objects that are made are declared to be renamed, though nothing is live there.
     origins: HashMap<Key, Key>,
+    /// What replacements without a gap have to do with one another.
+    pub(super) plot: rolling::Plot,
 }
 
 impl Draft {
-    fn add(&mut self, change: usize, decision: &Decision<'_>) {
+    fn add(&mut self, change: usize, decision: &Decision<'_>, world: &World) {
         let (object, live) = (decision.object, decision.live);
         match (decision.change.action, object, live) {
+            (Action::Replace, ..) if decision.change.is_rolling() => self.add_replacement(change, decision, world),
+            (Action::Rename, Some(object), Some(live)) if rolling::is_returning(decision) => {
+                self.add_return(change, object, live);
+            }
             (Action::Create, Some(object), _) => {
                 self.add_create(change, object, None);
                 self.origins.extend(old_key(object).map(|origin| (object.key.clone(), origin)));
@@ -114,13 +123,13 @@ impl Draft {
         self.push(index, key, Verb::Update { changes }, Some(self.expect(live)))
     }
 
-    fn expect(&self, live: &Live) -> Expectation {
+    pub(super) fn expect(&self, live: &Live) -> Expectation {
         let new_names = |from: &Reference| self.renamed.get(from).into_iter().flatten().cloned();
         let renamed = live.references().flat_map(|from| new_names(from).map(|to| (from.clone(), to)));
         Expectation { id: live.id.clone(), spec: live.spec.as_ref().ok().cloned(), renamed: renamed.collect() }
     }
 
-    fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {
+    pub(super) fn push(&mut self, change: usize, key: &Key, verb: Verb, expects: Option<Expectation>) -> usize {
         self.steps.push(Step { key: key.clone(), change, verb, after: Vec::new(), expects });
         self.steps.len() - 1
     }
@@ -138,14 +147,13 @@ impl Draft {
                     let taken = Key { kind: self.steps[index].key.kind, name: to.clone() };
                     self.frees.get(&taken).copied().into_iter().collect()
                 }
-                Verb::Delete { .. } => {
-                    let holders = world.holders(&self.steps[index].key);
-                    holders.filter_map(|holder| self.deletes.get(&holder.key).copied()).collect()
-                }
-                Verb::Update { .. } | Verb::Swap { .. } | Verb::Verify { .. } => Vec::new(),
+                Verb::Delete { .. } => self.before_delete(index, world),
+                Verb::Swap { .. } => self.before_swap(index),
+                Verb::Update { .. } | Verb::Verify { .. } => Vec::new(),
             };
             self.add_after(index, after);
         }
+        self.connect_turns();
         self.connect_origins();
     }
 
@@ -166,7 +174,7 @@ impl Draft {
         }
     }
 
-    fn add_after(&mut self, index: usize, after: Vec<usize>) {
+    pub(super) fn add_after(&mut self, index: usize, after: Vec<usize>) {
         let mut seen = HashSet::new();
         let after = after.into_iter().filter(|&earlier| seen.insert(earlier));
         for earlier in after {
@@ -192,6 +200,9 @@ impl Draft {
             .map(|mut step| {
                 for earlier in &mut step.after {
                     *earlier = place[*earlier];
+                }
+                if let Verb::Verify { swap, .. } = &mut step.verb {
+                    *swap = place[*swap];
                 }
                 step
             })

@@ -2,6 +2,9 @@ mod ownership;
 mod properties;
 mod removal;
 mod renames;
+mod rolling;
+mod rollouts;
+mod room;
 mod saved;
 
 use super::*;
@@ -95,8 +98,15 @@ fn text_of(plan: &Plan) -> String {
         format!("{} {}{more}\n", change.action.as_str(), change.key)
     });
     let steps = plan.steps.iter().enumerate();
-    let steps =
-        steps.map(|(index, step)| format!("{index}. {} {} after {:?}\n", step.verb.as_str(), step.key, step.after));
+    let names = |verb: &Verb| match verb {
+        Verb::Swap { retired: Some(retired), incoming, .. } => format!(" {retired} <- {incoming}"),
+        Verb::Swap { retired: None, incoming, .. } => format!(" <- {incoming}"),
+        Verb::Verify { holders, .. } => format!(" of {holders:?}"),
+        _ => String::new(),
+    };
+    let steps = steps.map(|(index, step)| {
+        format!("{index}. {} {}{} after {:?}\n", step.verb.as_str(), step.key, names(&step.verb), step.after)
+    });
     changes.chain(steps).collect()
 }
 
@@ -193,16 +203,16 @@ blocked template/t (it needs volume/v, which is blocked)
 }
 
 #[test]
-fn a_template_is_recreated_together_with_its_pools() {
+fn a_template_that_says_so_is_recreated_together_with_its_pools() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "2", ""), pool("q", "t", "3", "")].concat());
-    let declared =
-        [template("t", "b", ""), pool("p", "t", "2", ""), pool("q", "t", "3", ", lifecycle: {replace: recreate}")];
+    let recreate = ", lifecycle: {replace: recreate}";
+    let declared = [template("t", "b", recreate), pool("p", "t", "2", ""), pool("q", "t", "3", recreate)];
     check(
         &declared.concat(),
         &live,
         "
-replace template/t [image: a -> b] (image cannot change in place) (recreate, for now: deleted first, then made anew)
-replace pool/p [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
+replace template/t [image: a -> b] (image cannot change in place)
+replace pool/p [template_name: t -> t] (template `t` is replaced) (deleted first, then made anew, as template `t` is)
 replace pool/q [template_name: t -> t] (template `t` is replaced)
 0. delete pool/p after []
 1. delete pool/q after []
@@ -215,7 +225,7 @@ replace pool/q [template_name: t -> t] (template `t` is replaced)
 }
 
 #[test]
-fn a_template_that_sandboxes_hold_is_blocked_and_says_by_whom() {
+fn a_template_to_recreate_that_sandboxes_hold_is_blocked_and_says_by_whom() {
     let mut live: Vec<_> = world(
         &[template("t", "a", ""), sandbox("s", "t", ""), sandbox("u", "t", ""), pool("p", "t", "1", "")].concat(),
     )
@@ -228,8 +238,9 @@ fn a_template_that_sandboxes_hold_is_blocked_and_says_by_whom() {
         }
     }
     let live = World::new(live, now());
+    let recreated = template("t", "b", ", lifecycle: {replace: recreate}");
     check(
-        &[template("t", "b", ""), sandbox("s", "t", ""), pool("p", "t", "1", "")].concat(),
+        &[recreated, sandbox("s", "t", ""), pool("p", "t", "1", "")].concat(),
         &live,
         "
 blocked template/t [image: a -> b] (image cannot change in place) (held by sandbox/s, no TTL; sandbox/u, gone by 14:05 UTC by its TTL)
@@ -300,7 +311,7 @@ keep sandbox/s (outdated: its template_name is t, declared is u; it is kept)
         &live,
         "
 replace template/t [image: a -> b] (image cannot change in place)
-replace sandbox/s [template_name: t -> t] (template `t` is replaced) (recreate, for now: deleted first, then made anew)
+replace sandbox/s [template_name: t -> t] (template `t` is replaced)
 0. delete sandbox/s after []
 1. delete template/t after [0]
 2. create template/t after [1]
@@ -364,7 +375,8 @@ blocked sandbox/s (the quota for sandboxes has 0 left, and this takes 1)
 #[test]
 fn prevent_destroy_refuses_the_whole_plan() {
     let live = world(&[template("t", "a", ""), pool("p", "t", "1", "")].concat());
-    let declared = template("t", "b", "") + &pool("p", "t", "1", ", lifecycle: {prevent_destroy: true}");
+    let protected = pool("p", "t", "1", ", lifecycle: {prevent_destroy: true, replace: recreate}");
+    let declared = template("t", "b", "") + &protected;
     let plan = plan(&desired(&declared), &live, &Policy::default());
     assert_eq!(plan.protected().iter().map(ToString::to_string).collect::<Vec<_>>(), ["pool/p"]);
 }

@@ -72,6 +72,7 @@ fn pruned<'a>(live: &'a Live, entry: &'a Entry, obstacles: &Obstacles) -> Decisi
         fields: Vec::new(),
         record: is_retained.then(|| released(entry)),
         notes: if is_retained { vec![Note::Released] } else { Vec::new() },
+        rollout: None,
         origin: None,
     };
     if let Some(note) = obstacles.get(&live.key).filter(|_| !is_retained) {

@@ -275,7 +275,7 @@ fn programs_read_json() {
     let lines: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
     let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
-    assert_eq!(types, ["plan", "step", "step", "outcome"], "{run}");
+    assert_eq!(types, ["plan", "begin", "step", "step", "outcome"], "{run}");
     assert!(lines.iter().all(|line| line["format_version"] == 1), "{run}");
     assert_eq!(lines[3]["steps"]["done"], 1, "{run}");
     assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));

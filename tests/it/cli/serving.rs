@@ -159,7 +159,7 @@ fn a_second_interrupt_stops_at_once() {
     insta::assert_snapshot!(said, @r"
     Stopping: 1 still running. Interrupt again to stop now.
     Stopped. What was running may or may not have been done.
-    error: interrupted
+    hint: run the same again: it goes on from here
     ");
 }
 

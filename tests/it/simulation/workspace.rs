@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use sbx::client::{Client, Config};
+use sbx::client::{Client, Config, Transport};
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
 use sbx::reconcile::{ApplyCx, Desired, EventSink, Plan, World, apply, observe, plan};
@@ -84,6 +84,12 @@ impl Workspace {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Returns a client whose requests go through what `wrap` makes of this workspace's transport.
+    pub(crate) fn client_through<T: Transport>(&self, wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<T>) -> Client {
+        let config = Config::new("http://in.process/v2/sandboxes");
+        Client::with_transport(config, wrap(Arc::clone(&self.transport) as _)).expect("the URL is good")
     }
 
     pub(crate) fn cx(&self, parallelism: NonZeroUsize) -> ApplyCx {

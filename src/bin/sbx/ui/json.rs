@@ -1,5 +1,9 @@
 //! What programs read. Fields are added and never change their meaning within one format version.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use sbx::client::Pace;
 use sbx::kinds::{self, Health, Key, Live};
 use sbx::manifest::{Diagnostic, Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Change, Note, Peak, Refusal, Step, Summary, Verb};
@@ -7,6 +11,7 @@ use sbx::reconcile::{Cause, Event, FieldChange, Outcome, Phase, Plan};
 use serde_json::{Map, Value as Json, json};
 
 use super::plan::View;
+use super::progress::PaceChange;
 use crate::failure::causes_of;
 
 /// The version of everything that is written here.
@@ -144,6 +149,32 @@ pub(crate) fn planned(view: &View<'_>) -> Json {
     json!({"format_version": FORMAT_VERSION, "type": "plan", "plan": plan(view)})
 }
 
+/// Returns the line that comes before the first step.
+pub(crate) fn begin(workspace: &str, parallelism: NonZeroUsize, timeout: Option<Duration>) -> Json {
+    json!({
+        "format_version": FORMAT_VERSION,
+        "type": "begin",
+        "workspace": workspace,
+        "parallelism": parallelism,
+        "timeout_ms": timeout.map(|timeout| timeout.as_millis()),
+    })
+}
+
+/// Returns the line about a change of the server's pace.
+pub(crate) fn throttled(change: PaceChange, pace: &Pace) -> Json {
+    let (wait, limit) = match change {
+        PaceChange::Slower { wait, limit } => (wait, Some(limit)),
+        PaceChange::Restored => (Duration::ZERO, None),
+    };
+    json!({
+        "format_version": FORMAT_VERSION,
+        "type": "throttled",
+        "wait_ms": wait.as_millis(),
+        "limit": limit,
+        "refused": pace.n_refused,
+    })
+}
+
 /// Returns an event of an apply, one line each.
 pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
     let step = &plan.steps[event.step];
@@ -188,6 +219,7 @@ pub(crate) fn outcome(plan: &Plan, outcome: &Outcome) -> Json {
         "type": "outcome",
         "is_complete": outcome.is_complete(),
         "is_interrupted": outcome.is_interrupted,
+        "is_out_of_time": outcome.is_out_of_time,
         "steps": {
             "done": counts.done,
             "failed": counts.failed,

@@ -38,7 +38,7 @@ impl<'a> Report<'a> {
         let counts = self.outcome.counts();
         if self.outcome.is_interrupted {
             Exit::Interrupted
-        } else if counts.failed > 0 {
+        } else if counts.failed > 0 || self.outcome.is_out_of_time {
             Exit::Failed
         } else if counts.skipped > 0 || self.plan.summary().blocked > 0 {
             Exit::Partial
@@ -101,6 +101,8 @@ impl<'a> Report<'a> {
         let is_stale = |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_stale());
         if self.outcome.is_interrupted {
             Some("run the same again: it goes on from here")
+        } else if self.outcome.is_out_of_time {
+            Some("its time was up: run the same again, with a longer `--timeout` maybe; it goes on from here")
         } else if self.outcome.state.iter().any(is_stale) {
             Some("somebody else changed the workspace meanwhile: run the same again to plan anew")
         } else if counts.failed + counts.skipped > 0 {
@@ -228,7 +230,7 @@ mod tests {
         for (step, phase) in phases.into_iter().enumerate() {
             state.fold(Event { step, phase });
         }
-        let outcome = Outcome { state, is_interrupted };
+        let outcome = Outcome { state, is_interrupted, is_out_of_time: false };
         let report = Report::new(&plan, &outcome);
         (strip_str(&report.to_text()).to_string(), report.exit(), report.hint())
     }
@@ -256,7 +258,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         Done: 1 created.
         Not done: 1 failed, 1 skipped, 1 blocked.
-          failed  create template/a: the step ended without a result
+          failed  create template/a: it was stopped half way: whether it had its effect is not known
           skipped create sandbox/box: could not create template/a
           blocked sandbox/lost: template `nothing` is neither declared nor live
         ");
@@ -284,16 +286,29 @@ mod tests {
         for (step, phase) in [done(), done(), failed, Phase::Skipped { because_of: 2 }].into_iter().enumerate() {
             state.fold(Event { step, phase });
         }
-        let outcome = Outcome { state, is_interrupted: false };
+        let outcome = Outcome { state, is_interrupted: false, is_out_of_time: false };
         let text = strip_str(&Report::new(&plan, &outcome).to_text()).to_string();
         insta::assert_snapshot!(text, @r"
         No change was done in full.
         Not done: 1 failed, 1 half done.
-          failed  create template/a: the step ended without a result
+          failed  create template/a: it was stopped half way: whether it had its effect is not known
           skipped create pool/p: could not create template/a
           half done: deleted template/a
           half done: deleted pool/p
         ");
+    }
+
+    #[test]
+    fn what_was_not_begun_in_time_makes_it_fail() {
+        let plan = plan(&desired(DECLARED), &world(""), &Policy::default());
+        let mut state = RunState::new(plan.steps.len());
+        for (step, phase) in [done(), Phase::NotStarted, Phase::NotStarted].into_iter().enumerate() {
+            state.fold(Event { step, phase });
+        }
+        let outcome = Outcome { state, is_interrupted: false, is_out_of_time: true };
+        let report = Report::new(&plan, &outcome);
+        assert_eq!(report.exit(), Exit::Failed);
+        assert!(report.hint().is_some_and(|hint| hint.contains("--timeout")));
     }
 
     #[test]

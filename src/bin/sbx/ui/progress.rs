@@ -3,11 +3,14 @@
 //! Everything here is folded from events; whoever feeds them in says when to draw what runs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sbx::client::Pace;
 use sbx::reconcile::plan::{Step, Verb};
 use sbx::reconcile::{Done, Event, Phase, Plan, RunState};
+use tokio::time::Instant;
 
 use super::style::{self, paint};
 use super::{Ui, escape, json};
@@ -22,6 +25,8 @@ pub(crate) const REDRAW_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Progress<'p> {
     plan: &'p Plan,
     state: RunState,
+    /// The server's pace as it was last told.
+    pace: Pace,
     display: Display,
 }
 
@@ -42,7 +47,7 @@ impl<'p> Progress<'p> {
             (false, true) => Display::Live(Live::new(plan.steps.len())),
             (false, false) => Display::Lines,
         };
-        Self { plan, state: RunState::new(plan.steps.len()), display }
+        Self { plan, state: RunState::new(plan.steps.len()), pace: Pace::default(), display }
     }
 
     /// Takes in what happened, and shows it.
@@ -57,6 +62,16 @@ impl<'p> Progress<'p> {
                     live.bars.suspend(|| ui.status(&line));
                 }
             }
+        }
+    }
+
+    /// Takes in how fast the server lets go, and tells it where it makes a difference.
+    pub(crate) fn pace(&mut self, pace: Pace, ui: &mut Ui) {
+        let Some(change) = PaceChange::between(&self.pace, &pace, Instant::now()) else { return };
+        self.pace = pace;
+        match &self.display {
+            Display::Json => ui.line(&json::throttled(change, &pace).to_string()),
+            Display::Lines | Display::Live(_) => self.note(&change.to_string(), ui),
         }
     }
 
@@ -85,6 +100,44 @@ impl<'p> Progress<'p> {
         if let Display::Live(live) = &mut self.display {
             // A terminal that is gone needs no clearing.
             let _ = live.bars.clear();
+        }
+    }
+}
+
+/// A change of pace that is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaceChange {
+    /// The server refused calls as too many.
+    Slower {
+        /// How long nothing is sent.
+        wait: Duration,
+        /// How many calls there are at once afterwards, at most.
+        limit: usize,
+    },
+    /// As fast as before.
+    Restored,
+}
+
+impl PaceChange {
+    /// Compares what was told last with what holds now. Refusals of calls that were sent together are told once.
+    fn between(told: &Pace, pace: &Pace, now: Instant) -> Option<Self> {
+        const AS_GOOD_AS_THE_SAME: Duration = Duration::from_millis(500);
+        let Some(limit) = pace.limit else { return told.limit.map(|_| Self::Restored) };
+        let resumes_at = pace.resumes_at.unwrap_or(now);
+        let is_cut = told.limit.is_none_or(|told| limit < told);
+        let is_later = told.resumes_at.is_none_or(|told| resumes_at > told + AS_GOOD_AS_THE_SAME);
+        (is_cut || is_later).then(|| Self::Slower { wait: resumes_at.saturating_duration_since(now), limit })
+    }
+}
+
+impl fmt::Display for PaceChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slower { wait, limit } => {
+                let wait = seconds(*wait);
+                write!(f, "The server takes no more requests for {wait}; after that, at most {limit} at once.")
+            }
+            Self::Restored => f.write_str("The server takes as many requests as before."),
         }
     }
 }
@@ -246,6 +299,25 @@ pub(crate) mod tests {
             extra: serde_json::Map::new(),
         });
         World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))
+    }
+
+    #[test]
+    fn a_change_of_pace_is_told_once() {
+        let now = Instant::now();
+        let pace = |limit, seconds| Pace { limit, resumes_at: Some(now + Duration::from_secs(seconds)), n_refused: 1 };
+        let slower = |seconds, limit| Some(PaceChange::Slower { wait: Duration::from_secs(seconds), limit });
+        let change = |told: Pace, pace: Pace| PaceChange::between(&told, &pace, now);
+        assert_eq!(change(Pace::default(), Pace::default()), None);
+        assert_eq!(change(Pace::default(), pace(Some(5), 2)), slower(2, 5));
+        assert_eq!(change(pace(Some(5), 2), pace(Some(5), 2)), None);
+        assert_eq!(change(pace(Some(5), 2), pace(Some(6), 2)), None);
+        assert_eq!(change(pace(Some(5), 2), pace(Some(2), 2)), slower(2, 2));
+        assert_eq!(change(pace(Some(1), 2), pace(Some(1), 9)), slower(9, 1));
+        assert_eq!(change(pace(Some(9), 2), pace(None, 2)), Some(PaceChange::Restored));
+        assert_eq!(
+            slower(2, 5).map(|change| change.to_string()).as_deref(),
+            Some("The server takes no more requests for 2.0s; after that, at most 5 at once.")
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::record::{self, EffectDocument, EntryDocument, KeyDocument};
 use super::steps::{StepDocument, field_of};
 use crate::kinds::{self, KindId, Resource};
 use crate::reconcile::diff::{Cause, FieldChange};
-use crate::reconcile::plan::{Action, Change, Note, Peak, Plan, Refusal, Step, Summary, Verb};
+use crate::reconcile::plan::{Action, Change, Note, Peak, Plan, Refusal, Rollout, Step, Summary, Verb};
 use crate::types::{ObjectId, Timestamp};
 
 /// What the document says that it is.
@@ -62,6 +62,15 @@ struct ChangeDocument {
     fields: Vec<FieldDocument>,
     notes: Vec<WordsDocument>,
     record: Option<EntryDocument>,
+    rollout: Option<RolloutDocument>,
+}
+
+/// What part an object has in a replacement without a gap.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RolloutDocument {
+    Replaces { incoming: String, incoming_id: Option<ObjectId>, retired: String, keeps_old: bool, turn: usize },
+    LeftOf(KeyDocument),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -183,6 +192,7 @@ impl ChangeDocument {
             fields: change.fields.iter().map(FieldDocument::of).collect(),
             notes: change.notes.iter().map(WordsDocument::of_note).collect(),
             record: change.record.as_ref().map(EntryDocument::of),
+            rollout: change.rollout.as_ref().map(RolloutDocument::of),
         }
     }
 
@@ -198,8 +208,34 @@ impl ChangeDocument {
             fields: fields.collect::<Result<_, _>>()?,
             notes: self.notes.into_iter().map(WordsDocument::into_note).collect(),
             record: self.record.map(|entry| entry.into_entry(key.kind)).transpose()?,
+            rollout: self.rollout.map(RolloutDocument::into_rollout).transpose()?,
             origin: None,
             key,
+        })
+    }
+}
+
+impl RolloutDocument {
+    fn of(rollout: &Rollout) -> Self {
+        match rollout {
+            Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn } => Self::Replaces {
+                incoming: incoming.to_string(),
+                incoming_id: incoming_id.clone(),
+                retired: retired.to_string(),
+                keeps_old: *keeps_old,
+                turn: *turn,
+            },
+            Rollout::Leftover { of } => Self::LeftOf(KeyDocument::of(of)),
+        }
+    }
+
+    fn into_rollout(self) -> Result<Rollout, String> {
+        Ok(match self {
+            Self::Replaces { incoming, incoming_id, retired, keeps_old, turn } => {
+                let (incoming, retired) = (record::name(&incoming)?, record::name(&retired)?);
+                Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }
+            }
+            Self::LeftOf(of) => Rollout::Leftover { of: of.to_key()? },
         })
     }
 }

@@ -30,7 +30,7 @@ enum VerbDocument {
     Rename { to: String },
     Delete { is_waited_for: bool },
     Swap { retired: Option<String>, incoming: String, incoming_id: Option<ObjectId> },
-    Verify { holders: Vec<KeyDocument>, swap: usize },
+    Verify { holders: Vec<KeyDocument>, swap: usize, is_news: bool },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,8 +104,8 @@ impl VerbDocument {
                 incoming: incoming.to_string(),
                 incoming_id: incoming_id.clone(),
             },
-            Verb::Verify { holders, swap } => {
-                Self::Verify { holders: holders.iter().map(KeyDocument::of).collect(), swap: *swap }
+            Verb::Verify { holders, swap, is_news } => {
+                Self::Verify { holders: holders.iter().map(KeyDocument::of).collect(), swap: *swap, is_news: *is_news }
             }
         }
     }
@@ -134,8 +134,9 @@ impl VerbDocument {
                 incoming: record::name(&incoming)?,
                 incoming_id,
             },
-            Self::Verify { holders, swap } => {
-                Verb::Verify { holders: holders.iter().map(KeyDocument::to_key).collect::<Result<_, _>>()?, swap }
+            Self::Verify { holders, swap, is_news } => {
+                let holders = holders.iter().map(KeyDocument::to_key).collect::<Result<_, _>>()?;
+                Verb::Verify { holders, swap, is_news }
             }
         })
     }

@@ -151,9 +151,10 @@ fn perform(plan: &Plan, world: &World) -> Result<World, TestCaseError> {
     Ok(model.to_world(world))
 }
 
-/// Returns the live objects that steps delete, each with its change.
+/// Returns the live objects that steps delete, each with its change, without those that others have replaced by then.
 fn deleted<'a>(plan: &'a Plan, world: &'a World) -> impl Iterator<Item = (&'a Live, &'a Change)> {
     let deletes = plan.steps.iter().filter(|step| matches!(step.verb, Verb::Delete { .. }));
+    let deletes = deletes.filter(|step| !plan.changes[step.change].is_rolling());
     deletes.map(|step| (world.get(&step.key).expect("what is deleted is live"), &plan.changes[step.change]))
 }
 

@@ -1,0 +1,188 @@
+//! Replacement without a gap: the new object is built beside the old one, and then gets its name.
+//!
+//! No rollout is written down anywhere. What is live says how far one is: whatever has a reserved name of a declared
+//! object was made for it, or was it. One that is what is declared takes its place; the others are left over and go as
+//! soon as nothing refers to them. So it makes no difference whether a rollout was killed, failed, or was taken back.
+//!
+//! Here an object is given its way of being replaced, and what is left over is found; `room.rs` asks the quota,
+//! `steps.rs` puts the steps in order.
+
+mod leftovers;
+mod room;
+mod steps;
+
+pub(super) use leftovers::{Leftovers, abandoned, abort, collect};
+pub(super) use room::find as find_room;
+pub(super) use steps::{Plot, is_returning, renamed};
+
+use std::collections::{HashMap, HashSet};
+
+use super::note::{NotRolling, Note};
+use super::reserved::{self, Leaves};
+use super::{Action, Change, Rollout};
+use crate::kinds::{self, Health, Key, KindId, Live, Object, Reference, Replace};
+use crate::reconcile::diff::diff;
+use crate::reconcile::world::{Desired, World};
+use crate::types::Name;
+
+/// Whether a declared and a live reference point at one object.
+type Same<'s> = &'s dyn Fn(&Reference, &Reference) -> bool;
+
+/// How the objects that have been decided so far are replaced.
+pub(super) struct Rollouts<'a, 'r> {
+    desired: &'a Desired,
+    world: &'a World,
+    leftovers: &'r Leftovers<'a>,
+    /// The live objects that get a declared name from another one; `None` where it is still to be built.
+    successors: HashMap<&'a Key, Option<&'a Key>>,
+    /// The objects that are deleted before they are made anew.
+    recreated: HashSet<&'a Key>,
+}
+
+impl<'a, 'r> Rollouts<'a, 'r> {
+    pub(super) fn new(desired: &'a Desired, world: &'a World, leftovers: &'r Leftovers<'a>) -> Self {
+        Self { desired, world, leftovers, successors: HashMap::new(), recreated: HashSet::new() }
+    }
+
+    /// Returns the object that is what is declared and was on its way to the name, or lost it, when a rollout stopped.
+    pub(super) fn returning(&self, object: &Object, same: Same<'_>) -> Option<&'a Live> {
+        self.ready_made(object, None, same)
+    }
+
+    /// Returns whether a live object is none that is to be changed, but one that a rollout of this one has to do with.
+    pub(super) fn is_part_of(&self, object: &Object, live: &Live) -> bool {
+        live.key != object.key && self.leftovers.has(&object.key, live)
+    }
+
+    /// Says of an object that is to be made anew whether that is done without a gap.
+    pub(super) fn choose(&self, object: &'a Object, live: &Live, change: &mut Change, same: Same<'_>) {
+        if object.key.kind.info().holds_data || object.lifecycle.replace == Some(Replace::Recreate) {
+            return;
+        }
+        match self.rollout(object, live, same) {
+            Ok((rollout, note)) => {
+                change.rollout = Some(rollout);
+                change.notes.push(note);
+            }
+            Err(why) => change.notes.push(Note::Recreated { why }),
+        }
+    }
+
+    fn rollout(&self, object: &'a Object, live: &Live, same: Same<'_>) -> Result<(Rollout, Note), NotRolling> {
+        if live.key != object.key {
+            return Err(NotRolling::Renamed);
+        }
+        if let Some(source) = object.spec.references().find(|source| self.is_recreated(source)) {
+            return Err(NotRolling::Source(source.clone()));
+        }
+        let habits = self.world.inventory.as_ref().map(|inventory| inventory.habits).unwrap_or_default();
+        if habits.references_follow_renames == Some(false) && self.is_referred_to(&object.key) {
+            return Err(NotRolling::ReferencesStay);
+        }
+        let there = self.ready_made(object, Some(live), same);
+        let is_free = |name: &Name| self.world.get(&named(object.key.kind, name)).is_none();
+        let mut fresh = reserved::names(&object.key, self.fingerprint(object));
+        let incoming = match there {
+            Some(there) => there.key.name.clone(),
+            None => fresh.find(is_free).ok_or(NotRolling::NamesTaken)?,
+        };
+        let mut old = reserved::names(&object.key, self.fingerprint_of_live(live));
+        let retired = old.find(|name| is_free(name) && *name != incoming).ok_or(NotRolling::NamesTaken)?;
+        let caveat = object.key.kind.info().ready_caveat.filter(|_| there.is_none());
+        let note = Note::BuiltBeside { incoming: incoming.clone(), is_there: there.is_some(), caveat };
+        let incoming_id = there.and_then(|there| there.id.clone());
+        Ok((Rollout::Replaces { incoming, incoming_id, retired, keeps_old: false, turn: 0 }, note))
+    }
+
+    /// Takes in what was decided for an object, for those that refer to it.
+    pub(super) fn settle(&mut self, object: &'a Object, live: Option<&'a Live>, change: &Change) {
+        match (&change.rollout, change.action) {
+            (Some(Rollout::Replaces { incoming, .. }), _) => {
+                let there = self.world.get(&named(object.key.kind, incoming));
+                self.successors.insert(&object.key, there.map(|there| &there.key));
+            }
+            (_, Action::Replace) => drop(self.recreated.insert(&object.key)),
+            _ => {}
+        }
+        if let Some(live) = live.filter(|live| reserved::is_for(&object.key, live)) {
+            self.successors.insert(&object.key, Some(&live.key));
+        }
+    }
+
+    /// Returns whether a live reference points at the object that gets a declared name; `None` if none gets it.
+    pub(super) fn is_same(&self, declared: &Reference, live: &Reference) -> Option<bool> {
+        let successor = self.successors.get(&key_of(declared)?)?;
+        let is_there = |key: &Key| key.kind == live.kind && key.name.as_str() == &*live.name;
+        Some(successor.is_some_and(is_there))
+    }
+
+    /// Returns a live object under a reserved name that is in all that counts what is declared. Where there are several,
+    /// the one that would be built now comes first.
+    fn ready_made(&self, object: &Object, live: Option<&Live>, same: Same<'_>) -> Option<&'a Live> {
+        let candidates = self.leftovers.of(&object.key);
+        if candidates.is_empty() {
+            return None;
+        }
+        let live = live.and_then(|live| live.spec.as_ref().ok());
+        let wanted = object.spec.settled(live);
+        let is_what = |candidate: &&&'a Live| {
+            let differs = |spec| diff(&wanted, spec, same).iter().any(|field| field.change == kinds::Change::Replace);
+            !matches!(candidate.health, Health::Failed(_)) && candidate.spec.as_ref().is_ok_and(|spec| !differs(spec))
+        };
+        let names: Vec<_> = reserved::names(&object.key, self.fingerprint(object)).collect();
+        let place =
+            |candidate: &&&'a Live| names.iter().position(|name| *name == candidate.key.name).unwrap_or(names.len());
+        candidates.iter().filter(is_what).min_by_key(place).copied()
+    }
+
+    /// Returns what a declared object is to be, with what it leaves alone as it is.
+    fn fingerprint(&self, object: &Object) -> u64 {
+        let live = self.world.get(&object.key).and_then(|live| live.spec.as_ref().ok());
+        reserved::fingerprint(&object.spec.settled(live), Leaves::In, &|source| {
+            let declared = key_of(source).and_then(|key| self.desired.get(&key));
+            let of_live = || reserved::fingerprint_of_live(source, Leaves::In, self.world);
+            declared.map_or_else(of_live, |source| self.fingerprint(source))
+        })
+    }
+
+    fn fingerprint_of_live(&self, live: &Live) -> u64 {
+        let of = |source: &Reference| reserved::fingerprint_of_live(source, Leaves::In, self.world);
+        live.spec.as_ref().map_or(0, |spec| reserved::fingerprint(spec, Leaves::In, &of))
+    }
+
+    fn is_recreated(&self, source: &Reference) -> bool {
+        key_of(source).is_some_and(|key| self.recreated.contains(&key))
+    }
+
+    /// Returns whether other objects that cannot do without it refer to a declared object.
+    fn is_referred_to(&self, key: &Key) -> bool {
+        let refers = |source: &Reference| source.kind == key.kind && &*source.name == key.name.as_str();
+        let dependants = self.desired.iter().filter(|object| !object.key.kind.info().outlives_its_source);
+        let live = self.world.holders(key).any(|holder| !holder.key.kind.info().outlives_its_source);
+        live || dependants.into_iter().any(|object| object.spec.references().any(refers))
+    }
+}
+
+/// Returns whether objects of this kind are replaced without a gap where nobody says otherwise: those that hold no data,
+/// since what they hold would stay with the old object.
+fn can_roll(kind: KindId) -> bool {
+    !kind.info().holds_data
+}
+
+fn named(kind: KindId, name: &Name) -> Key {
+    Key { kind, name: name.clone() }
+}
+
+fn key_of(reference: &Reference) -> Option<Key> {
+    Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? })
+}
+
+impl Rollout {
+    /// Returns the names of the new and the old object of a replacement.
+    fn names(&self) -> Option<(&Name, &Name)> {
+        match self {
+            Self::Replaces { incoming, retired, .. } => Some((incoming, retired)),
+            Self::Leftover { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What replacements left under reserved names: whose it is, and whether it can go.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{can_roll, named};
+use crate::kinds::{self, Key, Live};
+use crate::reconcile::inventory::Standing;
+use crate::reconcile::plan::decide::Decision;
+use crate::reconcile::plan::note::{Holder, Note};
+use crate::reconcile::plan::parking::parked;
+use crate::reconcile::plan::{Action, Change, Rollout, reserved};
+use crate::reconcile::world::{Desired, World};
+use crate::types::Name;
+
+/// The live objects under reserved names of declared objects.
+#[derive(Default)]
+pub(in crate::reconcile::plan) struct Leftovers<'a> {
+    of: HashMap<&'a Key, Vec<&'a Live>>,
+}
+
+impl<'a> Leftovers<'a> {
+    /// Finds them: by what their names say, or by the record of what is owned. What another project owns is none.
+    pub(in crate::reconcile::plan) fn find(desired: &'a Desired, world: &'a World) -> Self {
+        let mut leftovers = Self::default();
+        // What steps aside for others is on its way to a name of its own.
+        let waiting: HashSet<&Key> = parked(desired, world).into_values().map(|live| &live.key).collect();
+        let is_reserved = |live: &&Live| kinds::is_reserved(&live.key.name) && !waiting.contains(&live.key);
+        for live in world.iter().filter(is_reserved).filter(|live| can_roll(live.key.kind)) {
+            if let Some(declared) = owner(live, desired, world) {
+                leftovers.of.entry(declared).or_default().push(live);
+            }
+        }
+        leftovers
+    }
+
+    /// Returns whether a live object is one of a declared one.
+    pub(in crate::reconcile::plan) fn has(&self, declared: &Key, live: &Live) -> bool {
+        self.of(declared).iter().any(|left| left.key == live.key)
+    }
+
+    /// Returns those of one declared object.
+    pub(in crate::reconcile::plan) fn of(&self, declared: &Key) -> &[&'a Live] {
+        self.of.get(declared).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Returns the declared object that a live one with a reserved name was made for.
+fn owner<'a>(live: &Live, desired: &'a Desired, world: &World) -> Option<&'a Key> {
+    let is_siblings = live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())));
+    if is_siblings {
+        return None;
+    }
+    let is_candidate = |declared: &&Key| reserved::is_for(declared, live);
+    let candidates: Vec<_> = desired.iter().map(|object| &object.key).filter(is_candidate).collect();
+    let by_name = candidates.iter().find(|declared| reserved::is_of(declared, live, world));
+    by_name.or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
+}
+
+fn is_owned(live: &Live, world: &World) -> bool {
+    let entry = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+    entry.is_some_and(|(_, entry)| entry.standing == Standing::Owned)
+}
+
+/// Adds what is left over and can go, and notes on the objects it is left of what cannot.
+pub(in crate::reconcile::plan) fn collect<'a>(
+    decisions: &mut Vec<Decision<'a>>,
+    leftovers: &Leftovers<'a>,
+    world: &'a World,
+) {
+    let mut candidates = candidates(decisions, leftovers);
+    // Who refers to others comes after them in the order of kinds.
+    candidates.sort_by(|a, b| b.live.key.cmp(&a.live.key));
+    let mut going: HashSet<&Key> = decisions.iter().filter_map(gone_first).collect();
+    let mut collected = Vec::new();
+    for Candidate { live, owner, retired } in candidates {
+        let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
+        let change = &mut decisions[owner].change;
+        if holders.is_empty() {
+            going.insert(&live.key);
+            if retired.is_none() {
+                collected.push(leftover(live, change.key.clone()));
+            }
+            continue;
+        }
+        if let Some(Rollout::Replaces { keeps_old, .. }) = &mut change.rollout {
+            *keeps_old |= retired.is_some();
+        }
+        let name = retired.unwrap_or_else(|| live.key.name.clone());
+        let holders = holders.into_iter().map(Holder::of).collect();
+        change.notes.push(Note::OldKept { name, holders, now: world.now });
+    }
+    collected.reverse();
+    decisions.extend(collected);
+}
+
+/// An object that goes if nothing refers to it.
+struct Candidate<'a> {
+    live: &'a Live,
+    /// The decision about the object that it is left of.
+    owner: usize,
+    /// The reserved name that it gets in this plan; `None` if it has one.
+    retired: Option<Name>,
+}
+
+fn candidates<'a>(decisions: &[Decision<'a>], leftovers: &Leftovers<'a>) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    // What is on its way to another name has a reserved one for a while too.
+    let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
+    for (owner, Decision { object, live, change, .. }) in decisions.iter().enumerate() {
+        let Some(object) = object.filter(|_| change.action != Action::Blocked) else { continue };
+        let names = change.rollout.as_ref().and_then(Rollout::names);
+        if let (Some((_, retired)), Some(live)) = (names, *live) {
+            candidates.push(Candidate { live, owner, retired: Some(retired.clone()) });
+        }
+        let takes_over = |left: &Live| names.is_some_and(|(incoming, _)| *incoming == left.key.name);
+        let is_left = |left: &&&Live| !takes_over(left) && !in_use.contains(&left.key);
+        let left = leftovers.of(&object.key).iter().filter(is_left);
+        candidates.extend(left.map(|live| Candidate { live, owner, retired: None }));
+    }
+    candidates
+}
+
+/// Returns the live object that a decision deletes without asking who refers to it: that is looked into elsewhere.
+fn gone_first<'a>(decision: &Decision<'a>) -> Option<&'a Key> {
+    let change = &decision.change;
+    let is_gone = matches!(change.action, Action::Replace | Action::Delete) && change.rollout.is_none();
+    decision.live.filter(|_| is_gone).map(|live| &live.key)
+}
+
+fn leftover(live: &Live, of: Key) -> Decision<'_> {
+    let change = Change {
+        key: live.key.clone(),
+        action: Action::Delete,
+        id: live.id.clone(),
+        was: None,
+        spec: None,
+        fields: Vec::new(),
+        notes: vec![Note::LeftBy { of: of.clone() }],
+        record: None,
+        rollout: Some(Rollout::Leftover { of }),
+        origin: None,
+    };
+    Decision { object: None, live: Some(live), is_protected: false, change }
+}
+
+/// Returns deletions of what is left of objects that are themselves deleted, or are not live.
+pub(in crate::reconcile::plan) fn abandoned<'a>(
+    decisions: &[Decision<'a>],
+    desired: &'a Desired,
+    world: &'a World,
+) -> Vec<Decision<'a>> {
+    let leftovers = Leftovers::find(desired, world);
+    let goes = |decision: &&Decision<'a>| decision.change.action == Action::Delete || decision.live.is_none();
+    let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
+    let of = decisions.iter().filter(goes).filter_map(|decision| decision.object);
+    let left = of.flat_map(|object| leftovers.of(&object.key).iter().map(|live| (*live, object.key.clone())));
+    left.filter(|(live, _)| !in_use.contains(&live.key)).map(|(live, of)| leftover(live, of)).collect()
+}
+
+/// Returns deletions of all that unfinished replacements left and that nothing refers to. What may be the last of an
+/// object that is not live by its name stays, as does what has a declared name.
+pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
+    let leftovers = Leftovers::find(desired, world);
+    let mut decisions: Vec<Decision<'a>> = Vec::new();
+    let mut going: HashSet<&Key> = HashSet::new();
+    for live in world.iter().collect::<Vec<_>>().into_iter().rev() {
+        let Some(of) = left_of(live, &leftovers, desired, world) else { continue };
+        let mut decision = leftover(live, of.clone());
+        let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
+        if world.get(&of).is_none() && desired.get(&of).is_some() {
+            decision.change.action = Action::Keep;
+            decision.change.notes = vec![Note::LastOf { of }];
+        } else if holders.is_empty() {
+            going.insert(&live.key);
+        } else {
+            decision.change.action = Action::Keep;
+            let holders = holders.into_iter().map(Holder::of).collect();
+            decision.change.notes.push(Note::OldKept { name: live.key.name.clone(), holders, now: world.now });
+        }
+        decisions.push(decision);
+    }
+    decisions.reverse();
+    decisions
+}
+
+/// Returns the object that a live one is left of, declared or recorded.
+fn left_of(live: &Live, leftovers: &Leftovers<'_>, desired: &Desired, world: &World) -> Option<Key> {
+    if !can_roll(live.key.kind) {
+        return None;
+    }
+    let is_left = |key: &&Key| leftovers.has(key, live);
+    if let Some(declared) = desired.iter().map(|object| &object.key).find(is_left) {
+        return Some(declared.clone());
+    }
+    let start = Name::parse(kinds::reserved_start_of(&live.key.name)?).ok()?;
+    let of = named(live.key.kind, &start);
+    (is_owned(live, world) || reserved::is_of(&of, live, world)).then_some(of)
+}

@@ -1,0 +1,116 @@
+//! Whether the quota has room for new objects beside the old ones: for all at once, or for one after the other.
+
+use std::collections::HashMap;
+use std::ops::Add as _;
+
+use super::{can_roll, key_of, named};
+use crate::kinds::{Capacity, Key, Quota};
+use crate::reconcile::plan::decide::{Decision, Obstacles};
+use crate::reconcile::plan::note::Note;
+use crate::reconcile::plan::quota::{lacking, takes};
+use crate::reconcile::plan::{Action, Rollout};
+use crate::reconcile::world::{DeclaredOrLive, Desired, World};
+
+/// One object that is built beside its predecessor.
+struct Build {
+    decision: usize,
+    /// What the new object takes; nothing if it is there already.
+    needs: Quota,
+    /// What the old object gives back when it is gone.
+    gives: Quota,
+    /// What it is made from, if that is built beside its predecessor too.
+    source: Option<Key>,
+}
+
+/// Gives each replacement its turn: all at once where there is room for all, else one after the other. Returns those for
+/// which there is no room even so.
+///
+/// What all other changes give back and take counts as done, as it does for every change.
+pub(in crate::reconcile::plan) fn find(decisions: &mut [Decision<'_>], desired: &Desired, world: &World) -> Obstacles {
+    let Some(capacity) = world.capacity else { return Obstacles::new() };
+    let others = DeclaredOrLive { desired, world };
+    let (mut builds, mut used, mut given_back) = (Vec::new(), capacity.used, Quota::default());
+    for (index, decision) in decisions.iter().enumerate() {
+        let (before, after) = takes(decision, &others, world);
+        match &decision.change.rollout {
+            Some(Rollout::Replaces { .. }) => builds.push(build(index, decision, before, after, decisions, world)),
+            _ => {
+                used = used.add(after);
+                given_back = given_back.add(before);
+            }
+        }
+    }
+    used = used.saturating_sub(given_back);
+    let mut obstacles = unroomed_dependants(decisions);
+    let at_once = builds.iter().map(|build| build.needs).fold(Quota::default(), Quota::add);
+    if lacking(&Capacity { used, ..capacity }.free(), at_once).is_some() {
+        obstacles.extend(take_turns(builds, decisions, Capacity { used, ..capacity }));
+    }
+    obstacles
+}
+
+fn build(
+    index: usize,
+    decision: &Decision<'_>,
+    before: Quota,
+    after: Quota,
+    decisions: &[Decision<'_>],
+    world: &World,
+) -> Build {
+    let names = decision.change.rollout.as_ref().and_then(Rollout::names);
+    let is_there = names.is_some_and(|(incoming, _)| world.get(&named(decision.change.key.kind, incoming)).is_some());
+    let source = decision
+        .change
+        .spec
+        .iter()
+        .flat_map(|spec| spec.references())
+        .filter_map(key_of)
+        .find(|source| decisions.iter().any(|other| other.change.key == *source && rolls(other)));
+    Build { decision: index, needs: if is_there { Quota::default() } else { after }, gives: before, source }
+}
+
+fn rolls(decision: &Decision<'_>) -> bool {
+    matches!(decision.change.rollout, Some(Rollout::Replaces { .. }))
+}
+
+/// One after the other: what is there already first, since it gives room back; then those of one source together, so
+/// that a source is swapped when the first of them is ready.
+fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: Capacity) -> Obstacles {
+    let nothing = Quota::default();
+    builds.retain(|build| build.needs != nothing || build.gives != nothing);
+    builds.sort_by_key(|build| (build.needs != nothing, build.source.clone(), build.decision));
+    let (mut used, mut obstacles) = (capacity.used, Obstacles::new());
+    for (place, Build { decision, needs, gives, source }) in builds.into_iter().enumerate() {
+        let change = &mut decisions[decision].change;
+        if let Some(Note::OverQuota { what, needed, free }) = lacking(&Capacity { used, ..capacity }.free(), needs) {
+            // A source goes with all that is made from it, or not at all: those left behind would serve nobody.
+            let blocked = source.unwrap_or_else(|| change.key.clone());
+            obstacles.insert(blocked, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
+            continue;
+        }
+        used = used.add(needs).saturating_sub(gives);
+        if let Some(Rollout::Replaces { turn, .. }) = &mut change.rollout {
+            *turn = place + 1;
+        }
+    }
+    obstacles
+}
+
+/// Returns the sources that would be swapped although what is made from them has no room for what it declares.
+fn unroomed_dependants(decisions: &[Decision<'_>]) -> Obstacles {
+    let rolling: HashMap<&Key, &Decision<'_>> =
+        decisions.iter().filter(|decision| rolls(decision)).map(|decision| (&decision.change.key, decision)).collect();
+    let mut obstacles = Obstacles::new();
+    for Decision { change, .. } in decisions.iter().filter(|decision| can_roll(decision.change.key.kind)) {
+        let over = change.notes.iter().find_map(|note| match note {
+            Note::OverQuota { what, needed, free } if change.action == Action::Blocked => Some((*what, *needed, *free)),
+            _ => None,
+        });
+        let Some((what, needed, free)) = over else { continue };
+        let sources = change.spec.iter().flat_map(|spec| spec.references()).filter_map(key_of);
+        for source in sources.filter(|source| rolling.contains_key(source)) {
+            obstacles.insert(source, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
+        }
+    }
+    obstacles
+}

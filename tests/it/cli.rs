@@ -7,12 +7,15 @@
 //! ```
 
 mod applying;
+mod contexts;
 pub(crate) mod environment;
 mod looking;
 mod pacing;
 mod piping;
+mod projects;
 mod reference;
 mod refusing;
-mod server;
+mod reviewing;
+pub(crate) mod server;
 mod serving;
 mod validating;

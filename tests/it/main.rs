@@ -10,5 +10,6 @@ mod layering;
 mod layout;
 mod probe;
 mod simulation;
+mod situations;
 mod stopping;
 mod tree;

@@ -11,6 +11,10 @@ pub(crate) const ENDPOINT: &str = "SBX_ENDPOINT";
 pub(crate) const API_KEY: &str = "SBX_API_KEY";
 /// Names a PEM file with certificates to trust.
 pub(crate) const CA_FILE: &str = "SBX_CA_FILE";
+/// The user's folder.
+pub(crate) const HOME: &str = "HOME";
+/// Where configuration is, when not in `.config` of [`HOME`].
+pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Says what is logged to standard error, such as `sbx=debug`.
 pub(crate) const LOG: &str = "SBX_LOG";
 /// Switches colour off when it is not empty (<https://no-color.org>).

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 use sbx::client;
 use sbx::reconcile::plan::Refusal;
+use sbx::reconcile::plan::saved::LoadError;
 
+use crate::contexts::key::KeyError;
 use crate::settings::Server;
 
 /// How a command ended.
@@ -97,6 +99,28 @@ pub(crate) enum Failure {
         /// How many, and in how many files.
         summary: String,
     },
+    /// There are errors in a file that says where things are, which have been shown.
+    #[error("`{path}` has {summary}")]
+    BadFile {
+        /// The file, as it is shown.
+        path: String,
+        /// How many.
+        summary: String,
+    },
+    /// Others could have written what is in a file that may name commands to run.
+    #[error("`{}` can be written by others", path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a context cannot be had.
+    #[error("cannot get the key of context `{context}`")]
+    Key {
+        /// The context.
+        context: String,
+        /// Why not.
+        source: KeyError,
+    },
     /// There is nobody to ask.
     #[error("there is no terminal to ask on")]
     NoTerminal,
@@ -108,6 +132,28 @@ pub(crate) enum Failure {
     Refused {
         /// Why.
         refusals: Vec<Refusal>,
+    },
+    /// A file is no plan that can be performed.
+    #[error("cannot use the plan in `{}`", path.display())]
+    SavedPlan {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: LoadError,
+    },
+    /// A saved plan is for another workspace.
+    #[error("the plan was made for {saved}, and this is {here}")]
+    OtherWorkspace {
+        /// The workspace that it was made for.
+        saved: String,
+        /// The workspace that was going to be changed.
+        here: String,
+    },
+    /// A part of a saved plan does not hold any more, and all of it was to be performed or nothing.
+    #[error("{n} of the plan's changes do not hold any more, so nothing was changed")]
+    HeldBack {
+        /// How many.
+        n: usize,
     },
     /// Objects that were asked for are not there.
     #[error("not found: {}", objects.join(", "))]
@@ -163,9 +209,15 @@ impl Failure {
             | Self::Call { .. }
             | Self::Server { .. }
             | Self::Manifests { .. }
+            | Self::BadFile { .. }
+            | Self::OpenToOthers { .. }
+            | Self::Key { .. }
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused { .. }
+            | Self::SavedPlan { .. }
+            | Self::OtherWorkspace { .. }
+            | Self::HeldBack { .. }
             | Self::NotFound { .. }
             | Self::File { .. }
             | Self::Input { .. }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod context;
+mod contexts;
 mod duration;
 mod env;
 mod failure;
@@ -17,6 +18,7 @@ mod manifests;
 mod naming;
 mod perform;
 mod project;
+mod saved;
 mod settings;
 mod ui;
 mod workspace;
@@ -63,9 +65,10 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Context(command) => command.run(cx),
         Command::Schema(command) => command.run(cx),
         Command::Completion(command) => Ok(command.run(cx)),
-        Command::Version(command) => Ok(command.run(cx)),
+        Command::Version(command) => command.run(cx),
     }
 }
 

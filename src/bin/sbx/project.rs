@@ -1,4 +1,12 @@
-//! The project: the folder that `.sbx/` is in.
+//! The project: the folder that `sbx.yaml` or `.sbx/` is in, and the target that a command is meant for.
+//!
+//! Start with [`Project`]; [`file`](ProjectFile) reads `sbx.yaml`, [`Target`] is what it says of one workspace.
+
+mod file;
+pub(crate) mod paths;
+mod schema;
+mod select;
+mod target;
 
 use std::fs;
 use std::io;
@@ -6,13 +14,29 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const FOLDER: &str = ".sbx";
+pub(crate) use file::{ProjectFile, Reported, name_of, optional};
+pub(crate) use schema::schema;
+pub(crate) use select::{Access, Project};
+pub(crate) use target::{Place, Target};
+
+/// The project's file.
+pub(crate) const FILE: &str = "sbx.yaml";
+/// The project's own folder.
+pub(crate) const FOLDER: &str = ".sbx";
 const IGNORED: &str = "local/\n";
 
-/// Returns the project that `directory` is in: the nearest folder above with `.sbx/` in it, else `directory` itself.
+/// Returns the project's file, looked for in `directory` and above.
+pub(crate) fn find_file(directory: &Path) -> Option<PathBuf> {
+    directory.ancestors().map(|ancestor| ancestor.join(FILE)).find(|path| path.is_file())
+}
+
+/// Returns the project that `directory` is in: the nearest folder above with `sbx.yaml` in it, else with `.sbx/`, else
+/// `directory` itself.
 pub(crate) fn root(directory: &Path) -> PathBuf {
-    let found = directory.ancestors().find(|ancestor| ancestor.join(FOLDER).is_dir());
-    found.unwrap_or(directory).to_owned()
+    let file = find_file(directory);
+    let with_file = file.as_deref().and_then(Path::parent);
+    let with_folder = || directory.ancestors().find(|ancestor| ancestor.join(FOLDER).is_dir());
+    with_file.or_else(with_folder).unwrap_or(directory).to_owned()
 }
 
 /// Returns the folder for the data of the local server.

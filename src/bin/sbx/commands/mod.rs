@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod completion;
+pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod destroy;

@@ -1,6 +1,8 @@
 //! `sbx plan`: what would change?
 
-use sbx::reconcile::plan::{self, Change, Policy};
+use std::path::PathBuf;
+
+use sbx::reconcile::plan::{self, Change};
 
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
@@ -8,6 +10,8 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
 use crate::perform::{plan_exit, tell_oddities};
+use crate::project::{Access, Project};
+use crate::saved;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -19,15 +23,20 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sbx plan prod                            A target of sbx.yaml
   sbx plan -f manifests
   sbx plan -f manifests --exit-code        Exit with 2 when something would change
   sbx plan -f manifests -o json | jq .summary
-  sbx plan -f manifests -o github -o markdown=plan.md")]
+  sbx plan -f manifests -o github -o markdown=plan.md
+  sbx plan -f manifests --out plan.json    Save it; sbx apply plan.json performs it")]
 pub(crate) struct Plan {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
     outputs: Outputs,
+    /// Save the plan, for review and for `sbx apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 when there are changes to make
     #[arg(long)]
     exit_code: bool,
@@ -41,22 +50,28 @@ pub(crate) struct Plan {
 impl Plan {
     /// Makes the plan of an apply that is only to be looked at.
     pub(crate) fn dry_run(manifests: ManifestArgs, outputs: Outputs, connection: Connection) -> Self {
-        Self { manifests, outputs, exit_code: false, show_unchanged: false, connection }
+        Self { manifests, outputs, out: None, exit_code: false, show_unchanged: false, connection }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         self.outputs.begin(&mut cx.ui)?;
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
-        let label = workspace.label();
+        let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.connection, &project, cx).await?;
+        let (label, endpoint) = (workspace.label(), workspace.identity());
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, &Policy::default());
+        let policy = manifests.policy(&project);
+        let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
         let subject = Subject { command: "plan", target: &label };
+        if let Some(path) = &self.out {
+            let target = project.target.as_ref().map(|target| target.name.to_string());
+            saved::write(path, plan.clone(), endpoint, target, world.now, &policy)?;
+        }
         output::show_plan(&view, &subject, &mut cx.ui)?;
         plan_exit(&plan, self.exit_code)
     }

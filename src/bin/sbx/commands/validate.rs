@@ -4,6 +4,7 @@ use crate::args::ManifestArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::manifests;
+use crate::project::{Access, Project};
 use crate::ui::diagnostic::counted;
 use crate::ui::output::{self, Outputs};
 
@@ -14,6 +15,7 @@ use crate::ui::output::{self, Outputs};
 #[command(after_help = "\
 Examples:
   sbx validate -f manifests
+  sbx validate prod                        A target of sbx.yaml, with its patches
   kustomize build overlays/prod | sbx validate -f -
   sbx validate -f manifests -o github      Annotate the lines of a pull request")]
 pub(crate) struct Validate {
@@ -26,9 +28,10 @@ pub(crate) struct Validate {
 impl Validate {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         self.outputs.begin(&mut cx.ui)?;
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let objects = counted(manifests.desired.len(), "object");
-        let files = counted(manifests.documents.sources.iter().len(), "file");
+        let files = counted(manifests.n_files(), "file");
         let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
         let summary = format!("{objects} in {files} {verb} valid.");
         let (found, sources) = (&manifests.diagnostics, &manifests.documents.sources);

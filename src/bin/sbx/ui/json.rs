@@ -279,6 +279,8 @@ mod tests {
               "action": "update",
               "fields": [
                 {
+                  "applied": null,
+                  "cause": "declared",
                   "change": "grow_only",
                   "from": "10Gi",
                   "path": "size",
@@ -316,6 +318,10 @@ mod tests {
             }
           ],
           "format_version": 1,
+          "n_undeclared": 0,
+          "n_unmanaged": 0,
+          "peaks": [],
+          "refusals": [],
           "refused_by": [],
           "steps": [
             {
@@ -327,6 +333,7 @@ mod tests {
             }
           ],
           "summary": {
+            "adopt": 0,
             "blocked": 1,
             "create": 0,
             "delete": 0,

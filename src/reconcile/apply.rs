@@ -6,6 +6,7 @@
 mod checks;
 mod section;
 mod step;
+mod swap;
 
 use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZeroUsize;
@@ -18,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::checks::Checks;
 use self::step::{Performed, StepCx};
+use self::swap::Names;
 use super::error::StepError;
 use super::event::{Counts, Event, EventSink, Phase, RunState};
 use super::graph;
 use super::inventory::Effect;
-use super::plan::Plan;
+use super::plan::{Plan, Step, Verb};
 use crate::client::{Client, Deadline};
 
 /// What applying a plan takes beside the plan.
@@ -202,7 +204,7 @@ impl<'a> Run<'a> {
     async fn start(&mut self, index: usize) {
         self.report(index, Phase::Started).await;
         let step = self.plan.steps[index].clone();
-        let cx = StepCx::new(&step, &self.cx.client, self.checks.list_for(&step));
+        let cx = StepCx::new(&step, &self.cx.client, self.checks.list_for(&step), self.swap_of(&step));
         let cut = self.cut.clone();
         let task = self.running.spawn(async move {
             let started = Instant::now();
@@ -210,6 +212,14 @@ impl<'a> Run<'a> {
             (index, result, started.elapsed())
         });
         self.tasks.insert(task.id(), index);
+    }
+
+    /// Returns the names of the swap that a step makes or looks at.
+    fn swap_of(&self, step: &Step) -> Option<Names> {
+        match &step.verb {
+            Verb::Verify { swap, .. } => Names::of(&self.plan.steps[*swap]),
+            _ => Names::of(step),
+        }
     }
 
     async fn end(&mut self, step: usize, result: Option<Result<Performed, StepError>>, elapsed: Duration) {
@@ -227,6 +237,9 @@ impl<'a> Run<'a> {
                 }
             }
             Some(Err(error)) => {
+                if let Some(recorder) = self.cx.recorder.as_ref().filter(|_| !error.effects().is_empty()) {
+                    recorder.record(error.effects().to_vec());
+                }
                 self.report(step, Phase::Failed { error: Arc::new(error), elapsed }).await;
                 self.skip_followers(step).await;
             }

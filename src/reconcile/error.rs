@@ -1,5 +1,6 @@
 //! Why a step failed.
 
+use super::inventory::Effect;
 use crate::client;
 use crate::kinds::Key;
 use crate::types::Name;
@@ -46,6 +47,39 @@ pub enum StepError {
         #[source]
         cause: client::Error,
     },
+    /// The second rename of a swap failed.
+    #[error("{key} could not be replaced{}", half_way(key, retired, *is_undone))]
+    SwapFailed {
+        /// The object that was to be replaced.
+        key: Key,
+        /// The name that it had meanwhile.
+        retired: Name,
+        /// Whether it has its own name again.
+        is_undone: bool,
+        /// Why.
+        #[source]
+        cause: Box<StepError>,
+    },
+    /// What referred to an object did not follow it to its new name.
+    #[error("{holder} does not refer to {key} any more now that it was swapped{}", taken_back(*is_taken_back))]
+    ReferenceStayed {
+        /// The object that got another name.
+        key: Key,
+        /// What refers to something else now.
+        holder: Key,
+        /// Whether the names are again what they were.
+        is_taken_back: bool,
+        /// What that changes in the record.
+        effects: Vec<Effect>,
+    },
+    /// A field that this version does not know cannot be read back after it was carried over.
+    #[error("`{field}` was to be carried over to {key}, and cannot be read back")]
+    NotCarriedOver {
+        /// The new object.
+        key: Key,
+        /// The field.
+        field: String,
+    },
     /// The step was cut off where it was.
     #[error("it was stopped half way: whether it had its effect is not known")]
     Aborted,
@@ -54,7 +88,26 @@ pub enum StepError {
     Panicked,
 }
 
+fn half_way(key: &Key, retired: &Name, is_undone: bool) -> String {
+    match is_undone {
+        true => ": it has its name again".to_owned(),
+        false => format!(", and is still named `{retired}`: apply again, and {key} gets its name"),
+    }
+}
+
+fn taken_back(is_taken_back: bool) -> &'static str {
+    if is_taken_back { "; the swap is taken back" } else { "; the swap could not be taken back" }
+}
+
 impl StepError {
+    /// Returns what changed in the record although the step failed.
+    pub fn effects(&self) -> &[Effect] {
+        match self {
+            Self::ReferenceStayed { effects, .. } => effects,
+            _ => &[],
+        }
+    }
+
     /// Returns whether planning anew is what helps.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. })

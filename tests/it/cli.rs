@@ -13,6 +13,7 @@ mod looking;
 mod pacing;
 mod piping;
 mod projects;
+mod recording;
 mod reference;
 mod refusing;
 mod reviewing;

@@ -11,13 +11,16 @@ use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
 use crate::commands::get::Get;
+use crate::commands::history::History;
 use crate::commands::init::Init;
 use crate::commands::plan::Plan;
 use crate::commands::schema::Schema;
 use crate::commands::serve::Serve;
+use crate::commands::unlock::Unlock;
 use crate::commands::validate::Validate;
 use crate::commands::version::Version;
 use crate::failure;
+use crate::record::RecordArgs;
 use crate::ui::ColorWhen;
 
 const ABOUT: &str = "Keep a LangSmith sandbox workspace equal to a folder of YAML";
@@ -72,6 +75,8 @@ pub(crate) struct Connection {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
 }
 
 /// Where objects are, for commands that name them and no manifests.
@@ -111,6 +116,8 @@ pub(crate) enum Command {
     Get(Get),
     Describe(Describe),
     Delete(Delete),
+    History(History),
+    Unlock(Unlock),
     Serve(Serve),
     Context(Context),
     Schema(Schema),

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sbx::client;
+use sbx::reconcile::inventory::Stranger;
+use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 use sbx::reconcile::plan::saved::LoadError;
 
@@ -143,7 +145,7 @@ pub(crate) enum Failure {
     },
     /// A saved plan is for another workspace.
     #[error("the plan was made for {saved}, and this is {here}")]
-    OtherWorkspace {
+    PlanForAnother {
         /// The workspace that it was made for.
         saved: String,
         /// The workspace that was going to be changed.
@@ -154,6 +156,25 @@ pub(crate) enum Failure {
     HeldBack {
         /// How many.
         n: usize,
+    },
+    /// The inventory could not be read, written or locked.
+    #[error(transparent)]
+    Inventory(#[from] ledger::Error),
+    /// The inventory looks like that of another workspace.
+    #[error("this looks like another workspace than the one that {place} is of")]
+    OtherWorkspace {
+        /// Where the inventory is.
+        place: String,
+        /// Why it looks so.
+        source: Stranger,
+    },
+    /// A later run was here before.
+    #[error("run {serial} comes too late: run {last} was here before")]
+    Superseded {
+        /// The number of this run.
+        serial: u64,
+        /// The number of the last one.
+        last: u64,
     },
     /// Objects that were asked for are not there.
     #[error("not found: {}", objects.join(", "))]
@@ -216,8 +237,11 @@ impl Failure {
             | Self::Declined
             | Self::Refused { .. }
             | Self::SavedPlan { .. }
-            | Self::OtherWorkspace { .. }
+            | Self::PlanForAnother { .. }
             | Self::HeldBack { .. }
+            | Self::Inventory(_)
+            | Self::OtherWorkspace { .. }
+            | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::File { .. }
             | Self::Input { .. }

@@ -23,7 +23,8 @@ pub(crate) use target::{Place, Target};
 pub(crate) const FILE: &str = "sbx.yaml";
 /// The project's own folder.
 pub(crate) const FOLDER: &str = ".sbx";
-const IGNORED: &str = "local/\n";
+/// The data of the local server, and what an apply leaves for as long as it runs.
+const IGNORED: &str = "local/\ninventory/*.journal\ninventory/*.lock\ninventory/*.new\n";
 
 /// Returns the project's file, looked for in `directory` and above.
 pub(crate) fn find_file(directory: &Path) -> Option<PathBuf> {
@@ -44,7 +45,12 @@ pub(crate) fn local_data(directory: &Path) -> PathBuf {
     root(directory).join(FOLDER).join("local")
 }
 
-/// Keeps the data of the local server out of version control. Files that are there stay as they are.
+/// Returns the file of the inventory of this name.
+pub(crate) fn inventory(directory: &Path, name: &str) -> PathBuf {
+    root(directory).join(FOLDER).join("inventory").join(format!("{name}.json"))
+}
+
+/// Keeps what is of this machine only out of version control, for a folder in `.sbx/`. Files that are there stay as they are.
 ///
 /// # Errors
 ///
@@ -82,7 +88,7 @@ mod tests {
         ignore_local_data(&local_data(outer.path())).unwrap();
         assert_eq!(root(&inner), outer.path());
         let ignore = outer.path().join(".sbx/.gitignore");
-        assert_eq!(fs::read_to_string(&ignore).unwrap(), "local/\n");
+        assert_eq!(fs::read_to_string(&ignore).unwrap(), IGNORED);
 
         fs::write(&ignore, "mine\n").unwrap();
         ignore_local_data(&local_data(&inner)).unwrap();

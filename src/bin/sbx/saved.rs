@@ -106,8 +106,9 @@ impl Saved {
     ) -> Result<Exit, Failure> {
         let here = workspace.identity();
         if here != saved.endpoint {
-            return Err(Failure::OtherWorkspace { saved: saved.endpoint.clone(), here });
+            return Err(Failure::PlanForAnother { saved: saved.endpoint.clone(), here });
         }
+        workspace.lock("sbx apply", &consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
         let held = saved.still_holds(&world);

@@ -13,9 +13,14 @@ use crate::contexts::Contexts;
 use crate::env;
 use crate::failure::Failure;
 use crate::project::{self, Project};
+use crate::record::{LockArgs, Record};
 use crate::settings::{self, Remote, Server, Settings, Source};
-use crate::ui::escape;
+use crate::ui::{Ui, escape};
 use crate::{interrupt, local};
+
+/// What is said where no record is kept.
+const NO_RECORD: &str = "No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot \
+                         be told from a change.";
 
 /// A workspace, opened for one command.
 pub(crate) struct Workspace {
@@ -25,6 +30,8 @@ pub(crate) struct Workspace {
     pub(crate) settings: Settings,
     server: Server,
     embedded: Option<Embedded>,
+    /// The record of what is owned in it; `None` if there is to be none.
+    pub(crate) record: Option<Record>,
 }
 
 impl Workspace {
@@ -37,14 +44,19 @@ impl Workspace {
     pub(crate) async fn open(connection: &Connection, project: &Project, cx: &mut Context) -> Result<Self, Failure> {
         let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
         let settings = Settings::resolve(connection, project, contexts, &cx.environment)?;
-        match settings.server.clone() {
-            None => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
-            Some(Server::Local { data_dir, from }) => Self::open_local(data_dir, from, settings, cx).await,
-            Some(Server::Remote(remote)) => {
+        let Some(server) = settings.server.clone() else {
+            return Err(Failure::NoServer { has_stray_key: settings.has_stray_key });
+        };
+        let record = Record::open(&connection.record, &settings, &server, &cx.environment)?;
+        let mut workspace = match server {
+            Server::Local { data_dir, from } => Self::open_local(data_dir, from, settings, cx).await?,
+            Server::Remote(remote) => {
                 let remote = with_key(remote, &settings, cx).await?;
-                Self::connect(remote, settings)
+                Self::connect(remote, settings)?
             }
-        }
+        };
+        workspace.record = record;
+        Ok(workspace)
     }
 
     fn connect(remote: Remote, settings: Settings) -> Result<Self, Failure> {
@@ -62,7 +74,7 @@ impl Workspace {
         }
         let server = Server::Remote(remote);
         match Client::new(config) {
-            Ok(client) => Ok(Self { client, settings, server, embedded: None }),
+            Ok(client) => Ok(Self { client, settings, server, embedded: None, record: None }),
             Err(source) => Err(Failure::Config { server: Box::new(server), source }),
         }
     }
@@ -83,7 +95,8 @@ impl Workspace {
                 let shown = settings::shown_path(&data_dir);
                 cx.ui.status(&format!("Local server, data in {}. Note: {}.", escape(&shown), local::notice()));
                 let client = local::client(&embedded);
-                Ok(Self { client, settings, server: Server::Local { data_dir, from }, embedded: Some(embedded) })
+                let server = Server::Local { data_dir, from };
+                Ok(Self { client, settings, server, embedded: Some(embedded), record: None })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
@@ -98,12 +111,48 @@ impl Workspace {
         Self::connect(Remote::running(url, &cx.environment), Settings { ca_file: None, ..settings })
     }
 
-    /// Reads the live state.
+    /// Takes the lock of the record, so that what is read from now on is what an apply may begin with. Without a record
+    /// it tells what that means.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Inventory`] and [`Failure::Interrupted`].
+    pub(crate) async fn lock(&self, command: &str, args: &LockArgs, ui: &mut Ui) -> Result<(), Failure> {
+        match &self.record {
+            Some(record) => interrupt::or_stop(record.lock(command, args, ui)).await,
+            None => {
+                self.tell_of_no_record(ui);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells what it means that no record is kept, if none is.
+    pub(crate) fn tell_of_no_record(&self, ui: &mut Ui) {
+        if self.record.is_none() {
+            ui.status(NO_RECORD);
+        }
+    }
+
+    /// Reads the live state, and what is recorded of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Call`], [`Failure::Inventory`] and [`Failure::OtherWorkspace`].
+    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+        let world = self.live().await?;
+        match &self.record {
+            Some(record) => record.read_into(world).await,
+            None => Ok(world),
+        }
+    }
+
+    /// Reads the live state alone.
     ///
     /// # Errors
     ///
     /// [`Failure::Call`].
-    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+    pub(crate) async fn live(&self) -> Result<World, Failure> {
         observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
     }
 
@@ -131,7 +180,11 @@ impl Workspace {
     /// # Errors
     ///
     /// Those of `result`, and [`Failure::Interrupted`].
-    pub(crate) async fn finish<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) async fn finish<T>(mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+        // On an interrupt too: who waits for the lock would have to wait until it dies.
+        if let Some(record) = self.record.take() {
+            record.close().await;
+        }
         if matches!(result, Err(Failure::Interrupted)) {
             return result;
         }

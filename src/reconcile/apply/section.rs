@@ -18,7 +18,6 @@ impl Section {
     }
 
     /// Runs `work` to its end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no step has two calls that belong together yet"))]
     pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.depth.send_modify(|depth| *depth += 1);
         let result = work.await;

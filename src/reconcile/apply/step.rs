@@ -6,8 +6,9 @@ use tokio::time::sleep;
 
 use super::checks::List;
 use super::section::Section;
+use super::swap::{self, Names};
 use crate::client::{self, Client, Deadline};
-use crate::kinds::{Health, Key, Live, Spec};
+use crate::kinds::{CreateOptions, Health, Key, Live, Spec, is_reserved};
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -31,12 +32,14 @@ pub(super) struct StepCx {
     pub(super) section: Section,
     /// What may stand for the look at the object.
     pub(super) list: Option<List>,
+    /// The names of the swap that it makes or looks at.
+    pub(super) swap: Option<Names>,
 }
 
 impl StepCx {
-    pub(super) fn new(step: &Step, client: &Client, list: Option<List>) -> Self {
+    pub(super) fn new(step: &Step, client: &Client, list: Option<List>, swap: Option<Names>) -> Self {
         let client = client.with_deadline(Deadline::after(budget(step)));
-        Self { client, section: Section::new(), list }
+        Self { client, section: Section::new(), list, swap }
     }
 }
 
@@ -66,13 +69,7 @@ impl From<Done> for Performed {
 pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepError> {
     let client = &cx.client;
     match &step.verb {
-        Verb::Create { spec, options } => {
-            match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
-                Ok(live) => Ok(Performed { how: Done::Acted, live: Some(live) }),
-                Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await,
-                Err(error) => Err(error.into()),
-            }
-        }
+        Verb::Create { spec, options } => create(step, spec, options, client).await,
         Verb::Update { changes } => {
             let live = check(step, cx).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
             step.key.kind.update(client, &step.key.name, changes).await?;
@@ -80,12 +77,32 @@ pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepE
         }
         Verb::Rename { to } => rename(step, to, cx).await.map(Performed::from),
         Verb::Delete { is_waited_for } => delete(step, *is_waited_for, cx).await.map(Performed::from),
-        Verb::Swap { .. } | Verb::Verify { .. } => Err(StepError::Aborted),
+        Verb::Swap { incoming_id, .. } => {
+            let names = cx.swap.clone().ok_or(StepError::Aborted)?;
+            swap::swap(step, names, incoming_id.as_ref(), cx).await
+        }
+        Verb::Verify { holders, .. } => {
+            let names = cx.swap.as_ref().ok_or(StepError::Aborted)?;
+            swap::verify(holders, names, cx).await
+        }
     }
 }
 
+async fn create(step: &Step, spec: &Spec, options: &CreateOptions, client: &Client) -> Result<Performed, StepError> {
+    let performed = match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
+        Ok(live) => Performed { how: Done::Acted, live: Some(live) },
+        Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
+        Err(error) => return Err(error.into()),
+    };
+    // What is built beside another object takes its place only with all that was to be carried over.
+    if is_reserved(&step.key.name) {
+        swap::read_back(&step.key, &options.carry, client).await?;
+    }
+    Ok(performed)
+}
+
 /// Reads the object; an error if it is not what the plan saw, `None` if it is gone.
-async fn check(step: &Step, cx: &StepCx) -> Result<Option<Live>, StepError> {
+pub(super) async fn check(step: &Step, cx: &StepCx) -> Result<Option<Live>, StepError> {
     if let Some(list) = cx.list.clone()
         && let Some(live) = list.confirms(step).await
     {
@@ -98,7 +115,7 @@ async fn check(step: &Step, cx: &StepCx) -> Result<Option<Live>, StepError> {
     }
 }
 
-async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error> {
+pub(super) async fn look(key: &Key, client: &Client) -> Result<Option<Live>, client::Error> {
     match key.kind.get(&client.reader(), &key.name).await {
         Ok(live) => Ok(Some(live)),
         Err(error) if error.is_not_found() => Ok(None),

@@ -14,7 +14,7 @@ use super::ownership::{Owner, attribute};
 use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
-use super::{Action, Change, OnDrift, Policy, Rollout, quota, reserved};
+use super::{Action, Change, OnDrift, Policy, Rollout, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
 use crate::reconcile::diff::{Cause, FieldChange, diff};
 use crate::reconcile::inventory::{Entry, Standing};
@@ -45,9 +45,9 @@ pub(super) struct Given<'a> {
 }
 
 pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
-    let Given { desired, world, policy, .. } = given;
+    let Given { desired, all, world, policy } = given;
     let undeclared = Undeclared::find(given, matches);
-    let leftovers = Leftovers::find(desired, world);
+    let leftovers = Leftovers::find(all, world);
     let mut obstacles = Obstacles::new();
     loop {
         let rollouts = Rollouts::new(desired, world, &leftovers);
@@ -55,7 +55,7 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
             Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
         let mut decisions = round.decide();
         decisions.extend(undeclared.prune(given, &obstacles));
-        rolling::collect(&mut decisions, &leftovers, world);
+        rolling::collect(&mut decisions, &leftovers, &obstacles, world);
         let n_before = obstacles.len();
         obstacles.extend(not_allowed(&decisions, policy));
         obstacles.extend(held(&decisions, world));
@@ -187,11 +187,10 @@ impl<'a> Round<'a, '_> {
         let world = self.given.world;
         let found = self.matches.of_declared(&object.key);
         let is_same = |declared: &Reference, live: &Reference| self.is_same(declared, live);
-        let live = found.and_then(|found| found.live).filter(|live| !self.rollouts.is_part_of(object, live));
-        let live = live.or_else(|| self.rollouts.returning(object, &is_same));
-        let owner = live.map(|live| Owner::of(live, world));
+        let (half_replaced, live) = self.rollouts.look(object, found.and_then(|found| found.live), &is_same);
+        let owner = live.map(|live| if half_replaced { Owner::Unrecorded } else { Owner::of(live, world) });
         let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
-        let entry = owner.map_or(recorded, Owner::entry);
+        let entry = owner.and_then(Owner::entry).or(recorded);
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
@@ -205,19 +204,21 @@ impl<'a> Round<'a, '_> {
             origin: Some(object.origin),
         };
         change.action = match live.zip(owner) {
+            None if half_replaced => Action::Create,
             None => self.miss(object, recorded, &mut change),
             Some((live, owner)) => {
-                let action = self.compare(object, live, owner, &mut change);
+                let action = self.compare(object, live, entry, &mut change);
                 self.claim(live, owner, action, &mut change)
             }
         };
         if let Some(live) = live.filter(|_| change.action == Action::Replace) {
             self.rollouts.choose(object, live, &mut change, &is_same);
         }
-        self.look_for_obstacles(object, &mut change);
-        if live.is_some_and(|live| reserved::is_for(&object.key, live)) {
-            change.notes.insert(0, Note::HalfReplaced);
+        change.notes.extend(half_replaced.then_some(Note::HalfReplaced));
+        if half_replaced && change.action == Action::Rename {
+            change.rollout = Some(Rollout::Returns);
         }
+        self.look_for_obstacles(object, &mut change);
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
@@ -270,7 +271,6 @@ impl<'a> Round<'a, '_> {
                 action
             }
             // What a rollout of ours built says so by its name, also if nobody wrote it down.
-            Owner::Nobody if reserved::is_for(&change.key, live) => action,
             Owner::Nobody => {
                 let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
                 let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);
@@ -287,7 +287,7 @@ impl<'a> Round<'a, '_> {
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.
-    fn compare(&self, object: &'a Object, live: &Live, owner: Owner<'_>, change: &mut Change) -> Action {
+    fn compare(&self, object: &'a Object, live: &Live, entry: Option<&Entry>, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
             Err(unreadable) => {
@@ -296,7 +296,7 @@ impl<'a> Round<'a, '_> {
             }
         };
         let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
-        if let Some(entry) = owner.entry() {
+        if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
         if self.given.policy.on_drift == OnDrift::Hold {

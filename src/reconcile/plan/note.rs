@@ -69,52 +69,6 @@ pub enum Note {
         /// The server's text.
         message: String,
     },
-    /// It is live, differs from what is declared, and is not ours.
-    NotOwned,
-    /// It is declared, and is not ours to remove.
-    NotManaged,
-    /// It is another project's.
-    OwnedBySibling {
-        /// The record that says so.
-        record: Arc<str>,
-    },
-    /// It was not ours, and becomes so.
-    TakenOver,
-    /// It was declared no longer once and stayed; now it is ours again.
-    TakenUpAgain,
-    /// It was deleted behind the manifests' back.
-    DeletedBehind,
-    /// It was given another name behind the manifests' back.
-    RenamedBehind,
-    /// It was deleted and made anew behind the manifests' back.
-    RecreatedBehind {
-        /// The id that is recorded.
-        recorded: ObjectId,
-    },
-    /// Its time to live ended it.
-    Expired {
-        /// Whether it is made anew.
-        is_recreated: bool,
-    },
-    /// What somebody changed is left as it is.
-    DriftHeld {
-        /// The fields; empty where it is the object itself.
-        paths: Vec<&'static str>,
-    },
-    /// It is new, and another object of its kind is declared no longer.
-    MaybeRenamed {
-        /// The objects that are declared no longer.
-        candidates: Vec<Name>,
-        /// Whether it has to be said before it is made.
-        is_asked: bool,
-    },
-    /// It was declared no longer, and stays.
-    Released,
-    /// The kind of change is not among those that were allowed.
-    NotAllowed {
-        /// What would have been done.
-        action: Action,
-    },
     /// It is deleted before it is made anew, although its manifest does not ask for that.
     Recreated {
         /// Why.
@@ -160,6 +114,52 @@ pub enum Note {
         needed: u64,
         /// How much of it is left.
         free: u64,
+    },
+    /// It is live, differs from what is declared, and is not ours.
+    NotOwned,
+    /// It is declared, and is not ours to remove.
+    NotManaged,
+    /// It is another project's.
+    OwnedBySibling {
+        /// The record that says so.
+        record: Arc<str>,
+    },
+    /// It was not ours, and becomes so.
+    TakenOver,
+    /// It was declared no longer once and stayed; now it is ours again.
+    TakenUpAgain,
+    /// It was deleted behind the manifests' back.
+    DeletedBehind,
+    /// It was given another name behind the manifests' back.
+    RenamedBehind,
+    /// It was deleted and made anew behind the manifests' back.
+    RecreatedBehind {
+        /// The id that is recorded.
+        recorded: ObjectId,
+    },
+    /// Its time to live ended it.
+    Expired {
+        /// Whether it is made anew.
+        is_recreated: bool,
+    },
+    /// What somebody changed is left as it is.
+    DriftHeld {
+        /// The fields; empty where it is the object itself.
+        paths: Vec<&'static str>,
+    },
+    /// It is new, and another object of its kind is declared no longer.
+    MaybeRenamed {
+        /// The objects that are declared no longer.
+        candidates: Vec<Name>,
+        /// Whether it has to be said before it is made.
+        is_asked: bool,
+    },
+    /// It was declared no longer, and stays.
+    Released,
+    /// The kind of change is not among those that were allowed.
+    NotAllowed {
+        /// What would have been done.
+        action: Action,
     },
     /// It stays on what it was made from, which is superseded.
     Outdated {

@@ -44,14 +44,16 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         Self { desired, world, leftovers, successors: HashMap::new(), recreated: HashSet::new() }
     }
 
-    /// Returns the object that is what is declared and was on its way to the name, or lost it, when a rollout stopped.
-    pub(super) fn returning(&self, object: &Object, same: Same<'_>) -> Option<&'a Live> {
-        self.ready_made(object, None, same)
-    }
-
-    /// Returns whether a live object is none that is to be changed, but one that a rollout of this one has to do with.
-    pub(super) fn is_part_of(&self, object: &Object, live: &Live) -> bool {
-        live.key != object.key && self.leftovers.has(&object.key, live)
+    /// Returns the live object that a declared one is, and whether its replacement stopped half way: then that is the one
+    /// that is what is declared and was on its way to the name, or lost it, if there is one.
+    pub(super) fn look(&self, object: &Object, found: Option<&'a Live>, same: Same<'_>) -> (bool, Option<&'a Live>) {
+        match found {
+            Some(live) if live.key == object.key || !self.leftovers.has(&object.key, live) => (false, Some(live)),
+            _ => {
+                let returning = self.ready_made(object, None, same);
+                (found.is_some() || returning.is_some(), returning)
+            }
+        }
     }
 
     /// Says of an object that is to be made anew whether that is done without a gap.
@@ -101,17 +103,15 @@ impl<'a, 'r> Rollouts<'a, 'r> {
                 let there = self.world.get(&named(object.key.kind, incoming));
                 self.successors.insert(&object.key, there.map(|there| &there.key));
             }
+            (Some(Rollout::Returns), _) => drop(self.successors.insert(&object.key, live.map(|live| &live.key))),
             (_, Action::Replace) => drop(self.recreated.insert(&object.key)),
             _ => {}
-        }
-        if let Some(live) = live.filter(|live| reserved::is_for(&object.key, live)) {
-            self.successors.insert(&object.key, Some(&live.key));
         }
     }
 
     /// Returns whether a live reference points at the object that gets a declared name; `None` if none gets it.
     pub(super) fn is_same(&self, declared: &Reference, live: &Reference) -> Option<bool> {
-        let successor = self.successors.get(&key_of(declared)?)?;
+        let successor = self.successors.get(&declared.key()?)?;
         let is_there = |key: &Key| key.kind == live.kind && key.name.as_str() == &*live.name;
         Some(successor.is_some_and(is_there))
     }
@@ -139,7 +139,7 @@ impl<'a, 'r> Rollouts<'a, 'r> {
     fn fingerprint(&self, object: &Object) -> u64 {
         let live = self.world.get(&object.key).and_then(|live| live.spec.as_ref().ok());
         reserved::fingerprint(&object.spec.settled(live), Leaves::In, &|source| {
-            let declared = key_of(source).and_then(|key| self.desired.get(&key));
+            let declared = source.key().and_then(|key| self.desired.get(&key));
             let of_live = || reserved::fingerprint_of_live(source, Leaves::In, self.world);
             declared.map_or_else(of_live, |source| self.fingerprint(source))
         })
@@ -151,7 +151,7 @@ impl<'a, 'r> Rollouts<'a, 'r> {
     }
 
     fn is_recreated(&self, source: &Reference) -> bool {
-        key_of(source).is_some_and(|key| self.recreated.contains(&key))
+        source.key().is_some_and(|key| self.recreated.contains(&key))
     }
 
     /// Returns whether other objects that cannot do without it refer to a declared object.
@@ -173,16 +173,17 @@ fn named(kind: KindId, name: &Name) -> Key {
     Key { kind, name: name.clone() }
 }
 
-fn key_of(reference: &Reference) -> Option<Key> {
-    Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? })
-}
-
 impl Rollout {
     /// Returns the names of the new and the old object of a replacement.
     fn names(&self) -> Option<(&Name, &Name)> {
         match self {
             Self::Replaces { incoming, retired, .. } => Some((incoming, retired)),
-            Self::Leftover { .. } => None,
+            Self::Returns | Self::Leftover { .. } => None,
         }
+    }
+
+    /// Returns whether the object that is replaced is meant, not what was left of it.
+    fn is_replacement(&self) -> bool {
+        matches!(self, Self::Replaces { .. } | Self::Returns)
     }
 }

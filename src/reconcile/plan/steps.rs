@@ -14,7 +14,6 @@ use crate::reconcile::world::World;
 pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
     let circles = circles(&decisions);
     let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
-    let rolled = rolled.map(|(from, to)| (from, vec![to]));
     let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).chain(rolled).collect();
     let mut draft = Draft { renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {

@@ -100,7 +100,7 @@ fn a_first_apply_and_a_second() {
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 0
     ");
-    assert_eq!(environment.read(".sbx/.gitignore"), "local/\n");
+    assert_eq!(environment.read(".sbx/.gitignore"), "local/\ninventory/*.journal\ninventory/*.lock\ninventory/*.new\n");
 }
 
 #[test]

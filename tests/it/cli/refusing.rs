@@ -168,21 +168,23 @@ fn version_tells_where_each_setting_comes_from() {
     $ sbx version --verbose
     --- stdout
     sbx 0.1.0
-    endpoint: https://example.com/v2/sandboxes (LANGSMITH_ENDPOINT)
-    api-key:  set (LANGSMITH_API_KEY)
+    endpoint:  https://example.com/v2/sandboxes (LANGSMITH_ENDPOINT)
+    api-key:   set (LANGSMITH_API_KEY)
+    inventory: <work>/.sbx/inventory/example.com.json (default)
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://a/b"]), @r#"
     $ sbx version -v -o json --endpoint http://a/b
     --- stdout
-    {"format_version":1,"settings":{"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://a/b"}},"version":"0.1.0"}
+    {"format_version":1,"settings":{"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://a/b"},"inventory":{"from":"default","value":"<work>/.sbx/inventory/a-b.json"}},"version":"0.1.0"}
     --- exit code 0
     "#);
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "--local"]), @r"
     $ sbx version -v --local
     --- stdout
     sbx 0.1.0
-    endpoint: local, data in <work>/.sbx/local (--local)
+    endpoint:  local, data in <work>/.sbx/local (--local)
+    inventory: <work>/.sbx/local/inventory.json (default)
     --- exit code 0
     ");
 }

@@ -96,8 +96,8 @@ fn staging_and_production_from_one_folder() {
     assert_eq!(workspaces.sbx(&["plan", "staging", "--exit-code"]).code, Some(0), "nothing is left to do");
     assert!(workspaces.live("production").is_empty(), "the other workspace is not touched");
 
-    insta::assert_snapshot!(workspaces.sbx(&["apply", "production", "--yes"]), @r"
-    $ sbx apply production --yes
+    insta::assert_snapshot!(workspaces.sbx(&["apply", "production", "--yes", "--parallelism", "1"]), @r"
+    $ sbx apply production --yes --parallelism 1
     --- stdout
     + create volume/datasets
         size: 1Gi
@@ -114,8 +114,8 @@ fn staging_and_production_from_one_folder() {
     Plan: 3 to create.
     Done: 3 created.
     --- stderr
-    created volume/datasets (<duration>)
     created template/python (<duration>)
+    created volume/datasets (<duration>)
     created pool/warm (<duration>)
     --- exit code 0
     ");

@@ -76,6 +76,7 @@ impl Apply {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
+        workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, policy);

@@ -41,6 +41,7 @@ impl Delete {
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = async {
+            workspace.lock("sbx delete", &self.consent.lock, &mut cx.ui).await?;
             let world = interrupt::or_stop(workspace.observe()).await?;
             // A mistyped name among several stops everything, before anything is gone.
             let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();

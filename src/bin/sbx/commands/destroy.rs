@@ -43,6 +43,7 @@ impl Destroy {
     }
 
     async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+        workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan_destroy(&manifests.desired, &world);

@@ -59,6 +59,7 @@ impl Plan {
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let (label, endpoint) = (workspace.label(), workspace.identity());
+        workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 

@@ -1,6 +1,7 @@
 //! `sbx schema`: what manifests may say.
 
 use sbx::kinds::{self, Explanation};
+use sbx::reconcile::inventory::inventory_schema;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -16,9 +17,10 @@ Examples:
   sbx schema pool
   sbx schema pool.replicas
   sbx schema > manifests/.schema.json      For editors; hidden files are no manifests
-  sbx schema project                       The JSON Schema of sbx.yaml")]
+  sbx schema project                       The JSON Schema of sbx.yaml
+  sbx schema inventory                     The JSON Schema of inventories")]
 pub(crate) struct Schema {
-    /// What to explain, such as `pool` or `pool.replicas`, or `project`; the schema of manifests when left out
+    /// What to explain, such as `pool` or `pool.replicas`, `project` or `inventory`; the schema of manifests when left out
     path: Option<String>,
 }
 
@@ -30,6 +32,7 @@ impl Schema {
         match &self.path {
             None => cx.ui.line(&text()),
             Some(path) if path == "project" => cx.ui.line(&project_text()),
+            Some(path) if path == "inventory" => cx.ui.line(&format!("{:#}", inventory_schema())),
             Some(path) => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
         }
         Ok(Exit::Done)

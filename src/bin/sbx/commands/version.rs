@@ -10,6 +10,7 @@ use crate::env::Environment;
 use crate::failure::{Exit, Failure};
 use crate::perform::Format;
 use crate::project::{Access, Project};
+use crate::record;
 use crate::settings::{Remote, Server, Settings, shown_path};
 use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
@@ -72,9 +73,13 @@ impl Version {
             let from = if self.place.target.is_some() { "--in" } else { "nothing said otherwise" };
             rows.push(("target", target.clone(), from.to_owned()));
         }
-        let of_target = || format!("target {}", settings.target.as_deref().unwrap_or_default());
         rows.extend(server_rows(&settings, &cx.environment));
-        rows.extend(settings.inventory.iter().map(|inventory| ("inventory", inventory.clone(), of_target())));
+        if settings.server.is_some() {
+            rows.push(match record::place(&self.place.connection.record, &settings) {
+                Some((place, from)) => ("inventory", place, from.to_string()),
+                None => ("inventory", "none".to_owned(), "--inventory".to_owned()),
+            });
+        }
         let ca_file = settings.ca_file.iter();
         rows.extend(ca_file.map(|(path, from)| ("ca-file", path.display().to_string(), from.to_string())));
         Ok(rows)

@@ -1,6 +1,8 @@
 //! What the reader can do about a failure.
 
 use sbx::client::{self, Kind};
+use sbx::reconcile::inventory::{FormatError, Stranger};
+use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 use sbx::server;
 
@@ -23,11 +25,16 @@ impl Failure {
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
             Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
             Self::SavedPlan { .. } => vec!["`sbx plan --out FILE` saves a plan".to_owned()],
-            Self::OtherWorkspace { .. } => {
+            Self::PlanForAnother { .. } => {
                 vec!["name its server with --endpoint, --context or --local, or plan again for this one".to_owned()]
             }
             Self::HeldBack { .. } => {
                 vec!["plan again and have that reviewed, or leave --all-or-nothing away to perform the rest".to_owned()]
+            }
+            Self::Inventory(source) => inventory(source),
+            Self::OtherWorkspace { source, .. } => other_workspace(source),
+            Self::Superseded { .. } => {
+                vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
             }
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
             _ => Vec::new(),
@@ -103,6 +110,47 @@ fn connection(remote: &Remote) -> Vec<String> {
             hints
         }
     }
+}
+
+fn inventory(error: &ledger::Error) -> Vec<String> {
+    match error {
+        ledger::Error::Unreadable { source: FormatError::Newer { .. }, .. } => {
+            vec!["use the version of sbx that wrote it, or a later one".to_owned()]
+        }
+        ledger::Error::Unreadable { place, .. } => vec![
+            format!("restore an earlier version of {place}: from version control, or from the object store"),
+            "or move it away and run `sbx adopt`: what is live and declared is recorded anew".to_owned(),
+        ],
+        ledger::Error::Changed { .. } => {
+            vec!["run the same again: it plans from what is recorded now, and finds out what was done".to_owned()]
+        }
+        ledger::Error::Locked { .. } => vec![
+            "wait longer with --lock-timeout 30m".to_owned(),
+            "a lock that nobody renews dies within half a minute; `sbx unlock` breaks one that is renewed".to_owned(),
+        ],
+        ledger::Error::LockLost { .. } => {
+            vec!["look who took it with `sbx history`, and then run the same again: it goes on from here".to_owned()]
+        }
+        ledger::Error::BadPlace { .. } => vec![
+            "it looks like s3://bucket/folder/prod.json, gs://…, az://…, or a path such as state/prod.json".to_owned(),
+        ],
+        ledger::Error::Store { .. } => {
+            vec!["--inventory URL says where it is; what was going to be done is on record, if it was begun".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn other_workspace(stranger: &Stranger) -> Vec<String> {
+    let mut hints =
+        vec!["is this the right endpoint, with the right key? --inventory URL names another record".to_owned()];
+    hints.push(match stranger {
+        Stranger::OtherEndpoint { .. } => {
+            "pass --accept-workspace if the workspace moved here, with all that is in it".to_owned()
+        }
+        _ => "pass --accept-workspace if somebody deleted all of it, and it is to be made anew".to_owned(),
+    });
+    hints
 }
 
 fn config(server: &Server, error: &client::ConfigError) -> Vec<String> {

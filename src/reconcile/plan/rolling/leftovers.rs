@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{can_roll, named};
 use crate::kinds::{self, Key, Live};
 use crate::reconcile::inventory::Standing;
-use crate::reconcile::plan::decide::Decision;
+use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::{Holder, Note};
 use crate::reconcile::plan::parking::parked;
 use crate::reconcile::plan::{Action, Change, Rollout, reserved};
@@ -22,10 +22,11 @@ impl<'a> Leftovers<'a> {
     /// Finds them: by what their names say, or by the record of what is owned. What another project owns is none.
     pub(in crate::reconcile::plan) fn find(desired: &'a Desired, world: &'a World) -> Self {
         let mut leftovers = Self::default();
-        // What steps aside for others is on its way to a name of its own.
-        let waiting: HashSet<&Key> = parked(desired, world).into_values().map(|live| &live.key).collect();
-        let is_reserved = |live: &&Live| kinds::is_reserved(&live.key.name) && !waiting.contains(&live.key);
-        for live in world.iter().filter(is_reserved).filter(|live| can_roll(live.key.kind)) {
+        let is_reserved = |live: &&Live| kinds::is_reserved(&live.key.name);
+        // What waits for its place amid a circle of renames is no leftover.
+        let waits: HashSet<Key> = parked(desired, world).into_values().map(|live| live.key.clone()).collect();
+        let candidates = world.iter().filter(is_reserved).filter(|live| can_roll(live.key.kind));
+        for live in candidates.filter(|live| !waits.contains(&live.key)) {
             if let Some(declared) = owner(live, desired, world) {
                 leftovers.of.entry(declared).or_default().push(live);
             }
@@ -45,13 +46,16 @@ impl<'a> Leftovers<'a> {
 }
 
 /// Returns the declared object that a live one with a reserved name was made for.
-fn owner<'a>(live: &Live, desired: &'a Desired, world: &World) -> Option<&'a Key> {
+fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a Key> {
     let is_siblings = live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())));
     if is_siblings {
         return None;
     }
     let is_candidate = |declared: &&Key| reserved::is_for(declared, live);
-    let candidates: Vec<_> = desired.iter().map(|object| &object.key).filter(is_candidate).collect();
+    // What was declared once, and is going to be removed, takes with it what its rollouts left.
+    let owned = world.inventory.iter().flat_map(|inventory| inventory.iter()).map(|(key, _)| key);
+    let declared = desired.iter().map(|object| &object.key);
+    let candidates: Vec<_> = declared.chain(owned).filter(is_candidate).collect();
     let by_name = candidates.iter().find(|declared| reserved::is_of(declared, live, world));
     by_name.or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
 }
@@ -65,6 +69,7 @@ fn is_owned(live: &Live, world: &World) -> bool {
 pub(in crate::reconcile::plan) fn collect<'a>(
     decisions: &mut Vec<Decision<'a>>,
     leftovers: &Leftovers<'a>,
+    obstacles: &Obstacles,
     world: &'a World,
 ) {
     let mut candidates = candidates(decisions, leftovers);
@@ -75,6 +80,13 @@ pub(in crate::reconcile::plan) fn collect<'a>(
     for Candidate { live, owner, retired } in candidates {
         let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
         let change = &mut decisions[owner].change;
+        if let Some(note) = obstacles.get(&live.key).filter(|_| retired.is_none()) {
+            let mut blocked = leftover(live, change.key.clone());
+            blocked.change.action = Action::Blocked;
+            blocked.change.notes.push(note.clone());
+            collected.push(blocked);
+            continue;
+        }
         if holders.is_empty() {
             going.insert(&live.key);
             if retired.is_none() {
@@ -107,14 +119,18 @@ fn candidates<'a>(decisions: &[Decision<'a>], leftovers: &Leftovers<'a>) -> Vec<
     // What is on its way to another name has a reserved one for a while too.
     let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
     for (owner, Decision { object, live, change, .. }) in decisions.iter().enumerate() {
-        let Some(object) = object.filter(|_| change.action != Action::Blocked) else { continue };
+        let is_settled =
+            change.action != Action::Blocked && change.rollout.as_ref().is_none_or(Rollout::is_replacement);
+        if !is_settled || (object.is_none() && change.action != Action::Delete) {
+            continue;
+        }
         let names = change.rollout.as_ref().and_then(Rollout::names);
         if let (Some((_, retired)), Some(live)) = (names, *live) {
             candidates.push(Candidate { live, owner, retired: Some(retired.clone()) });
         }
         let takes_over = |left: &Live| names.is_some_and(|(incoming, _)| *incoming == left.key.name);
         let is_left = |left: &&&Live| !takes_over(left) && !in_use.contains(&left.key);
-        let left = leftovers.of(&object.key).iter().filter(is_left);
+        let left = leftovers.of(&change.key).iter().filter(is_left);
         candidates.extend(left.map(|live| Candidate { live, owner, retired: None }));
     }
     candidates

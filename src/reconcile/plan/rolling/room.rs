@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Add as _;
 
-use super::{can_roll, key_of, named};
-use crate::kinds::{Capacity, Key, Quota};
+use super::{can_roll, named};
+use crate::kinds::{Capacity, Key, Quota, Reference};
 use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::Note;
 use crate::reconcile::plan::quota::{lacking, takes};
@@ -64,7 +64,7 @@ fn build(
         .spec
         .iter()
         .flat_map(|spec| spec.references())
-        .filter_map(key_of)
+        .filter_map(Reference::key)
         .find(|source| decisions.iter().any(|other| other.change.key == *source && rolls(other)));
     Build { decision: index, needs: if is_there { Quota::default() } else { after }, gives: before, source }
 }
@@ -107,7 +107,7 @@ fn unroomed_dependants(decisions: &[Decision<'_>]) -> Obstacles {
             _ => None,
         });
         let Some((what, needed, free)) = over else { continue };
-        let sources = change.spec.iter().flat_map(|spec| spec.references()).filter_map(key_of);
+        let sources = change.spec.iter().flat_map(|spec| spec.references()).filter_map(Reference::key);
         for source in sources.filter(|source| rolling.contains_key(source)) {
             obstacles.insert(source, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
         }

@@ -7,12 +7,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{key_of, named};
+use super::named;
 use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
-use crate::reconcile::plan::{Action, Rollout, Verb, reserved};
+use crate::reconcile::plan::{Action, Rollout, Verb};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId};
 
@@ -109,7 +109,7 @@ impl Plot {
         }
         for one in all.iter().filter(|one| self.early.contains(&one.index)) {
             for source in one.object.spec.references().filter(|source| self.incoming.contains_key(source)) {
-                self.holders.entry(key_of(source).expect("it is declared")).or_default().push(one.incoming.clone());
+                self.holders.entry(source.key().expect("it is declared")).or_default().push(one.incoming.clone());
             }
         }
     }
@@ -165,7 +165,7 @@ impl Draft {
         let options = CreateOptions { ready_timeout: object.lifecycle.timeout.map(|timeout| timeout.0), carry };
         let build = self.push(index, &one.incoming, Verb::Create { spec, options }, None);
         self.provides.insert(one.incoming.clone(), build);
-        for source in sources.iter().filter_map(key_of) {
+        for source in sources.iter().filter_map(Reference::key) {
             self.plot.before_swap.entry(source).or_default().push(build);
         }
         self.plot.builds.push((one.turn, build));
@@ -187,7 +187,7 @@ impl Draft {
     /// Adds the look at what refers to the object, if something does; returns the step after which its name stands for
     /// it.
     fn add_end(&mut self, index: usize, object: &Object, swap: usize) -> usize {
-        let sources = object.spec.references().filter_map(key_of).collect();
+        let sources = object.spec.references().filter_map(Reference::key).collect();
         self.plot.sources.insert(swap, sources);
         let holders = self.plot.holders.get(&object.key).cloned().unwrap_or_default();
         let mut end = swap;
@@ -223,9 +223,13 @@ impl Draft {
     /// Returns what a deletion waits for: that all who refer to the object are gone, and that what it is made from, if it
     /// is replaced, has been: until then, who asks for that by its name is served by this object.
     pub(in crate::reconcile::plan) fn before_delete(&self, index: usize, world: &World) -> Vec<usize> {
-        let key = self.plot.live_keys.get(&index).unwrap_or(&self.steps[index].key);
+        let retired = self.plot.live_keys.get(&index);
+        let key = retired.unwrap_or(&self.steps[index].key);
         let holders = world.holders(key).filter_map(|holder| self.deletes.get(&holder.key).copied());
-        let sources = world.get(key).into_iter().flat_map(Live::references).filter_map(key_of);
+        // One that is replaced itself waits for its own swap, which knows what it waits for. It may leave its source for
+        // another one; to wait for the old source as well would make circles where new objects take turns.
+        let live = world.get(key).filter(|_| retired.is_none());
+        let sources = live.into_iter().flat_map(Live::references).filter_map(Reference::key);
         let taken_over = sources.filter_map(|source| self.plot.taken_over.get(&source).copied());
         holders.chain(taken_over).collect()
     }
@@ -248,15 +252,14 @@ impl Draft {
 
 /// Returns whether an object gets its name back that it lost half way.
 pub(in crate::reconcile::plan) fn is_returning(decision: &Decision<'_>) -> bool {
-    let (Some(object), Some(live)) = (decision.object, decision.live) else { return false };
-    decision.change.action == Action::Rename && reserved::is_for(&object.key, live)
+    decision.change.rollout == Some(Rollout::Returns)
 }
 
 /// Returns the names that live objects get by replacements.
-pub(in crate::reconcile::plan) fn renamed(decision: &Decision<'_>, world: &World) -> Vec<(Reference, Arc<str>)> {
+pub(in crate::reconcile::plan) fn renamed(decision: &Decision<'_>, world: &World) -> Vec<(Reference, Vec<Arc<str>>)> {
     let Some(one) = replacement(0, decision) else { return Vec::new() };
-    let out = (reference(&one.old.key), text(one.retired));
-    let back_in = world.get(&one.incoming).map(|there| (reference(&there.key), text(&one.object.key.name)));
+    let out = (reference(&one.old.key), vec![text(one.retired)]);
+    let back_in = world.get(&one.incoming).map(|there| (reference(&there.key), vec![text(&one.object.key.name)]));
     std::iter::once(out).chain(back_in).collect()
 }
 

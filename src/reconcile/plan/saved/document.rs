@@ -69,6 +69,7 @@ struct ChangeDocument {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RolloutDocument {
+    Returns,
     Replaces { incoming: String, incoming_id: Option<ObjectId>, retired: String, keeps_old: bool, turn: usize },
     LeftOf(KeyDocument),
 }
@@ -225,6 +226,7 @@ impl RolloutDocument {
                 keeps_old: *keeps_old,
                 turn: *turn,
             },
+            Rollout::Returns => Self::Returns,
             Rollout::Leftover { of } => Self::LeftOf(KeyDocument::of(of)),
         }
     }
@@ -235,6 +237,7 @@ impl RolloutDocument {
                 let (incoming, retired) = (record::name(&incoming)?, record::name(&retired)?);
                 Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }
             }
+            Self::Returns => Rollout::Returns,
             Self::LeftOf(of) => Rollout::Leftover { of: of.to_key()? },
         })
     }

@@ -40,7 +40,7 @@ replace sandbox/s [template_name: t -> t] (template `t` is replaced)
 2. swap template/t t--sbx-38a71585 <- t--sbx-ebe74444 after [0, 1]
 3. verify template/t of [pool/p--sbx-3472352d] after [2]
 4. swap pool/p p--sbx-f42a5eca <- p--sbx-3472352d after [1, 3]
-5. delete pool/p--sbx-f42a5eca after [4, 3]
+5. delete pool/p--sbx-f42a5eca after [4]
 6. delete pool/q after [3]
 7. create pool/q after [3, 6]
 8. delete sandbox/s after [3]
@@ -63,9 +63,9 @@ replace pool/q [template_name: t -> t] (template `t` is replaced) (`q--sbx-488cf
 3. swap template/t t--sbx-38a71585 <- t--sbx-ebe74444 after [0, 1, 2]
 4. verify template/t of [pool/p--sbx-3472352d, pool/q--sbx-488cf38e] after [3]
 5. swap pool/p p--sbx-f42a5eca <- p--sbx-3472352d after [1, 4]
-6. delete pool/p--sbx-f42a5eca after [5, 4]
+6. delete pool/p--sbx-f42a5eca after [5]
 7. swap pool/q q--sbx-11c34c0d <- q--sbx-488cf38e after [2, 4]
-8. delete pool/q--sbx-11c34c0d after [7, 4]
+8. delete pool/q--sbx-11c34c0d after [7]
 9. delete template/t--sbx-38a71585 after [4, 6, 8]
 ");
 }
@@ -199,10 +199,10 @@ replace pool/q [template_name: t -> t] (template `t` is replaced) (`q--sbx-488cf
 2. swap template/t t--sbx-38a71585 <- t--sbx-ebe74444 after [0, 1]
 3. verify template/t of [pool/p--sbx-3472352d] after [2]
 4. swap pool/p p--sbx-f42a5eca <- p--sbx-3472352d after [1, 3]
-5. delete pool/p--sbx-f42a5eca after [4, 3]
+5. delete pool/p--sbx-f42a5eca after [4]
 6. create pool/q--sbx-488cf38e after [3, 5]
 7. swap pool/q q--sbx-11c34c0d <- q--sbx-488cf38e after [6, 3]
-8. delete pool/q--sbx-11c34c0d after [7, 3]
+8. delete pool/q--sbx-11c34c0d after [7]
 9. delete template/t--sbx-38a71585 after [3, 5, 8]
 ");
 }

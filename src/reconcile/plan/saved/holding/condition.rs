@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::judge::{Judge, Moved, MovedChanges, Verdict, named, with_id};
 use crate::kinds::{Key, KindId, Live, Lookup, Reference, Spec, Value};
 use crate::reconcile::plan::{Action, Change, Expectation, Step, Verb};
-use crate::types::Name;
+use crate::types::{Name, ObjectId};
 
 /// What is known when one step is judged.
 pub(super) struct Holding<'a, 'b> {
@@ -54,6 +54,25 @@ impl<'a> Holding<'a, '_> {
             return Err(differing(expects, live).unwrap_or_else(|| moved("it is another object".to_owned())));
         }
         self.judge.owner(live).map_or(Ok(live), |now| Err(moved(now)))
+    }
+
+    /// The object that gives its name away must be what the plan saw, and the one that gets it must be there still.
+    pub(super) fn swap(
+        &self,
+        step: &Step,
+        retired: Option<&Name>,
+        incoming_id: Option<&ObjectId>,
+    ) -> Result<(), Moved> {
+        match retired {
+            Some(retired) => self.seen(step).and_then(|_| self.name_is_free(step, retired))?,
+            None => self.name_is_free(step, &step.key.name)?,
+        }
+        match incoming_id {
+            Some(id) if self.judge.world.by_id(step.key.kind, id).is_none() => {
+                Err(Moved { then: format!("its successor was live, id {id}"), now: "that is gone".to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn name_is_free(&self, step: &Step, name: &Name) -> Result<(), Moved> {
@@ -137,6 +156,11 @@ impl<'a> Holding<'a, '_> {
 
 impl Lookup for Holding<'_, '_> {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        let swapped = self.performed().find_map(|step| match &step.verb {
+            Verb::Swap { incoming, .. } if step.key.kind == kind && step.key.name.as_str() == name => Some(incoming),
+            _ => None,
+        });
+        let name = swapped.map_or(name, Name::as_str);
         let made = self.performed().find_map(|step| match &step.verb {
             Verb::Create { spec, .. } if step.key.kind == kind && step.key.name.as_str() == name => Some(spec),
             _ => None,

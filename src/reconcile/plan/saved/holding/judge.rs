@@ -85,12 +85,7 @@ impl<'a> Judge<'a> {
             Verb::Update { .. } => holds.seen(step).map(drop),
             Verb::Rename { to } => holds.seen(step).and_then(|_| holds.name_is_free(step, to)),
             Verb::Delete { .. } => holds.seen(step).and_then(|live| holds.is_unused(live)),
-            Verb::Swap { incoming_id, .. } => match incoming_id {
-                Some(id) if self.world.by_id(step.key.kind, id).is_none() => {
-                    Err(Moved { then: format!("its successor was live, id {id}"), now: "that is gone".to_owned() })
-                }
-                _ => Ok(()),
-            },
+            Verb::Swap { retired, incoming_id, .. } => holds.swap(step, retired.as_ref(), incoming_id.as_ref()),
             Verb::Verify { .. } => Ok(()),
         };
         found.map_or_else(Verdict::Moved, |()| Verdict::Holds)

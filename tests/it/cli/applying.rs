@@ -120,14 +120,23 @@ fn changes_of_each_sort() {
     -/+ replace template/plain
         image: python:3.12 -> python:3.13
         image cannot change in place
-        recreate, for now: deleted first, then made anew
+        `plain--sbx-b21f3b14` is built beside it, then swapped
+        steps, in this order:
+          1. create template/plain--sbx-b21f3b14
+          2. put plain--sbx-b21f3b14 in the place of template/plain
+          3. verify template/plain
+          4. delete template/plain--sbx-ad03a9d0
 
     > rename template/python to snake
 
     -/+ replace pool/warm
         template_name: plain (made anew)
         template `plain` is replaced
-        recreate, for now: deleted first, then made anew
+        `warm--sbx-1bbfdd4c` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/warm--sbx-1bbfdd4c
+          2. put warm--sbx-1bbfdd4c in the place of pool/warm
+          3. delete pool/warm--sbx-a21c1807
 
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
@@ -192,6 +201,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
         help: declare the template `nothing`, or create it first
         at w.yaml:23:83
 
+    1 owned object is declared no longer and stays; `--prune` removes what is not declared
     Plan: 1 to update, 3 blocked, 1 unchanged.
     --- stderr
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.

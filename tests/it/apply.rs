@@ -114,7 +114,7 @@ async fn a_plan_that_is_refused_starts_nothing() {
     let protected = |image: &str| {
         format!(
             "{{apiVersion: sbx/v1, kind: Template, metadata: {{name: t}}, spec: {{image: {image}}}, \
-             lifecycle: {{prevent_destroy: true}}}}"
+             lifecycle: {{prevent_destroy: true, replace: recreate}}}}"
         )
     };
     workspace.must_apply(&protected("a")).await;

@@ -155,11 +155,7 @@ fn is_same(before: &Live, now: &Live) -> bool {
 }
 
 /// Looks whether the holders still refer to the object; takes the swap back if one does not.
-pub(super) async fn verify(
-    holders: &[Key],
-    swap: &Names,
-    cx: &StepCx,
-) -> Result<Performed, StepError> {
+pub(super) async fn verify(holders: &[Key], swap: &Names, cx: &StepCx) -> Result<Performed, StepError> {
     let wanted = Reference { kind: swap.key.kind, name: swap.key.name.as_str().into() };
     for holder in holders {
         let Some(live) = look(holder, &cx.client).await? else { continue };

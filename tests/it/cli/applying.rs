@@ -120,14 +120,14 @@ fn changes_of_each_sort() {
     -/+ replace template/plain
         image: python:3.12 -> python:3.13
         image cannot change in place
-        recreate, for now: deleted first, then made anew
+        `plain--sbx-b21f3b14` is built beside it, then swapped
 
     > rename template/python to snake
 
     -/+ replace pool/warm
         template_name: plain (made anew)
         template `plain` is replaced
-        recreate, for now: deleted first, then made anew
+        `warm--sbx-1bbfdd4c` is built beside it, then swapped; the API tells only that one replica is ready
 
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
@@ -137,12 +137,15 @@ fn changes_of_each_sort() {
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]);
     insta::assert_snapshot!(run.stderr, @r"
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    deleted pool/warm (<duration>)
-    deleted template/plain (<duration>)
-    created template/plain (<duration>)
+    created template/plain--sbx-b21f3b14 (<duration>)
+    created pool/warm--sbx-1bbfdd4c (<duration>)
+    put plain--sbx-b21f3b14 in the place of template/plain (<duration>)
+    verified template/plain (<duration>)
+    put warm--sbx-1bbfdd4c in the place of pool/warm (<duration>)
+    deleted pool/warm--sbx-a21c1807 (<duration>)
     updated volume/data (<duration>)
     renamed template/python to snake (<duration>)
-    created pool/warm (<duration>)
+    deleted template/plain--sbx-ad03a9d0 (<duration>)
     ");
     assert_eq!(run.code, Some(0), "{run}");
     let again = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]);
@@ -212,7 +215,8 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
 
 #[test]
 fn a_protected_object_refuses_the_whole_plan() {
-    let protected = WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true}");
+    let protected =
+        WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true, replace: recreate}");
     let environment = applied(&protected);
     let changed = protected.replace("image: python:3.12", "image: python:3.13").replace("10Gi", "20Gi");
     environment.write("w.yaml", &changed);

@@ -6,6 +6,7 @@
 mod field;
 mod json;
 mod kind;
+mod lifecycle_json;
 mod object;
 mod patch;
 mod pool;
@@ -25,6 +26,7 @@ pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
     Unreadable, Violation,
 };
+pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
 pub use object::{
     API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
 };

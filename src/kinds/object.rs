@@ -385,6 +385,12 @@ fn place_of(object: &Object, documents: &Documents, path: &str) -> Span {
 }
 
 impl Object {
+    /// Makes an object that was declared once, and that stands in no file that was read.
+    pub fn recorded(key: Key, spec: Spec, lifecycle: Lifecycle) -> Self {
+        let origin = Origin { source: SourceId::NONE, document: usize::MAX, name: Span::NOWHERE };
+        Self { key, labels: Labels::new(), annotations: Labels::new(), lifecycle, spec, origin, source: None }
+    }
+
     /// Returns the place of a field of the spec in the object's manifest, or of its name if the field is left out.
     pub fn place_of(&self, documents: &Documents, field: &str) -> Span {
         place_of(self, documents, &format!("spec.{field}"))

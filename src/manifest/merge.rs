@@ -75,7 +75,7 @@ mod tests {
             (r#"["a","b"]"#, r#"["c","d"]"#, "[c, d]"),
             (r#"{"a":"b"}"#, r#"["c"]"#, "[c]"),
             (r#"{"e":null}"#, r#"{"a":1}"#, "{e: null, a: 1}"),
-            (r#"[1,2]"#, r#"{"a":"b","c":null}"#, "{a: b}"),
+            ("[1,2]", r#"{"a":"b","c":null}"#, "{a: b}"),
             (r#"{"x":1}"#, r#"{"a":{"bb":{"ccc":null}}}"#, "{x: 1, a: {bb: {}}}"),
         ] {
             assert_eq!(merged(target, patch), expected, "{target} with {patch}");

@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 pub struct SourceId(u32);
 
 impl SourceId {
+    /// Names no text.
+    pub const NONE: Self = Self(u32::MAX);
+
     /// Returns the place of the text among those of its [`Sources`].
     pub fn index(self) -> usize {
         self.0 as usize
@@ -25,6 +28,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// Is in no text.
+    pub const NOWHERE: Self = Self { source: SourceId::NONE, start: 0, end: 0 };
+
     /// Returns the smallest span that holds this one and `other`, which is in the same source.
     #[must_use]
     pub fn to(self, other: Self) -> Self {

@@ -6,9 +6,19 @@
 //! business of [`ledger`](super::ledger).
 
 mod applied;
+mod belongs;
+mod effect_text;
+mod fields;
+mod format;
+mod schema;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 pub use applied::Applied;
+pub use belongs::Stranger;
+pub use format::FormatError;
+pub use schema::inventory_schema;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,6 +41,16 @@ pub struct Inventory {
     pub habits: Habits,
     /// The last applies, oldest first; at most [`Inventory::MAX_RUNS`].
     pub runs: Vec<Run>,
+    unread: Unread,
+}
+
+/// What a later version wrote into a record and this one does not know; it is written back as it was.
+#[derive(Debug, Clone, Default)]
+struct Unread {
+    entries: Vec<Box<str>>,
+    intents: Vec<Box<str>>,
+    habits: serde_json::Map<String, serde_json::Value>,
+    fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What is known of one object that is owned, or was.
@@ -120,6 +140,8 @@ pub struct Run {
     pub outcome: String,
     /// What was done, in one line.
     pub summary: String,
+    /// Fields of its record that this version does not know.
+    pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A change to an inventory.
@@ -203,6 +225,30 @@ impl Inventory {
             }
             Effect::Learn(habits) => self.habits = habits,
         }
+    }
+
+    /// Takes in what a step changed, which fulfils what was intended with the object.
+    pub fn fulfil(&mut self, effect: Effect) {
+        match &effect {
+            Effect::Put { key, .. } => {
+                self.intents.retain(|intent| intent.key != *key || intent.deed == Deed::Delete);
+            }
+            Effect::Drop { key } => self.intents.retain(|intent| intent.key != *key || intent.deed != Deed::Delete),
+            Effect::Move { .. } | Effect::Learn(_) => {}
+        }
+        self.apply(effect);
+    }
+
+    /// Adds what an apply is going to do. What an earlier one was going to do to the same object no longer counts.
+    pub fn intend(&mut self, intents: Vec<Intent>) {
+        let again: std::collections::HashSet<&Key> = intents.iter().map(|intent| &intent.key).collect();
+        self.intents.retain(|intent| !again.contains(&intent.key));
+        self.intents.extend(intents);
+    }
+
+    /// Returns whether something was begun, and nobody has seen yet how it ended.
+    pub fn is_unsettled(&self) -> bool {
+        !self.intents.is_empty()
     }
 
     /// Remembers an apply.

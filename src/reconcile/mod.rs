@@ -6,10 +6,12 @@
 
 mod apply;
 mod diff;
+mod drift;
 mod error;
 mod event;
 mod graph;
 pub mod inventory;
+pub mod ledger;
 pub mod model;
 mod observe;
 pub mod plan;
@@ -17,6 +19,7 @@ mod world;
 
 pub use apply::{ApplyCx, GRACE, Outcome, Recorder, apply};
 pub use diff::{Cause, FieldChange};
+pub use drift::{Drift, DriftEvent, FieldDrift, drift, drift_from};
 pub use error::StepError;
 pub use event::{Counts, Done, Event, EventSink, Phase, RunState};
 pub use inventory::Inventory;

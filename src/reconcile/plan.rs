@@ -31,7 +31,7 @@ use std::sync::Arc;
 use self::decide::Given;
 use self::matching::Matches;
 use self::undeclared::Undeclared;
-use super::diff::FieldChange;
+use super::diff::{Cause, FieldChange};
 use super::inventory::{Effect, Entry};
 use super::world::{Desired, World};
 use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Resource, Spec, Value};
@@ -329,6 +329,22 @@ impl Change {
             )
         };
         self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
+    }
+
+    /// Returns whether the manifests ask for something of it that was never applied.
+    pub fn is_ahead(&self) -> bool {
+        let came_about = |note: &Note| {
+            matches!(
+                note,
+                Note::DeletedBehind | Note::RenamedBehind | Note::RecreatedBehind { .. } | Note::Expired { .. }
+            )
+        };
+        match self.action {
+            Action::Keep | Action::Adopt => false,
+            Action::Delete => true,
+            _ if !self.fields.is_empty() => self.fields.iter().any(|field| field.cause != Cause::Drift),
+            _ => !self.notes.iter().any(came_about),
+        }
     }
 
     /// Returns whether nothing is lost by it: the object is replaced without a gap, or was left by such a replacement.

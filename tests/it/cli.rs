@@ -7,12 +7,15 @@
 //! ```
 
 mod applying;
+mod contexts;
 pub(crate) mod environment;
 mod looking;
 mod pacing;
 mod piping;
+mod projects;
+mod recording;
 mod reference;
 mod refusing;
-mod server;
+pub(crate) mod server;
 mod serving;
 mod validating;

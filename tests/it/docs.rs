@@ -26,6 +26,23 @@ fn every_manifest_of_the_readme_is_valid() {
     }
 }
 
+/// The `yml` blocks are a project's file and a patch for one of its targets; the first `yaml` block is what it patches.
+#[test]
+fn the_project_of_the_readme_is_good() {
+    let readme = tree::read("README.md");
+    let (manifests, files) = (blocks(&readme, "yaml"), blocks(&readme, "yml"));
+    let [project, patch] = &files[..] else { panic!("{files:?}") };
+    let environment = Environment::new();
+    environment.write("manifests/all.yaml", &manifests[0]);
+    environment.write("sbx.yaml", project).write("patches/prod.yaml", patch);
+    for target in ["dev", "staging", "prod"] {
+        let run = environment.sbx(&["validate", target]);
+        assert_eq!(run.code, Some(0), "{run}");
+    }
+    let run = environment.sbx(&["plan", "prod", "--local"]);
+    assert!(run.stdout.contains("10"), "the patch holds: {run}");
+}
+
 #[test]
 fn every_manifest_in_the_repository_is_valid() {
     let folders = ["manifests", "examples", "tests/sdk/workspace"];

@@ -11,5 +11,6 @@ mod layout;
 mod probe;
 mod rolling;
 mod simulation;
+mod situations;
 mod stopping;
 mod tree;

@@ -6,7 +6,9 @@
 
 pub(crate) mod faults;
 mod manifests;
+mod owned;
 mod random;
+mod recorded;
 pub(crate) mod workspace;
 
 use faults::Fault;

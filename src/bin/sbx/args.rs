@@ -6,33 +6,40 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::apply::Apply;
 use crate::commands::completion::Completion;
+use crate::commands::context::Context;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
 use crate::commands::get::Get;
+use crate::commands::history::History;
 use crate::commands::init::Init;
 use crate::commands::plan::Plan;
 use crate::commands::schema::Schema;
 use crate::commands::serve::Serve;
+use crate::commands::unlock::Unlock;
 use crate::commands::validate::Validate;
 use crate::commands::version::Version;
 use crate::failure;
+use crate::record::RecordArgs;
 use crate::ui::ColorWhen;
 
 const ABOUT: &str = "Keep a LangSmith sandbox workspace equal to a folder of YAML";
 
 const EXAMPLES: &str = "\
 Examples:
-  sbx init                                   Write a starter folder `manifests/`
+  sbx init                                   Write `sbx.yaml` and a starter folder `manifests/`
   sbx apply -f manifests --local             Make it so, on the server built into sbx
+  sbx plan prod                              Show what would change for a target of `sbx.yaml`
   sbx plan -f manifests                      Show what would change on the configured server
   sbx get all                                List what is live
 
 The server, strongest first (endpoint and key always come from one line):
   --local                                    Built into sbx, or the `sbx serve` of the project
-  --endpoint URL, SBX_API_KEY
+  --endpoint URL, SBX_API_KEY; or --context NAME
+  The target in `sbx.yaml`                   Its `context`, or `local: true`
   SBX_ENDPOINT, SBX_API_KEY
   LANGSMITH_ENDPOINT, LANGSMITH_API_KEY      As the official SDKs read them
+  The current context                        Of ~/.config/sbx/config.yaml; see `sbx context`
 
 Environment:
   SBX_CA_FILE                                The same as --ca-file
@@ -55,16 +62,31 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// Use the server built into sbx, with its data in `.sbx/local`
-    #[arg(long, conflicts_with = "endpoint")]
+    #[arg(long, conflicts_with_all = ["endpoint", "context"])]
     pub(crate) local: bool,
     /// Use the server at URL, with the key in `SBX_API_KEY`
     ///
     /// The API's path `/v2/sandboxes` is added where URL has no path.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "context")]
     pub(crate) endpoint: Option<String>,
+    /// Use the server and the key of this context; `sbx context list` lists them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+}
+
+/// Where objects are, for commands that name them and no manifests.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Whereabouts {
+    /// Use the server of this target of `sbx.yaml`
+    #[arg(long = "in", value_name = "TARGET", help_heading = "Connection")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 /// How much is shown, and how.
@@ -94,7 +116,10 @@ pub(crate) enum Command {
     Get(Get),
     Describe(Describe),
     Delete(Delete),
+    History(History),
+    Unlock(Unlock),
     Serve(Serve),
+    Context(Context),
     Schema(Schema),
     Completion(Completion),
     Version(Version),
@@ -103,9 +128,24 @@ pub(crate) enum Command {
 /// Manifests, as several commands take them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ManifestArgs {
+    /// A target of `sbx.yaml`: all that it says; flags replace single values
+    ///
+    /// Where there is only one target it goes without saying, as `default_target` does for commands that change nothing.
+    /// With -f and no TARGET, no target is meant.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Option<String>,
     /// A file, a directory (read recursively), or `-` for standard input; may be repeated
-    #[arg(long = "file", short = 'f', value_name = "PATH", required = true)]
+    ///
+    /// With a TARGET they are read instead of its manifests, and its patches hold for what they declare.
+    #[arg(long = "file", short = 'f', value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+impl Connection {
+    /// Returns whether a flag says where the server is.
+    pub(crate) fn names_server(&self) -> bool {
+        self.local || self.endpoint.is_some() || self.context.is_some()
+    }
 }
 
 fn help_end() -> String {

@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sbx::client;
+use sbx::reconcile::inventory::Stranger;
+use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 
+use crate::contexts::key::KeyError;
 use crate::settings::Server;
 
 /// How a command ended.
@@ -97,6 +100,28 @@ pub(crate) enum Failure {
         /// How many, and in how many files.
         summary: String,
     },
+    /// There are errors in a file that says where things are, which have been shown.
+    #[error("`{path}` has {summary}")]
+    BadFile {
+        /// The file, as it is shown.
+        path: String,
+        /// How many.
+        summary: String,
+    },
+    /// Others could have written what is in a file that may name commands to run.
+    #[error("`{}` can be written by others", path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a context cannot be had.
+    #[error("cannot get the key of context `{context}`")]
+    Key {
+        /// The context.
+        context: String,
+        /// Why not.
+        source: KeyError,
+    },
     /// There is nobody to ask.
     #[error("there is no terminal to ask on")]
     NoTerminal,
@@ -108,6 +133,25 @@ pub(crate) enum Failure {
     Refused {
         /// Why.
         refusals: Vec<Refusal>,
+    },
+    /// The inventory could not be read, written or locked.
+    #[error(transparent)]
+    Inventory(#[from] ledger::Error),
+    /// The inventory looks like that of another workspace.
+    #[error("this looks like another workspace than the one that {place} is of")]
+    OtherWorkspace {
+        /// Where the inventory is.
+        place: String,
+        /// Why it looks so.
+        source: Stranger,
+    },
+    /// A later run was here before.
+    #[error("run {serial} comes too late: run {last} was here before")]
+    Superseded {
+        /// The number of this run.
+        serial: u64,
+        /// The number of the last one.
+        last: u64,
     },
     /// Objects that were asked for are not there.
     #[error("not found: {}", objects.join(", "))]
@@ -163,9 +207,15 @@ impl Failure {
             | Self::Call { .. }
             | Self::Server { .. }
             | Self::Manifests { .. }
+            | Self::BadFile { .. }
+            | Self::OpenToOthers { .. }
+            | Self::Key { .. }
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused { .. }
+            | Self::Inventory(_)
+            | Self::OtherWorkspace { .. }
+            | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::File { .. }
             | Self::Input { .. }

@@ -5,8 +5,10 @@
 //! output, everything else to standard error.
 
 mod args;
+mod author;
 mod commands;
 mod context;
+mod contexts;
 mod duration;
 mod env;
 mod failure;
@@ -17,6 +19,7 @@ mod manifests;
 mod naming;
 mod perform;
 mod project;
+mod record;
 mod settings;
 mod ui;
 mod workspace;
@@ -62,10 +65,13 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Context(command) => command.run(cx),
         Command::Schema(command) => command.run(cx),
         Command::Completion(command) => Ok(command.run(cx)),
-        Command::Version(command) => Ok(command.run(cx)),
+        Command::Version(command) => command.run(cx),
     }
 }
 

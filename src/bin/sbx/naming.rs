@@ -43,7 +43,12 @@ pub(crate) fn keys(words: &[String]) -> Result<Vec<Key>, Failure> {
     rest.iter().map(|word| Ok(Key { kind, name: name(word)? })).collect()
 }
 
-fn key(word: &str) -> Result<Key, Failure> {
+/// Returns the object that a word means.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] when it means none.
+pub(crate) fn key(word: &str) -> Result<Key, Failure> {
     let Some((kind_word, name_word)) = word.split_once('/') else {
         return Err(Failure::usage(format!("`{word}` is not KIND/NAME")));
     };

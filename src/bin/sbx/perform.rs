@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::record::{Entry, LockArgs};
 use crate::ui::outcome::Report;
 use crate::ui::plan::{Purpose, View};
 use crate::ui::progress::{Progress, REDRAW_EVERY, REVEAL_AFTER};
@@ -43,6 +44,8 @@ pub(crate) struct Consent {
     /// How long it may take in all, such as 30m; then nothing more starts
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
 }
 
 /// How many events may wait to be shown before the run waits for the display.
@@ -100,15 +103,25 @@ pub(crate) async fn perform(
     ui: &mut Ui,
 ) -> Result<Exit, Failure> {
     let plan = view.plan;
+    if let Some(record) = &workspace.record {
+        record.check_serial(consent.lock.serial)?;
+    }
     match format {
         Format::Text => ui.data(&view.to_text()),
-        Format::Json => ui.line(&json::planned(view).to_string()),
+        Format::Json => {
+            let mut line = json::planned(view);
+            line["inventory"] = workspace.record.as_ref().map(|record| record.ledger().place()).into();
+            ui.line(&line.to_string());
+        }
     }
     refuse(plan)?;
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
     }
-    let outcome = run(plan, workspace, consent, format, ui).await?;
+    let entry = Entry::begin(plan, workspace, consent).await?;
+    let ended = run(plan, workspace, &entry, consent, format, ui).await;
+    let recorded = entry.finish(plan, ended.as_ref().ok()).await;
+    let outcome = ended?;
     let report = Report::new(plan, &outcome);
     match format {
         Format::Json => ui.line(&json::outcome(plan, &outcome).to_string()),
@@ -118,25 +131,33 @@ pub(crate) async fn perform(
     if let Some(hint) = report.hint() {
         ui.hint(hint);
     }
-    Ok(report.exit())
+    recorded.map(|()| report.exit())
 }
 
 async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &mut Ui) -> Result<(), Failure> {
-    if consent.yes {
-        return Ok(());
-    }
-    if !ui.can_ask() {
-        return Err(Failure::NoTerminal);
-    }
     let what = match view.purpose {
         Purpose::Apply => "Make these changes",
         Purpose::Remove => "Delete these objects",
     };
     let place = paint(style::STRONG, escape(&workspace.label()));
-    let question = format!("{what} in {place}? Only `yes` means yes: ");
+    confirm(&format!("{what} in {place}? Only `yes` means yes: "), consent.yes, ui).await
+}
+
+/// Asks a question that only `yes` answers, unless that was agreed to beforehand.
+///
+/// # Errors
+///
+/// [`Failure::NoTerminal`], [`Failure::Declined`] and [`Failure::Interrupted`].
+pub(crate) async fn confirm(question: &str, is_agreed: bool, ui: &mut Ui) -> Result<(), Failure> {
+    if is_agreed {
+        return Ok(());
+    }
+    if !ui.can_ask() {
+        return Err(Failure::NoTerminal);
+    }
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let answer = tokio::select! {
-        answer = ui.ask(&question) => answer.map_err(|source| Failure::Input { source })?,
+        answer = ui.ask(question) => answer.map_err(|source| Failure::Input { source })?,
         () = interrupts.next() => {
             ui.end_line();
             return Err(Failure::Interrupted);
@@ -148,6 +169,7 @@ async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &m
 async fn run(
     plan: &Plan,
     workspace: &Workspace,
+    entry: &Entry<'_>,
     consent: &Consent,
     format: Format,
     ui: &mut Ui,
@@ -157,6 +179,7 @@ async fn run(
     let (sender, mut events) = mpsc::channel(EVENTS);
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
     cx.deadline = consent.timeout.map(Deadline::after);
+    cx.recorder = entry.recorder();
     let mut pace = workspace.client.pace();
     if format == Format::Json {
         ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());
@@ -173,10 +196,14 @@ async fn run(
                 None => break,
             },
             ended = &mut applying, if outcome.is_none() => outcome = Some(ended),
-            _ = redraw.tick() => progress.redraw(),
+            _ = redraw.tick() => progress.redraw(ui),
             Ok(()) = pace.changed() => {
                 let pace = *pace.borrow_and_update();
                 progress.pace(pace, ui);
+            }
+            why = entry.disturbed(), if !stop.is_cancelled() => {
+                stop.cancel();
+                progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
             }
             () = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
                 (false, _) => {

@@ -1,4 +1,12 @@
-//! The project: the folder that `.sbx/` is in.
+//! The project: the folder that `sbx.yaml` or `.sbx/` is in, and the target that a command is meant for.
+//!
+//! Start with [`Project`]; [`file`](ProjectFile) reads `sbx.yaml`, [`Target`] is what it says of one workspace.
+
+mod file;
+pub(crate) mod paths;
+mod schema;
+mod select;
+mod target;
 
 use std::fs;
 use std::io;
@@ -6,13 +14,30 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const FOLDER: &str = ".sbx";
-const IGNORED: &str = "local/\n";
+pub(crate) use file::{ProjectFile, Reported, name_of, optional};
+pub(crate) use schema::schema;
+pub(crate) use select::{Access, Project};
+pub(crate) use target::{Place, Target};
 
-/// Returns the project that `directory` is in: the nearest folder above with `.sbx/` in it, else `directory` itself.
+/// The project's file.
+pub(crate) const FILE: &str = "sbx.yaml";
+/// The project's own folder.
+pub(crate) const FOLDER: &str = ".sbx";
+/// The data of the local server, and what an apply leaves for as long as it runs.
+const IGNORED: &str = "local/\ninventory/*.journal\ninventory/*.lock\ninventory/*.new\n";
+
+/// Returns the project's file, looked for in `directory` and above.
+pub(crate) fn find_file(directory: &Path) -> Option<PathBuf> {
+    directory.ancestors().map(|ancestor| ancestor.join(FILE)).find(|path| path.is_file())
+}
+
+/// Returns the project that `directory` is in: the nearest folder above with `sbx.yaml` in it, else with `.sbx/`, else
+/// `directory` itself.
 pub(crate) fn root(directory: &Path) -> PathBuf {
-    let found = directory.ancestors().find(|ancestor| ancestor.join(FOLDER).is_dir());
-    found.unwrap_or(directory).to_owned()
+    let file = find_file(directory);
+    let with_file = file.as_deref().and_then(Path::parent);
+    let with_folder = || directory.ancestors().find(|ancestor| ancestor.join(FOLDER).is_dir());
+    with_file.or_else(with_folder).unwrap_or(directory).to_owned()
 }
 
 /// Returns the folder for the data of the local server.
@@ -20,7 +45,12 @@ pub(crate) fn local_data(directory: &Path) -> PathBuf {
     root(directory).join(FOLDER).join("local")
 }
 
-/// Keeps the data of the local server out of version control. Files that are there stay as they are.
+/// Returns the file of the inventory of this name.
+pub(crate) fn inventory(directory: &Path, name: &str) -> PathBuf {
+    root(directory).join(FOLDER).join("inventory").join(format!("{name}.json"))
+}
+
+/// Keeps what is of this machine only out of version control, for a folder in `.sbx/`. Files that are there stay as they are.
 ///
 /// # Errors
 ///
@@ -58,7 +88,7 @@ mod tests {
         ignore_local_data(&local_data(outer.path())).unwrap();
         assert_eq!(root(&inner), outer.path());
         let ignore = outer.path().join(".sbx/.gitignore");
-        assert_eq!(fs::read_to_string(&ignore).unwrap(), "local/\n");
+        assert_eq!(fs::read_to_string(&ignore).unwrap(), IGNORED);
 
         fs::write(&ignore, "mine\n").unwrap();
         ignore_local_data(&local_data(&inner)).unwrap();

@@ -11,12 +11,23 @@ use sbx::wire::route;
 use url::Url;
 
 use crate::args::Connection;
+use crate::contexts::key::KeySource;
+use crate::contexts::{Contexts, Named};
 use crate::env::{self, Environment};
-use crate::project;
+use crate::failure::Failure;
+use crate::project::{self, Place, Project};
 
-/// Everything about the connection that flags and variables say.
-#[derive(Debug, Clone, PartialEq)]
+/// Everything about the connection that flags, files and variables say.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Settings {
+    /// The project's name, if its file gives one.
+    pub(crate) project: Option<String>,
+    /// The target that this is the server of. A flag that names another server means no target, and not its inventory.
+    pub(crate) target: Option<String>,
+    /// The context that the server comes from, if it comes from one.
+    pub(crate) context: Option<String>,
+    /// Where the target has its inventory: a URL, or an absolute path.
+    pub(crate) inventory: Option<String>,
     /// The server, if anything names one.
     pub(crate) server: Option<Server>,
     /// A file with certificates to trust.
@@ -32,6 +43,8 @@ pub(crate) enum Server {
     Local {
         /// Where its data is.
         data_dir: PathBuf,
+        /// What says that it is meant.
+        from: Source,
     },
     /// One that listens somewhere.
     Remote(Remote),
@@ -44,19 +57,27 @@ pub(crate) struct Remote {
     pub(crate) base_url: String,
     /// Where the URL came from.
     pub(crate) url_from: Source,
-    /// The key.
+    /// The key, as far as it is known.
     pub(crate) key: Option<Secret>,
+    /// Where to get the key, if it has to be got.
+    pub(crate) key_source: Option<KeySource>,
     /// Where the key came from, or would have to come from.
     pub(crate) key_from: Source,
 }
 
 /// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A flag.
     Flag(&'static str),
     /// An environment variable.
-    Variable(&'static str),
+    Variable(String),
+    /// A context.
+    Context(String),
+    /// What a context says about its key.
+    Key(KeySource, String),
+    /// A target of the project.
+    Target(String),
     /// Nothing said otherwise.
     Default,
     /// The server that runs on the project's data.
@@ -64,21 +85,120 @@ pub(crate) enum Source {
 }
 
 impl Settings {
-    /// Resolves what the command line and the environment say, strongest first.
-    pub(crate) fn resolve(connection: &Connection, environment: &Environment) -> Self {
-        let server = from_local_flag(connection)
-            .or_else(|| from_endpoint_flag(connection, environment).map(Server::Remote))
-            .or_else(|| from_own_variables(environment).map(Server::Remote))
-            .or_else(|| from_sdk_variables(environment).map(Server::Remote));
-        let ca_variable = || Some((environment.get(env::CA_FILE)?.into(), Source::Variable(env::CA_FILE)));
-        let ca_file = connection.ca_file.clone().map(|path| (path, Source::Flag("--ca-file"))).or_else(ca_variable);
-        let has_stray_key = server.is_none() && environment.get(env::API_KEY).is_some();
-        Self { server, ca_file, has_stray_key }
+    /// Resolves what the command line, the project, the environment and the user's contexts say, strongest first.
+    ///
+    /// Contexts are read when one is needed, so that a bad file is in nobody's way who does without.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when a context is named that does not exist, and whatever reading them fails with.
+    pub(crate) fn resolve(
+        connection: &Connection,
+        project: &Project,
+        contexts: impl FnOnce() -> Result<Contexts, Failure>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let found = find(connection, project, contexts, environment)?;
+        let Found { server, target, context } = found;
+        let of_target = project.target.as_ref().filter(|_| target.is_some());
+        Ok(Self {
+            project: project.name.clone(),
+            inventory: of_target.and_then(|target| target.inventory.clone()),
+            ca_file: ca_file(connection, context.as_ref(), environment),
+            has_stray_key: server.is_none() && environment.get(env::API_KEY).is_some(),
+            context: context.map(|context| context.name),
+            server,
+            target,
+        })
     }
 }
 
-fn from_local_flag(connection: &Connection) -> Option<Server> {
-    connection.local.then(|| Server::Local { data_dir: project::local_data(&env::working_directory()) })
+impl Settings {
+    /// Returns a server as questions name it: with what is said to mean it.
+    pub(crate) fn label_of(&self, server: &Server) -> String {
+        match (&self.target, &self.context) {
+            (Some(target), _) => format!("target {target}, {}", server.label()),
+            (None, Some(context)) => format!("context {context}, {}", server.label()),
+            (None, None) => server.label(),
+        }
+    }
+}
+
+/// A server, and what it was found through.
+struct Found {
+    server: Option<Server>,
+    target: Option<String>,
+    context: Option<Named>,
+}
+
+fn find(
+    connection: &Connection,
+    project: &Project,
+    contexts: impl FnOnce() -> Result<Contexts, Failure>,
+    environment: &Environment,
+) -> Result<Found, Failure> {
+    let target = project.target.as_ref();
+    let name = target.map(|target| target.name.to_string());
+    let place = target.map_or(&Place::Unsaid, |target| &target.place);
+    let is_local = *place == Place::Local && !connection.names_server();
+    if connection.local || is_local {
+        let from =
+            if connection.local { Source::Flag("--local") } else { Source::Target(name.clone().unwrap_or_default()) };
+        let data_dir = project::local_data(&project.root);
+        // The server that is built in is one place, whoever names it.
+        let target = name.filter(|_| *place == Place::Local);
+        return Ok(Found { server: Some(Server::Local { data_dir, from }), target, context: None });
+    }
+    if let Some(remote) = from_endpoint_flag(connection, environment) {
+        return Ok(Found { server: Some(Server::Remote(remote)), target: None, context: None });
+    }
+    let named = match (&connection.context, place) {
+        (Some(context), _) => Some((context.as_str(), "--context".to_owned())),
+        (None, Place::Context(context)) => {
+            Some((context.as_str(), format!("target `{}`", name.as_deref().unwrap_or_default())))
+        }
+        (None, Place::Local | Place::Unsaid) => None,
+    };
+    if let Some((context, said_by)) = named {
+        let context = contexts()?.named(context, &said_by)?.clone();
+        let is_own =
+            connection.context.is_none() || matches!(place, Place::Context(own) if own.as_str() == context.name);
+        return Ok(Found::through(context, name.filter(|_| is_own)));
+    }
+    if let Some(remote) = from_own_variables(environment).or_else(|| from_sdk_variables(environment)) {
+        return Ok(Found { server: Some(Server::Remote(remote)), target: name, context: None });
+    }
+    let contexts = contexts()?;
+    match &contexts.current {
+        Some(current) => Ok(Found::through(contexts.named(current, "`current_context`")?.clone(), name)),
+        None => Ok(Found { server: None, target: name, context: None }),
+    }
+}
+
+impl Found {
+    fn through(context: Named, target: Option<String>) -> Self {
+        Self { server: Some(Server::Remote(context.remote())), target, context: Some(context) }
+    }
+}
+
+impl Named {
+    /// Returns the server of the context.
+    pub(crate) fn remote(&self) -> Remote {
+        let from = Source::Context(self.name.clone());
+        let key_from = self.key.clone().map_or(from.clone(), |key| Source::Key(key, self.name.clone()));
+        let base_url = with_api_path(&self.endpoint);
+        Remote { base_url, url_from: from, key: None, key_source: self.key.clone(), key_from }
+    }
+}
+
+fn ca_file(connection: &Connection, context: Option<&Named>, environment: &Environment) -> Option<(PathBuf, Source)> {
+    let from_flag = connection.ca_file.clone().map(|path| (path, Source::Flag("--ca-file")));
+    let from_context = || {
+        let context = context?;
+        Some((context.ca_file.clone()?, Source::Context(context.name.clone())))
+    };
+    let from_variable = || Some((environment.get(env::CA_FILE)?.into(), Source::variable(env::CA_FILE)));
+    from_flag.or_else(from_context).or_else(from_variable)
 }
 
 fn from_endpoint_flag(connection: &Connection, environment: &Environment) -> Option<Remote> {
@@ -88,7 +208,7 @@ fn from_endpoint_flag(connection: &Connection, environment: &Environment) -> Opt
 
 fn from_own_variables(environment: &Environment) -> Option<Remote> {
     let endpoint = environment.get(env::ENDPOINT)?;
-    Some(with_own_key(&endpoint, Source::Variable(env::ENDPOINT), environment))
+    Some(with_own_key(&endpoint, Source::variable(env::ENDPOINT), environment))
 }
 
 fn with_own_key(endpoint: &str, url_from: Source, environment: &Environment) -> Remote {
@@ -96,7 +216,8 @@ fn with_own_key(endpoint: &str, url_from: Source, environment: &Environment) -> 
         base_url: with_api_path(endpoint),
         url_from,
         key: environment.get(env::API_KEY).map(Secret::new),
-        key_from: Source::Variable(env::API_KEY),
+        key_source: None,
+        key_from: Source::variable(env::API_KEY),
     }
 }
 
@@ -107,9 +228,10 @@ fn from_sdk_variables(environment: &Environment) -> Option<Remote> {
     endpoint.or(key)?;
     Some(Remote {
         base_url: Config::from_lookup(|name| environment.get(name)).base_url().to_owned(),
-        url_from: endpoint.map_or(Source::Default, Source::Variable),
+        url_from: endpoint.map_or(Source::Default, Source::variable),
         key: key.and_then(|name| environment.get(name)).map(Secret::new),
-        key_from: Source::Variable(key.unwrap_or(API_KEY_VARIABLES[0])),
+        key_source: None,
+        key_from: Source::variable(key.unwrap_or(API_KEY_VARIABLES[0])),
     })
 }
 
@@ -127,7 +249,7 @@ impl Server {
     /// Returns the server as messages name it. A URL is cut before what could be a password.
     pub(crate) fn label(&self) -> String {
         match self {
-            Self::Local { data_dir } => format!("the local server in {}", shown_path(data_dir)),
+            Self::Local { data_dir, .. } => format!("the local server in {}", shown_path(data_dir)),
             Self::Remote(remote) => remote.label(),
         }
     }
@@ -173,10 +295,21 @@ impl Remote {
     }
 }
 
+impl Source {
+    /// An environment variable.
+    pub(crate) fn variable(name: &str) -> Self {
+        Self::Variable(name.to_owned())
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(name),
+            Self::Context(name) => write!(f, "context {name}"),
+            Self::Key(key, context) => write!(f, "{key}, of context {context}"),
+            Self::Target(name) => write!(f, "target {name}"),
             Self::Default => f.write_str("default"),
             Self::Running => f.write_str("running `sbx serve`"),
         }
@@ -184,111 +317,4 @@ impl fmt::Display for Source {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(endpoint: Option<&str>, variables: &'static [(&str, &str)]) -> Settings {
-        let environment = Environment::new(|name| Some(variables.iter().find(|(key, _)| *key == name)?.1.to_owned()));
-        let connection = Connection { endpoint: endpoint.map(ToOwned::to_owned), ..Connection::default() };
-        Settings::resolve(&connection, &environment)
-    }
-
-    fn remote(endpoint: Option<&str>, variables: &'static [(&str, &str)]) -> (String, String, Option<String>) {
-        match resolve(endpoint, variables).server {
-            Some(Server::Remote(remote)) => {
-                let key = remote.key.as_ref().map(|key| key.expose().to_owned());
-                (remote.base_url, remote.url_from.to_string(), key)
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn endpoint_and_key_come_from_one_source() {
-        let everything: &'static [(&str, &str)] = &[
-            ("SBX_ENDPOINT", "http://own"),
-            ("SBX_API_KEY", "own-key"),
-            ("LANGSMITH_ENDPOINT", "http://sdk"),
-            ("LANGSMITH_API_KEY", "sdk-key"),
-        ];
-        let own_key = Some("own-key".to_owned());
-        assert_eq!(
-            remote(Some("http://flag"), everything),
-            ("http://flag/v2/sandboxes".to_owned(), "--endpoint".to_owned(), own_key.clone())
-        );
-        assert_eq!(
-            remote(None, everything),
-            ("http://own/v2/sandboxes".to_owned(), "SBX_ENDPOINT".to_owned(), own_key)
-        );
-        assert_eq!(
-            remote(None, &everything[1..]),
-            ("http://sdk/v2/sandboxes".to_owned(), "LANGSMITH_ENDPOINT".to_owned(), Some("sdk-key".to_owned()))
-        );
-        let without_own_key = &everything[2..];
-        assert_eq!(remote(Some("http://flag"), without_own_key).2, None, "the SDK's key is for the SDK's server");
-        assert_eq!(
-            remote(None, &everything[3..]),
-            (
-                "https://api.smith.langchain.com/v2/sandboxes".to_owned(),
-                "default".to_owned(),
-                Some("sdk-key".to_owned())
-            )
-        );
-    }
-
-    #[test]
-    fn the_api_path_is_added_where_there_is_none() {
-        for (endpoint, expected) in [
-            ("http://a", "http://a/v2/sandboxes"),
-            ("http://a/", "http://a/v2/sandboxes"),
-            ("http://a/api/v2/sandboxes", "http://a/api/v2/sandboxes"),
-            ("not a url", "not a url"),
-        ] {
-            assert_eq!(remote(Some(endpoint), &[]).0, expected);
-        }
-        assert_eq!(remote(None, &[("LANGSMITH_ENDPOINT", "http://a/api")]).0, "http://a/api/v2/sandboxes");
-    }
-
-    #[test]
-    fn nothing_configured_is_no_server() {
-        assert_eq!(resolve(None, &[]), Settings { server: None, ca_file: None, has_stray_key: false });
-        assert_eq!(resolve(None, &[("SBX_ENDPOINT", " "), ("LANGSMITH_API_KEY", "")]).server, None);
-        assert!(resolve(None, &[("SBX_API_KEY", "key")]).has_stray_key);
-    }
-
-    #[test]
-    fn a_label_has_no_password_and_debug_no_key() {
-        for (endpoint, label) in [
-            ("http://user:planted@a/v2", "http://a/v2"),
-            ("planted@a", "a"),
-            ("user:planted@a:1/@x", "x"),
-            ("https://user:plan/ted-planted@a/", "https://a/"),
-            ("http://a/v2?key=hidden", "http://a/v2"),
-            ("http://a/@x", "http://a/@x"),
-        ] {
-            let connection = Connection { endpoint: Some(endpoint.to_owned()), ..Connection::default() };
-            let environment = Environment::new(|name| (name == env::API_KEY).then(|| "planted".to_owned()));
-            let settings = Settings::resolve(&connection, &environment);
-            let Some(Server::Remote(remote)) = settings.server else { panic!("an endpoint was given") };
-            assert_eq!(remote.label(), label);
-            assert_eq!(remote.has_credentials(), endpoint.contains("planted"), "{endpoint}");
-            assert!(!format!("{:?}", remote.key).contains("planted"));
-        }
-    }
-
-    #[test]
-    fn knows_its_own_machine() {
-        for (endpoint, is_loopback) in [
-            ("http://127.0.0.1:1", true),
-            ("http://[::1]:1", true),
-            ("http://localhost", true),
-            ("http://localhost.example.com", false),
-            ("http://10.0.0.1", false),
-        ] {
-            match resolve(Some(endpoint), &[]).server {
-                Some(Server::Remote(remote)) => assert_eq!(remote.is_loopback(), is_loopback, "{endpoint}"),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
+mod tests;

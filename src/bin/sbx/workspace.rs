@@ -1,7 +1,7 @@
 //! The workspace that a command works on: a client, and whatever has to be kept alive for it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sbx::client::{Client, Config, Error};
 use sbx::reconcile::{World, observe};
@@ -9,37 +9,57 @@ use sbx::server::{self, Embedded};
 
 use crate::args::Connection;
 use crate::context::Context;
-use crate::env::{self, Environment};
+use crate::contexts::Contexts;
+use crate::env;
 use crate::failure::Failure;
-use crate::settings::{self, Remote, Server, Settings};
+use crate::project::{self, Project};
+use crate::record::{LockArgs, Record};
+use crate::settings::{self, Remote, Server, Settings, Source};
 use crate::ui::{Ui, escape};
-use crate::{interrupt, local, project};
+use crate::{interrupt, local};
+
+/// What is said where no record is kept.
+const NO_RECORD: &str = "No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot \
+                         be told from a change.";
 
 /// A workspace, opened for one command.
 pub(crate) struct Workspace {
     /// The client of its server.
     pub(crate) client: Client,
+    /// What it was found by.
+    pub(crate) settings: Settings,
     server: Server,
     embedded: Option<Embedded>,
+    /// The record of what is owned in it; `None` if there is to be none.
+    pub(crate) record: Option<Record>,
 }
 
 impl Workspace {
-    /// Opens the workspace that flags and variables name. Nothing is called yet.
+    /// Opens the workspace that flags, the project's target, variables and contexts name. Nothing is called yet.
     ///
     /// # Errors
     ///
     /// [`Failure::NoServer`] when nothing names one, and whatever keeps the client or the local server from being set
     /// up.
-    pub(crate) async fn open(connection: &Connection, cx: &mut Context) -> Result<Self, Failure> {
-        let settings = Settings::resolve(connection, &cx.environment);
-        match settings.server.clone() {
-            None => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),
-            Some(Server::Local { data_dir }) => Self::open_local(data_dir, cx).await,
-            Some(Server::Remote(remote)) => Self::connect(remote, settings.ca_file.map(|(path, _)| path).as_deref()),
-        }
+    pub(crate) async fn open(connection: &Connection, project: &Project, cx: &mut Context) -> Result<Self, Failure> {
+        let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
+        let settings = Settings::resolve(connection, project, contexts, &cx.environment)?;
+        let Some(server) = settings.server.clone() else {
+            return Err(Failure::NoServer { has_stray_key: settings.has_stray_key });
+        };
+        let record = Record::open(&connection.record, &settings, &server, &cx.environment)?;
+        let mut workspace = match server {
+            Server::Local { data_dir, from } => Self::open_local(data_dir, from, settings, cx).await?,
+            Server::Remote(remote) => {
+                let remote = with_key(remote, &settings, cx).await?;
+                Self::connect(remote, settings)?
+            }
+        };
+        workspace.record = record;
+        Ok(workspace)
     }
 
-    fn connect(remote: Remote, ca_file: Option<&Path>) -> Result<Self, Failure> {
+    fn connect(remote: Remote, settings: Settings) -> Result<Self, Failure> {
         if remote.has_credentials() {
             let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
             return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
@@ -48,56 +68,97 @@ impl Workspace {
         if let Some(key) = &remote.key {
             config = config.api_key(key.clone());
         }
-        if let Some(path) = ca_file {
-            let pem =
-                fs::read(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
+        if let Some((path, _)) = &settings.ca_file {
+            let pem = fs::read(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
             config = config.ca_certificate(pem);
         }
         let server = Server::Remote(remote);
         match Client::new(config) {
-            Ok(client) => Ok(Self { client, server, embedded: None }),
+            Ok(client) => Ok(Self { client, settings, server, embedded: None, record: None }),
             Err(source) => Err(Failure::Config { server: Box::new(server), source }),
         }
     }
 
     /// Opens the local data in this process, or connects to the `sbx serve` that has it open.
-    async fn open_local(data_dir: PathBuf, cx: &mut Context) -> Result<Self, Failure> {
+    async fn open_local(
+        data_dir: PathBuf,
+        from: Source,
+        settings: Settings,
+        cx: &mut Context,
+    ) -> Result<Self, Failure> {
         project::ignore_local_data(&data_dir)?;
         if let Some(running) = server::running(&data_dir) {
-            return Self::join(&running.url, &cx.environment, &mut cx.ui);
+            return Self::join(&running.url, settings, cx);
         }
         match interrupt::or_stop(local::open(&data_dir)).await {
             Ok(embedded) => {
                 let shown = settings::shown_path(&data_dir);
                 cx.ui.status(&format!("Local server, data in {}. Note: {}.", escape(&shown), local::notice()));
                 let client = local::client(&embedded);
-                Ok(Self { client, server: Server::Local { data_dir }, embedded: Some(embedded) })
+                let server = Server::Local { data_dir, from };
+                Ok(Self { client, settings, server, embedded: Some(embedded), record: None })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
-                Self::join(&url, &cx.environment, &mut cx.ui)
+                Self::join(&url, settings, cx)
             }
             Err(failure) => Err(failure),
         }
     }
 
-    fn join(url: &str, environment: &Environment, ui: &mut Ui) -> Result<Self, Failure> {
-        ui.status(&format!("Local server, running at {}. Note: {}.", escape(url), local::notice()));
-        Self::connect(Remote::running(url, environment), None)
+    fn join(url: &str, settings: Settings, cx: &mut Context) -> Result<Self, Failure> {
+        cx.ui.status(&format!("Local server, running at {}. Note: {}.", escape(url), local::notice()));
+        Self::connect(Remote::running(url, &cx.environment), Settings { ca_file: None, ..settings })
     }
 
-    /// Reads the live state.
+    /// Takes the lock of the record, so that what is read from now on is what an apply may begin with. Without a record
+    /// it tells what that means.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Inventory`] and [`Failure::Interrupted`].
+    pub(crate) async fn lock(&self, command: &str, args: &LockArgs, ui: &mut Ui) -> Result<(), Failure> {
+        match &self.record {
+            Some(record) => interrupt::or_stop(record.lock(command, args, ui)).await,
+            None => {
+                self.tell_of_no_record(ui);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells what it means that no record is kept, if none is.
+    pub(crate) fn tell_of_no_record(&self, ui: &mut Ui) {
+        if self.record.is_none() {
+            ui.status(NO_RECORD);
+        }
+    }
+
+    /// Reads the live state, and what is recorded of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Call`], [`Failure::Inventory`] and [`Failure::OtherWorkspace`].
+    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+        let world = self.live().await?;
+        match &self.record {
+            Some(record) => record.read_into(world).await,
+            None => Ok(world),
+        }
+    }
+
+    /// Reads the live state alone.
     ///
     /// # Errors
     ///
     /// [`Failure::Call`].
-    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+    pub(crate) async fn live(&self) -> Result<World, Failure> {
         observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
     }
 
-    /// Returns the workspace as messages name it.
+    /// Returns the workspace as messages name it: the server, and what is said to mean it.
     pub(crate) fn label(&self) -> String {
-        self.server.label()
+        self.settings.label_of(&self.server)
     }
 
     /// Makes a failure of a call.
@@ -111,7 +172,11 @@ impl Workspace {
     /// # Errors
     ///
     /// Those of `result`, and [`Failure::Interrupted`].
-    pub(crate) async fn finish<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) async fn finish<T>(mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+        // On an interrupt too: who waits for the lock would have to wait until it dies.
+        if let Some(record) = self.record.take() {
+            record.close().await;
+        }
         if matches!(result, Err(Failure::Interrupted)) {
             return result;
         }
@@ -128,4 +193,14 @@ impl Workspace {
             embedded.close().await;
         }
     }
+}
+
+/// Gets the key of a server, where it has to be got.
+async fn with_key(mut remote: Remote, settings: &Settings, cx: &mut Context) -> Result<Remote, Failure> {
+    if let Some(key) = remote.key_source.take() {
+        let fetched = interrupt::or_stop(async { Ok(key.fetch(&cx.environment, &mut cx.ui).await) }).await?;
+        let context = settings.context.clone().unwrap_or_default();
+        remote.key = Some(fetched.map_err(|source| Failure::Key { context, source })?);
+    }
+    Ok(remote)
 }

@@ -10,7 +10,9 @@ use crate::kinds::{self, KindId, Spec};
 /// A plan with nothing to do asks for a fraction of the specs in a record, and decoding them would be most of the work of
 /// reading it. A spec that this version cannot read is kept as it was written, and counts as not known.
 #[derive(Clone)]
-pub struct Applied {
+pub struct Applied(Arc<Inner>);
+
+struct Inner {
     kind: KindId,
     /// As it stands in the record; `None` for what does not come from one.
     recorded: Option<Arc<str>>,
@@ -20,26 +22,27 @@ pub struct Applied {
 impl Applied {
     /// Wraps the JSON text of a spec of this kind, which is not looked at yet.
     pub fn recorded(kind: KindId, text: impl Into<Arc<str>>) -> Self {
-        Self { kind, recorded: Some(text.into()), spec: OnceLock::new() }
+        Self(Arc::new(Inner { kind, recorded: Some(text.into()), spec: OnceLock::new() }))
     }
 
     /// Returns the kind of the object.
     pub fn kind(&self) -> KindId {
-        self.kind
+        self.0.kind
     }
 
     /// Returns the spec; `None` if this version cannot read it.
     pub fn spec(&self) -> Option<&Spec> {
+        let Inner { kind, recorded, spec } = &*self.0;
         let read = || {
-            let json = serde_json::from_str(self.recorded.as_deref()?).ok()?;
-            kinds::spec_from_json(self.kind, &json).ok()
+            let json = serde_json::from_str(recorded.as_deref()?).ok()?;
+            kinds::spec_from_json(*kind, &json).ok()
         };
-        self.spec.get_or_init(read).as_ref()
+        spec.get_or_init(read).as_ref()
     }
 
     /// Returns the JSON text of the spec: as it was recorded, if it was.
     pub fn to_text(&self) -> Arc<str> {
-        match (&self.recorded, self.spec.get()) {
+        match (&self.0.recorded, self.0.spec.get()) {
             (Some(text), _) => Arc::clone(text),
             (None, Some(Some(spec))) => kinds::spec_to_json(spec).to_string().into(),
             (None, _) => "null".into(),
@@ -49,7 +52,7 @@ impl Applied {
 
 impl From<Spec> for Applied {
     fn from(spec: Spec) -> Self {
-        Self { kind: spec.kind(), recorded: None, spec: OnceLock::from(Some(spec)) }
+        Self(Arc::new(Inner { kind: spec.kind(), recorded: None, spec: OnceLock::from(Some(spec)) }))
     }
 }
 
@@ -57,7 +60,7 @@ impl PartialEq for Applied {
     fn eq(&self, other: &Self) -> bool {
         match (self.spec(), other.spec()) {
             (Some(own), Some(other)) => own == other,
-            (None, None) => self.kind == other.kind && self.recorded == other.recorded,
+            (None, None) => self.0.kind == other.0.kind && self.0.recorded == other.0.recorded,
             _ => false,
         }
     }

@@ -190,7 +190,7 @@ impl<'a> Round<'a, '_> {
         let (half_replaced, live) = self.rollouts.look(object, found.and_then(|found| found.live), &is_same);
         let owner = live.map(|live| if half_replaced { Owner::Unrecorded } else { Owner::of(live, world) });
         let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
-        let entry = owner.map_or(recorded, Owner::entry);
+        let entry = owner.and_then(Owner::entry).or(recorded);
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
@@ -207,7 +207,7 @@ impl<'a> Round<'a, '_> {
             None if half_replaced => Action::Create,
             None => self.miss(object, recorded, &mut change),
             Some((live, owner)) => {
-                let action = self.compare(object, live, owner, &mut change);
+                let action = self.compare(object, live, entry, &mut change);
                 self.claim(live, owner, action, &mut change)
             }
         };
@@ -287,7 +287,7 @@ impl<'a> Round<'a, '_> {
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.
-    fn compare(&self, object: &'a Object, live: &Live, owner: Owner<'_>, change: &mut Change) -> Action {
+    fn compare(&self, object: &'a Object, live: &Live, entry: Option<&Entry>, change: &mut Change) -> Action {
         let spec = match &live.spec {
             Ok(spec) => spec,
             Err(unreadable) => {
@@ -296,7 +296,7 @@ impl<'a> Round<'a, '_> {
             }
         };
         let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
-        if let Some(entry) = owner.entry() {
+        if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
         if self.given.policy.on_drift == OnDrift::Hold {

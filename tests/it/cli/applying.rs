@@ -100,7 +100,7 @@ fn a_first_apply_and_a_second() {
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
     --- exit code 0
     ");
-    assert_eq!(environment.read(".sbx/.gitignore"), "local/\n");
+    assert_eq!(environment.read(".sbx/.gitignore"), "local/\ninventory/*.journal\ninventory/*.lock\ninventory/*.new\n");
 }
 
 #[test]
@@ -296,8 +296,10 @@ fn init_gives_something_that_applies() {
     wrote manifests/pools.yaml
     wrote manifests/sandboxes.yaml
     wrote manifests/.schema.json
+    wrote sbx.yaml
+    wrote .sbx/project.schema.json
     --- stderr
-    hint: `sbx apply -f manifests --local` makes it so, on the server built into sbx
+    hint: `sbx apply dev` makes it so, on the server built into sbx
     --- exit code 0
     ");
     environment.write("manifests/volumes.yaml", "mine");
@@ -309,6 +311,7 @@ fn init_gives_something_that_applies() {
     kept  manifests/pools.yaml, which was there
     kept  manifests/sandboxes.yaml, which was there
     kept  manifests/.schema.json, which was there
+    kept  sbx.yaml, which was there
     --- stderr
     hint: `sbx apply -f manifests --local` makes it so, on the server built into sbx
     --- exit code 0

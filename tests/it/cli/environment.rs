@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -63,6 +64,15 @@ impl Environment {
         self
     }
 
+    /// Writes the user's configuration, for its owner alone, and returns where it is.
+    pub(crate) fn write_config(&self, text: &str) -> std::path::PathBuf {
+        let path = self.folder.path().join("home/.config/sbx/config.yaml");
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
+        fs::write(&path, text).expect("it can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        path
+    }
+
     /// Reads a file below the working folder.
     pub(crate) fn read(&self, path: impl AsRef<Path>) -> String {
         let path = self.work().join(path);
@@ -72,6 +82,14 @@ impl Environment {
     /// Runs `sbx` with these arguments and nothing on its standard input.
     pub(crate) fn sbx(&self, arguments: &[&str]) -> Run {
         self.sbx_with_input(arguments, "")
+    }
+
+    /// Runs `sbx` in a folder below the working folder.
+    pub(crate) fn sbx_in(&self, folder: &str, arguments: &[&str]) -> Run {
+        let mut command = self.command();
+        command.current_dir(self.work().join(folder)).args(arguments).stdin(Stdio::null());
+        let output = command.output().expect("the program can be started");
+        Run::new(arguments, &output, self.folder.path())
     }
 
     /// Runs `sbx` with these arguments and this text on its standard input, which is no terminal.

@@ -15,6 +15,7 @@ fn nothing_configured_calls_nobody() {
     error: no server is configured
     hint: pass --local to use the server that is built into sbx
     hint: or set SBX_ENDPOINT and SBX_API_KEY, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY
+    hint: or name the server once in ~/.config/sbx/config.yaml; see `sbx context --help`
     --- exit code 64
     ");
     environment.set("SBX_API_KEY", "planted-key");
@@ -25,6 +26,7 @@ fn nothing_configured_calls_nobody() {
     hint: SBX_API_KEY is set, but no SBX_ENDPOINT goes with it
     hint: pass --local to use the server that is built into sbx
     hint: or set SBX_ENDPOINT and SBX_API_KEY, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY
+    hint: or name the server once in ~/.config/sbx/config.yaml; see `sbx context --help`
     --- exit code 64
     ");
 }
@@ -56,12 +58,8 @@ fn a_command_line_that_makes_no_sense() {
     insta::assert_snapshot!(environment.sbx(&["plan"]), @r"
     $ sbx plan
     --- stderr
-    error: the following required arguments were not provided:
-      --file <PATH>
-
-    Usage: sbx plan --file <PATH>
-
-    For more information, try '--help'.
+    error: nothing says which manifests: no -f, and no `sbx.yaml` here or above
+    hint: pass -f PATH, or let `sbx init` write something to begin with
     --- exit code 64
     ");
     insta::assert_snapshot!(environment.sbx(&["get", "all", "--local", "--endpoint", "http://a"]), @r"
@@ -170,21 +168,23 @@ fn version_tells_where_each_setting_comes_from() {
     $ sbx version --verbose
     --- stdout
     sbx 0.1.0
-    endpoint: https://example.com/v2/sandboxes (LANGSMITH_ENDPOINT)
-    api-key:  set (LANGSMITH_API_KEY)
+    endpoint:  https://example.com/v2/sandboxes (LANGSMITH_ENDPOINT)
+    api-key:   set (LANGSMITH_API_KEY)
+    inventory: <work>/.sbx/inventory/example.com.json (default)
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://a/b"]), @r#"
     $ sbx version -v -o json --endpoint http://a/b
     --- stdout
-    {"format_version":1,"settings":{"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://a/b"}},"version":"0.1.0"}
+    {"format_version":1,"settings":{"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://a/b"},"inventory":{"from":"default","value":"<work>/.sbx/inventory/a-b.json"}},"version":"0.1.0"}
     --- exit code 0
     "#);
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "--local"]), @r"
     $ sbx version -v --local
     --- stdout
     sbx 0.1.0
-    endpoint: local, data in <work>/.sbx/local (--local)
+    endpoint:  local, data in <work>/.sbx/local (--local)
+    inventory: <work>/.sbx/local/inventory.json (default)
     --- exit code 0
     ");
 }

@@ -76,7 +76,7 @@ pub(crate) struct FaultyTransport {
 /// The calls of one attempt, and the one of them that goes wrong.
 #[derive(Clone, Default)]
 pub(crate) struct FaultPlan {
-    fault: Option<(usize, Fault)>,
+    faults: Vec<(usize, Fault)>,
     n_calls: Arc<AtomicUsize>,
     /// Cancelled when the program is to be killed.
     pub(crate) kill: CancellationToken,
@@ -95,7 +95,12 @@ impl FaultyTransport {
 
     /// Begins to count calls anew; the one with this index goes wrong.
     pub(crate) fn begin(&self, fault: Option<(usize, Fault)>) -> FaultPlan {
-        let plan = FaultPlan { fault, ..FaultPlan::default() };
+        self.begin_all(fault.into_iter().collect())
+    }
+
+    /// Begins to count calls anew; those with these indices go wrong.
+    pub(crate) fn begin_all(&self, faults: Vec<(usize, Fault)>) -> FaultPlan {
+        let plan = FaultPlan { faults, ..FaultPlan::default() };
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
         plan
     }
@@ -158,9 +163,9 @@ impl Transport for FaultyTransport {
             self.n_writes.fetch_add(1, Ordering::SeqCst);
         }
         Box::pin(async move {
-            match plan.fault {
-                Some((at, fault)) if at == call => self.go_wrong(fault, request, limits, plan.kill).await,
-                _ => Ok(self.exchange(request).await),
+            match plan.faults.iter().find(|(at, _)| *at == call) {
+                Some((_, fault)) => self.go_wrong(*fault, request, limits, plan.kill).await,
+                None => Ok(self.exchange(request).await),
             }
         })
     }

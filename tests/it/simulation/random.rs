@@ -26,7 +26,7 @@ const CALLS_TO_OBSERVE: usize = 5;
 #[tokio::test(start_paused = true)]
 async fn any_edit_survives_any_fault() {
     let mut n_with_steps = 0;
-    for seed in seeds() {
+    for seed in seeds(DEFAULT_CASES) {
         let case = Case::of(seed);
         match AssertUnwindSafe(case.check()).catch_unwind().await {
             Ok(n_calls) => n_with_steps += u64::from(n_calls > CALLS_TO_OBSERVE),
@@ -36,18 +36,18 @@ async fn any_edit_survives_any_fault() {
             }
         }
     }
-    let n_cases = seeds().count() as u64;
+    let n_cases = seeds(DEFAULT_CASES).count() as u64;
     assert!(n_cases == 1 || n_with_steps * 2 > n_cases, "{n_with_steps} of {n_cases} have steps: too few");
 }
 
-fn seeds() -> Range<u64> {
+pub(crate) fn seeds(by_default: u64) -> Range<u64> {
     let number = |name: &str| {
         let text = std::env::var_os(name)?;
         Some(text.to_str().and_then(|text| text.parse().ok()).expect("the variable is a number"))
     };
     match number("SBX_SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SBX_SIMULATION_CASES").unwrap_or(DEFAULT_CASES),
+        None => 0..number("SBX_SIMULATION_CASES").unwrap_or(by_default),
     }
 }
 

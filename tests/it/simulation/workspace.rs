@@ -43,6 +43,16 @@ impl Workspace {
         self.transport.begin(fault)
     }
 
+    /// Begins to count calls anew; those with these indices go wrong.
+    pub(crate) fn begin_all(&self, faults: Vec<(usize, Fault)>) -> FaultPlan {
+        self.transport.begin_all(faults)
+    }
+
+    /// Returns a token that is cancelled when the program is killed.
+    pub(crate) fn kill(&self) -> CancellationToken {
+        self.transport.plan().kill
+    }
+
     pub(crate) fn n_writes(&self) -> usize {
         self.transport.n_writes()
     }
@@ -63,7 +73,7 @@ impl Workspace {
         parallelism: NonZeroUsize,
         check: impl FnOnce(&Plan),
     ) -> Attempt {
-        let kill = self.transport.plan().kill;
+        let kill = self.kill();
         let plan_and_apply = async {
             let Some(world) = self.world().await else { return Attempt::Failed };
             let plan = plan::plan(desired, &world, &policy());
@@ -97,8 +107,7 @@ impl Workspace {
     }
 
     pub(crate) async fn world(&self) -> Option<World> {
-        let now: Timestamp = "2026-03-24T12:00:00Z".parse().expect("a time");
-        observe(&self.client.reader(), now).await.ok()
+        observe(&self.client.reader(), now()).await.ok()
     }
 
     pub(crate) async fn volume_ids(&self) -> Vec<String> {
@@ -124,6 +133,11 @@ pub(crate) fn desired(manifests: &str) -> Desired {
     let objects = kinds::decode(&documents, &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics:?}");
     Desired::new(objects)
+}
+
+/// Returns the time at which everything happens.
+pub(crate) fn now() -> Timestamp {
+    "2026-03-24T12:00:00Z".parse().expect("a time")
 }
 
 /// What every simulated plan may do: the cases destroy as much as they like.

@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
 use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -20,6 +21,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sbx apply prod                           A target of sbx.yaml
   sbx apply -f manifests
   sbx apply -f manifests --local --yes     On the server built into sbx, without asking
   sbx apply -f manifests --dry-run         The same as sbx plan")]
@@ -43,16 +45,24 @@ impl Apply {
         if self.dry_run {
             return Plan::dry_run(self.manifests, self.output, self.connection).run(cx).await;
         }
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
-        let result = self.apply(&manifests, &workspace, cx).await;
+        let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.connection, &project, cx).await?;
+        let result = self.apply(&manifests, &manifests.policy(&project), &workspace, cx).await;
         workspace.finish(result).await
     }
 
-    async fn apply(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+    async fn apply(
+        &self,
+        manifests: &Manifests,
+        policy: &Policy,
+        workspace: &Workspace,
+        cx: &mut Context,
+    ) -> Result<Exit, Failure> {
+        workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, &Policy::default());
+        let plan = plan::plan(&manifests.desired, &world, policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
         perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await

@@ -2,12 +2,13 @@
 
 use sbx::reconcile::plan;
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming;
 use crate::perform::{Consent, Format, perform};
+use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -31,14 +32,16 @@ pub(crate) struct Delete {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 impl Delete {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let keys = naming::keys(&self.objects)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
+        let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = async {
+            workspace.lock("sbx delete", &self.consent.lock, &mut cx.ui).await?;
             let world = interrupt::or_stop(workspace.observe()).await?;
             // A mistyped name among several stops everything, before anything is gone.
             let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();

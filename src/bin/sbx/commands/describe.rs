@@ -1,11 +1,12 @@
 //! `sbx describe`: everything about some objects.
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming;
+use crate::project::{Access, Project};
 use crate::ui::listing;
 use crate::workspace::Workspace;
 
@@ -20,13 +21,14 @@ pub(crate) struct Describe {
     #[arg(required = true, value_name = "KIND/NAME")]
     objects: Vec<String>,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 impl Describe {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let keys = naming::keys(&self.objects)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
+        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 

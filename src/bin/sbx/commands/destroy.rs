@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
 use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -17,6 +18,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sbx destroy dev                          A target of sbx.yaml
   sbx destroy -f manifests
   sbx destroy -f manifests/pools.yaml --yes")]
 pub(crate) struct Destroy {
@@ -33,13 +35,15 @@ pub(crate) struct Destroy {
 
 impl Destroy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
+        let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = self.destroy(&manifests, &workspace, cx).await;
         workspace.finish(result).await
     }
 
     async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+        workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan_destroy(&manifests.desired, &world);

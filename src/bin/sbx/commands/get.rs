@@ -2,12 +2,13 @@
 
 use sbx::kinds::{self, Key, KindId, Live, Misnamed};
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming;
 use crate::perform::tell_oddities;
+use crate::project::{Access, Project};
 use crate::ui::listing::{self, Heading};
 use crate::ui::{Ui, escape, json};
 use crate::workspace::Workspace;
@@ -33,7 +34,7 @@ pub(crate) struct Get {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: ListFormat,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 /// How objects are listed.
@@ -60,7 +61,8 @@ enum Wanted {
 impl Get {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let wanted = self.wanted()?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
+        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = interrupt::or_stop(wanted.read(&workspace)).await;
         let Found { live, misnamed, missing } = workspace.finish(result).await?;
 
@@ -101,7 +103,7 @@ impl Wanted {
         let failure = |error| workspace.failure(error);
         match self {
             Self::All => {
-                let world = workspace.observe().await?;
+                let world = workspace.live().await?;
                 let live = world.iter().cloned().collect();
                 Ok(Found { live, misnamed: world.misnamed, missing: Vec::new() })
             }

@@ -2,13 +2,16 @@
 
 pub(crate) mod apply;
 pub(crate) mod completion;
+pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod destroy;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod unlock;
 pub(crate) mod validate;
 pub(crate) mod version;

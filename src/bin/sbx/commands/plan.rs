@@ -1,6 +1,6 @@
 //! `sbx plan`: what would change?
 
-use sbx::reconcile::plan::{self, Change, Policy};
+use sbx::reconcile::plan::{self, Change};
 
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
 use crate::perform::{Format, plan_exit, show_plan, tell_oddities};
+use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -18,6 +19,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sbx plan prod                            A target of sbx.yaml
   sbx plan -f manifests
   sbx plan -f manifests --exit-code        Exit with 2 when something would change
   sbx plan -f manifests -o json | jq .summary")]
@@ -44,13 +46,15 @@ impl Plan {
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.connection, cx).await?;
+        let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.connection, &project, cx).await?;
+        workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, &Policy::default());
+        let plan = plan::plan(&manifests.desired, &world, &manifests.policy(&project));
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
         show_plan(&view, self.output, &mut cx.ui);

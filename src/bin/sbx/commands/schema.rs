@@ -1,12 +1,14 @@
 //! `sbx schema`: what manifests may say.
 
 use sbx::kinds::{self, Explanation};
+use sbx::reconcile::inventory::inventory_schema;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::project;
 use crate::ui::style::{self, paint};
 
-/// Explain a kind or a field, or print the JSON Schema of manifests
+/// Explain a kind or a field, or print the JSON Schema of manifests or of `sbx.yaml`
 ///
 /// `sbx init` writes the schema beside the manifests, where editors find it through the first line of each.
 #[derive(Debug, clap::Args)]
@@ -14,9 +16,11 @@ use crate::ui::style::{self, paint};
 Examples:
   sbx schema pool
   sbx schema pool.replicas
-  sbx schema > manifests/.schema.json      For editors; hidden files are no manifests")]
+  sbx schema > manifests/.schema.json      For editors; hidden files are no manifests
+  sbx schema project                       The JSON Schema of sbx.yaml
+  sbx schema inventory                     The JSON Schema of inventories")]
 pub(crate) struct Schema {
-    /// What to explain, such as `pool` or `pool.replicas`; the whole schema when left out
+    /// What to explain, such as `pool` or `pool.replicas`, `project` or `inventory`; the schema of manifests when left out
     path: Option<String>,
 }
 
@@ -27,6 +31,8 @@ impl Schema {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         match &self.path {
             None => cx.ui.line(&text()),
+            Some(path) if path == "project" => cx.ui.line(&project_text()),
+            Some(path) if path == "inventory" => cx.ui.line(&format!("{:#}", inventory_schema())),
             Some(path) => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
         }
         Ok(Exit::Done)
@@ -36,6 +42,11 @@ impl Schema {
 /// Returns the JSON Schema of manifests, as it is written into files.
 pub(crate) fn text() -> String {
     format!("{:#}", kinds::manifest_schema())
+}
+
+/// Returns the JSON Schema of a project's file, as it is written into files.
+pub(crate) fn project_text() -> String {
+    format!("{:#}", project::schema())
 }
 
 fn unknown(path: &str) -> Failure {

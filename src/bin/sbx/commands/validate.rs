@@ -4,6 +4,7 @@ use crate::args::ManifestArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::manifests;
+use crate::project::{Access, Project};
 use crate::ui::diagnostic::counted;
 
 /// Check manifests without a server
@@ -13,6 +14,7 @@ use crate::ui::diagnostic::counted;
 #[command(after_help = "\
 Examples:
   sbx validate -f manifests
+  sbx validate prod                        A target of sbx.yaml, with its patches
   kustomize build overlays/prod | sbx validate -f -")]
 pub(crate) struct Validate {
     #[command(flatten)]
@@ -21,9 +23,10 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let manifests = manifests::read(&self.manifests, &mut cx.ui)?;
+        let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
+        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let objects = counted(manifests.desired.len(), "object");
-        let files = counted(manifests.documents.sources.iter().len(), "file");
+        let files = counted(manifests.n_files(), "file");
         let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
         cx.ui.line(&format!("{objects} in {files} {verb} valid."));
         Ok(Exit::Done)

@@ -2,11 +2,16 @@
 
 use serde_json::json;
 
-use crate::args::Connection;
+use crate::args::Whereabouts;
 use crate::context::Context;
-use crate::failure::Exit;
+use crate::contexts::Contexts;
+use crate::contexts::key::KeySource;
+use crate::env::Environment;
+use crate::failure::{Exit, Failure};
 use crate::perform::Format;
-use crate::settings::{Server, Settings};
+use crate::project::{Access, Project};
+use crate::record;
+use crate::settings::{Remote, Server, Settings, shown_path};
 use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
 
@@ -22,16 +27,16 @@ pub(crate) struct Version {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     #[command(flatten)]
-    connection: Connection,
+    place: Whereabouts,
 }
 
 /// A setting, its value as it may be shown, and where it comes from.
 type Row = (&'static str, String, String);
 
 impl Version {
-    pub(crate) fn run(self, cx: &mut Context) -> Exit {
+    pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let version = env!("CARGO_PKG_VERSION");
-        let rows = if cx.is_verbose { rows(&Settings::resolve(&self.connection, &cx.environment)) } else { Vec::new() };
+        let rows = if cx.is_verbose { self.rows(cx)? } else { Vec::new() };
         match self.output {
             Format::Text => {
                 cx.ui.line(&format!("sbx {version}"));
@@ -52,24 +57,54 @@ impl Version {
                 cx.ui.line(&out.to_string());
             }
         }
-        Exit::Done
+        Ok(Exit::Done)
+    }
+
+    fn rows(&self, cx: &mut Context) -> Result<Vec<Row>, Failure> {
+        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
+        let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
+        let settings = Settings::resolve(&self.place.connection, &project, contexts, &cx.environment)?;
+        let mut rows: Vec<Row> = Vec::new();
+        if let Some(file) = &project.file {
+            let name = settings.project.clone().unwrap_or_else(|| "without a name".to_owned());
+            rows.push(("project", name, shown_path(file)));
+        }
+        if let Some(target) = &settings.target {
+            let from = if self.place.target.is_some() { "--in" } else { "nothing said otherwise" };
+            rows.push(("target", target.clone(), from.to_owned()));
+        }
+        rows.extend(server_rows(&settings, &cx.environment));
+        if settings.server.is_some() {
+            rows.push(match record::place(&self.place.connection.record, &settings) {
+                Some((place, from)) => ("inventory", place, from.to_string()),
+                None => ("inventory", "none".to_owned(), "--inventory".to_owned()),
+            });
+        }
+        let ca_file = settings.ca_file.iter();
+        rows.extend(ca_file.map(|(path, from)| ("ca-file", path.display().to_string(), from.to_string())));
+        Ok(rows)
     }
 }
 
-fn rows(settings: &Settings) -> Vec<Row> {
-    let mut rows = match &settings.server {
+fn server_rows(settings: &Settings, environment: &Environment) -> Vec<Row> {
+    match &settings.server {
         None => vec![("endpoint", "none".to_owned(), "nothing is set".to_owned())],
-        Some(Server::Local { data_dir }) => {
-            vec![("endpoint", format!("local, data in {}", data_dir.display()), "--local".to_owned())]
+        Some(Server::Local { data_dir, from }) => {
+            vec![("endpoint", format!("local, data in {}", data_dir.display()), from.to_string())]
         }
-        Some(Server::Remote(remote)) => {
-            let key = if remote.key.is_some() { "set" } else { "not set" };
-            vec![
-                ("endpoint", remote.label(), remote.url_from.to_string()),
-                ("api-key", key.to_owned(), remote.key_from.to_string()),
-            ]
-        }
-    };
-    rows.extend(settings.ca_file.iter().map(|(path, from)| ("ca-file", path.display().to_string(), from.to_string())));
-    rows
+        Some(Server::Remote(remote)) => vec![
+            ("endpoint", remote.label(), remote.url_from.to_string()),
+            ("api-key", key_state(remote, environment).to_owned(), remote.key_from.to_string()),
+        ],
+    }
+}
+
+/// Returns what is known of a key without getting it: no command runs, and no file is read.
+fn key_state(remote: &Remote, environment: &Environment) -> &'static str {
+    match &remote.key_source {
+        Some(KeySource::Variable(name)) if environment.get(name).is_some() => "set",
+        Some(KeySource::File(_) | KeySource::Command(_)) => "got when needed",
+        _ if remote.key.is_some() => "set",
+        _ => "not set",
+    }
 }

@@ -1,10 +1,13 @@
 //! What the reader can do about a failure.
 
 use sbx::client::{self, Kind};
+use sbx::reconcile::inventory::{FormatError, Stranger};
+use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
 use sbx::server;
 
 use super::Failure;
+use crate::contexts::key::KeyError;
 use crate::env;
 use crate::settings::{Remote, Server, Source};
 
@@ -14,11 +17,18 @@ impl Failure {
         match self {
             Self::Usage { hint, .. } => hint.iter().cloned().collect(),
             Self::NoServer { has_stray_key } => no_server(*has_stray_key),
+            Self::OpenToOthers { path } => vec![format!("look at what it says, then `chmod 600 {}`", path.display())],
+            Self::Key { source, .. } => key(source),
             Self::Call { server, source } => call(server, source),
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
             Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
+            Self::Inventory(source) => inventory(source),
+            Self::OtherWorkspace { source, .. } => other_workspace(source),
+            Self::Superseded { .. } => {
+                vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
+            }
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
             _ => Vec::new(),
         }
@@ -29,11 +39,22 @@ fn no_server(has_stray_key: bool) -> Vec<String> {
     let mut hints = vec![
         "pass --local to use the server that is built into sbx".to_owned(),
         format!("or set {} and {}, or LANGSMITH_ENDPOINT and LANGSMITH_API_KEY", env::ENDPOINT, env::API_KEY),
+        "or name the server once in ~/.config/sbx/config.yaml; see `sbx context --help`".to_owned(),
     ];
     if has_stray_key {
         hints.insert(0, format!("{} is set, but no {} goes with it", env::API_KEY, env::ENDPOINT));
     }
     hints
+}
+
+fn key(error: &KeyError) -> Vec<String> {
+    match error {
+        KeyError::NotSet(name) => vec![format!("set {name}; the context names it as its `api_key_env`")],
+        KeyError::Ended(_) | KeyError::TooSlow(_) => {
+            vec!["run the command by hand: it should print the key and nothing else".to_owned()]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn call(server: &Server, error: &client::Error) -> Vec<String> {
@@ -58,14 +79,19 @@ fn call(server: &Server, error: &client::Error) -> Vec<String> {
 
 fn authentication(remote: &Remote) -> String {
     let Remote { key, key_from, url_from, .. } = remote;
-    match key {
-        Some(_) => format!("the key comes from {key_from}, the endpoint from {url_from}: do they belong together?"),
-        None => format!("no key was sent: set {key_from}"),
+    match (key, key_from) {
+        (None, Source::Context(name)) => {
+            format!("no key was sent: context `{name}` does not say where its key is, with `api_key_env` or the like")
+        }
+        (Some(_), _) => {
+            format!("the key comes from {key_from}, the endpoint from {url_from}: do they belong together?")
+        }
+        (None, _) => format!("no key was sent: set {key_from}"),
     }
 }
 
 fn connection(remote: &Remote) -> Vec<String> {
-    match (remote.is_loopback(), remote.url_from) {
+    match (remote.is_loopback(), &remote.url_from) {
         (_, Source::Running) => vec!["the server stopped meanwhile: run the same again".to_owned()],
         (true, _) => vec!["start a server with `sbx serve`, or pass --local to do without one".to_owned()],
         (false, from) => {
@@ -77,6 +103,47 @@ fn connection(remote: &Remote) -> Vec<String> {
             hints
         }
     }
+}
+
+fn inventory(error: &ledger::Error) -> Vec<String> {
+    match error {
+        ledger::Error::Unreadable { source: FormatError::Newer { .. }, .. } => {
+            vec!["use the version of sbx that wrote it, or a later one".to_owned()]
+        }
+        ledger::Error::Unreadable { place, .. } => vec![
+            format!("restore an earlier version of {place}: from version control, or from the object store"),
+            "or move it away and run `sbx adopt`: what is live and declared is recorded anew".to_owned(),
+        ],
+        ledger::Error::Changed { .. } => {
+            vec!["run the same again: it plans from what is recorded now, and finds out what was done".to_owned()]
+        }
+        ledger::Error::Locked { .. } => vec![
+            "wait longer with --lock-timeout 30m".to_owned(),
+            "a lock that nobody renews dies within half a minute; `sbx unlock` breaks one that is renewed".to_owned(),
+        ],
+        ledger::Error::LockLost { .. } => {
+            vec!["look who took it with `sbx history`, and then run the same again: it goes on from here".to_owned()]
+        }
+        ledger::Error::BadPlace { .. } => vec![
+            "it looks like s3://bucket/folder/prod.json, gs://…, az://…, or a path such as state/prod.json".to_owned(),
+        ],
+        ledger::Error::Store { .. } => {
+            vec!["--inventory URL says where it is; what was going to be done is on record, if it was begun".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn other_workspace(stranger: &Stranger) -> Vec<String> {
+    let mut hints =
+        vec!["is this the right endpoint, with the right key? --inventory URL names another record".to_owned()];
+    hints.push(match stranger {
+        Stranger::OtherEndpoint { .. } => {
+            "pass --accept-workspace if the workspace moved here, with all that is in it".to_owned()
+        }
+        _ => "pass --accept-workspace if somebody deleted all of it, and it is to be made anew".to_owned(),
+    });
+    hints
 }
 
 fn config(server: &Server, error: &client::ConfigError) -> Vec<String> {
@@ -114,7 +181,8 @@ mod tests {
             base_url: base_url.to_owned(),
             url_from: Source::Flag("--endpoint"),
             key: key.map(Secret::new),
-            key_from: Source::Variable(env::API_KEY),
+            key_source: None,
+            key_from: Source::variable(env::API_KEY),
         }
     }
 

@@ -31,14 +31,18 @@ pub(crate) fn draw(diagnostics: &Diagnostics, sources: &Sources, width: usize) -
 
 /// Counts problems in words: `3 errors, 1 warning in 2 files`.
 pub(crate) fn summary(diagnostics: &Diagnostics) -> String {
-    let counts = [(diagnostics.errors().count(), "error"), (diagnostics.warnings().count(), "warning")];
-    let counts = counts.into_iter().filter(|(n, _)| *n > 0);
-    let counts: Vec<_> = counts.map(|(n, word)| counted(n, word)).collect();
     let mut files: Vec<_> = diagnostics.iter().filter_map(Diagnostic::span).map(|span| span.source).collect();
     files.sort_unstable();
     files.dedup();
     let place = if files.is_empty() { String::new() } else { format!(" in {}", counted(files.len(), "file")) };
-    format!("{}{place}", counts.join(", "))
+    format!("{}{place}", counts(diagnostics))
+}
+
+/// Counts the problems of one file in words: `3 errors, 1 warning`.
+pub(crate) fn counts(diagnostics: &Diagnostics) -> String {
+    let counts = [(diagnostics.errors().count(), "error"), (diagnostics.warnings().count(), "warning")];
+    let counts = counts.into_iter().filter(|(n, _)| *n > 0);
+    counts.map(|(n, word)| counted(n, word)).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a number with its word, in the plural where that is due.

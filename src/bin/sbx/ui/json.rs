@@ -272,6 +272,7 @@ mod tests {
             }
           ],
           "format_version": 1,
+          "refusals": [],
           "refused_by": [],
           "steps": [
             {
@@ -283,6 +284,7 @@ mod tests {
             }
           ],
           "summary": {
+            "adopt": 0,
             "blocked": 1,
             "create": 0,
             "delete": 0,

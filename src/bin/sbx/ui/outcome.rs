@@ -86,6 +86,28 @@ impl<'a> Report<'a> {
         out
     }
 
+    /// Returns one word for how it ended, for the record.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.exit() {
+            Exit::Interrupted => "interrupted",
+            Exit::Failed => "failed",
+            Exit::Partial => "partial",
+            _ => "done",
+        }
+    }
+
+    /// Returns what was done and what was not in one line, for the record.
+    pub(crate) fn to_line(&self) -> String {
+        let line = match self.plan.summary().adopt {
+            0 => self.done_line(),
+            n if self.plan.steps.is_empty() => format!("{n} adopted."),
+            n => format!("{} {n} adopted.", self.done_line()),
+        };
+        let line = format!("{line} {}", self.undone_line());
+        let line = anstream::adapter::strip_str(line.trim_end()).to_string();
+        line.strip_prefix("Done: ").unwrap_or(&line).to_owned()
+    }
+
     /// Returns what the reader can do next, if something is left to do.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         let counts = self.outcome.counts();

@@ -2,7 +2,7 @@
 //!
 //! Everything here is folded from events; whoever feeds them in says when to draw what runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ pub(crate) const REVEAL_AFTER: Duration = Duration::from_millis(250);
 /// How often what runs is drawn again.
 pub(crate) const REDRAW_EVERY: Duration = Duration::from_millis(100);
 
+/// How often a step that takes long is told of where nothing is drawn, so that a log does not look stuck.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
 /// The progress of a run.
 pub(crate) struct Progress<'p> {
     plan: &'p Plan,
@@ -31,8 +34,8 @@ pub(crate) struct Progress<'p> {
 }
 
 enum Display {
-    /// A line for each step that ends.
-    Lines,
+    /// A line for each step that ends, and one now and then for each that takes long.
+    Lines(Slow),
     /// The same, with the running steps below.
     Live(Live),
     /// Each event as a line of JSON.
@@ -45,7 +48,7 @@ impl<'p> Progress<'p> {
         let display = match (as_json, ui.is_live()) {
             (true, _) => Display::Json,
             (false, true) => Display::Live(Live::new(plan.steps.len())),
-            (false, false) => Display::Lines,
+            (false, false) => Display::Lines(Slow::default()),
         };
         Self { plan, state: RunState::new(plan.steps.len()), pace: Pace::default(), display }
     }
@@ -55,7 +58,10 @@ impl<'p> Progress<'p> {
         self.state.fold(event.clone());
         match &mut self.display {
             Display::Json => ui.line(&json::event(self.plan, event).to_string()),
-            Display::Lines => line(self.plan, event).iter().for_each(|line| ui.status(line)),
+            Display::Lines(slow) => {
+                slow.fold(event, Instant::now());
+                line(self.plan, event).iter().for_each(|line| ui.status(line));
+            }
             Display::Live(live) => {
                 live.fold(self.plan, event);
                 if let Some(line) = line(self.plan, event) {
@@ -71,14 +77,16 @@ impl<'p> Progress<'p> {
         self.pace = pace;
         match &self.display {
             Display::Json => ui.line(&json::throttled(change, &pace).to_string()),
-            Display::Lines | Display::Live(_) => self.note(&change.to_string(), ui),
+            Display::Lines(_) | Display::Live(_) => self.note(&change.to_string(), ui),
         }
     }
 
     /// Draws what runs, with the time that it has taken so far.
-    pub(crate) fn redraw(&mut self) {
-        if let Display::Live(live) = &mut self.display {
-            live.redraw();
+    pub(crate) fn redraw(&mut self, ui: &mut Ui) {
+        match &mut self.display {
+            Display::Live(live) => live.redraw(),
+            Display::Lines(slow) => slow.lines(self.plan, Instant::now()).iter().for_each(|line| ui.status(line)),
+            Display::Json => {}
         }
     }
 
@@ -86,7 +94,7 @@ impl<'p> Progress<'p> {
     pub(crate) fn note(&self, text: &str, ui: &mut Ui) {
         match &self.display {
             Display::Live(live) => live.bars.suspend(|| ui.status(text)),
-            Display::Lines | Display::Json => ui.status(text),
+            Display::Lines(_) | Display::Json => ui.status(text),
         }
     }
 
@@ -101,6 +109,35 @@ impl<'p> Progress<'p> {
             // A terminal that is gone needs no clearing.
             let _ = live.bars.clear();
         }
+    }
+}
+
+/// The running steps, where nothing shows them all the time.
+#[derive(Default)]
+struct Slow {
+    /// When each began, and when it is told of next.
+    running: BTreeMap<usize, (Instant, Instant)>,
+}
+
+impl Slow {
+    fn fold(&mut self, event: &Event, now: Instant) {
+        if event.phase.is_terminal() {
+            self.running.remove(&event.step);
+        } else {
+            self.running.insert(event.step, (now, now + TELL_EVERY));
+        }
+    }
+
+    /// Returns a line for each step that it is time to tell of.
+    fn lines(&mut self, plan: &Plan, now: Instant) -> Vec<String> {
+        let due = self.running.iter_mut().filter(|(_, (_, next))| *next <= now);
+        let line = |(step, (began, next)): (&usize, &mut (Instant, Instant))| {
+            *next += TELL_EVERY;
+            let elapsed = now.saturating_duration_since(*began);
+            let took = paint(style::DIM, format_args!("({})", seconds(elapsed)));
+            format!("still {} {took}", doing(&plan.steps[*step]))
+        };
+        due.map(line).collect()
     }
 }
 
@@ -299,6 +336,21 @@ pub(crate) mod tests {
             extra: serde_json::Map::new(),
         });
         World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))
+    }
+
+    #[test]
+    fn what_takes_long_is_told_of_every_minute() {
+        let declared = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}";
+        let plan = plan(&desired(declared), &world(""), &Policy::default());
+        let (mut slow, began) = (Slow::default(), Instant::now());
+        slow.fold(&Event { step: 0, phase: Phase::Started }, began);
+        let mut lines_after = |seconds| slow.lines(&plan, began + Duration::from_secs(seconds)).concat();
+        assert_eq!(lines_after(59), "");
+        assert_eq!(strip_str(&lines_after(60)).to_string(), "still creating volume/data (1m 00s)");
+        assert_eq!(lines_after(61), "");
+        assert_eq!(strip_str(&lines_after(125)).to_string(), "still creating volume/data (2m 05s)");
+        slow.fold(&Event { step: 0, phase: Phase::Done { how: Done::Acted, elapsed: Duration::ZERO } }, began);
+        assert!(slow.lines(&plan, began + Duration::from_hours(1)).is_empty());
     }
 
     #[test]

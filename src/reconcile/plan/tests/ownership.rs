@@ -376,3 +376,39 @@ fn destroy_removes_what_is_owned() {
     ");
     assert_eq!(plan(&desired(""), &live, &Policy::default()).n_unmanaged, 1);
 }
+
+#[test]
+fn drift_is_what_somebody_did_since_the_last_apply() {
+    let declared = [
+        volume("v", "1Gi", ""),
+        volume("w", "1Gi", ""),
+        template("t", "a", ""),
+        pool("p", "t", "1", ""),
+        template("u", "a", ""),
+    ];
+    let live = owned(&declared.concat());
+    assert_eq!(crate::reconcile::drift(&live), []);
+    let now = [volume("v", "2Gi", ""), template("z", "a", ", lifecycle: {renamed_from: t}"), pool("p", "z", "3", "")];
+    let live = meddled(&live, &(now.concat() + &template("u", "b", ", lifecycle: {replace: recreate}")));
+    let drift = crate::reconcile::drift(&live);
+    let shown = drift.iter().map(|drift| {
+        let value = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), ToString::to_string);
+        let fields = drift.fields.iter();
+        let fields =
+            fields.map(|field| format!(" [{}: {} -> {}]", field.path, value(&field.applied), value(&field.live)));
+        format!("{} {}{}\n", drift.key, drift.event, fields.collect::<String>())
+    });
+    insta::assert_snapshot!(shown.collect::<String>(), @r"
+    volume/v was changed [size: 1Gi -> 2Gi]
+    volume/w was deleted
+    template/t was renamed to z
+    template/u was made anew, with id made-6 [image: a -> b]
+    pool/p was changed [replicas: 1 -> 3]
+    ");
+    let ahead = |text: &str| {
+        let plan = plan(&desired(text), &live, &Policy::default());
+        plan.changes.iter().filter(|change| change.is_ahead()).map(|change| change.key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ahead(&declared.concat()), [] as [&str; 0]);
+    assert_eq!(ahead(&(declared.concat() + &volume("x", "1Gi", ", lifecycle: {renamed_from: none}"))), ["volume/x"]);
+}

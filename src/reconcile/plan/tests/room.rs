@@ -74,8 +74,8 @@ fn what_is_in_use_beyond_the_limit_is_given_back_first() {
 #[test]
 fn a_replacement_keeps_what_it_gives_back() {
     let live = owned(&[template("t", "a", ""), pool("p", "t", "2", ""), pool("x", "t", "1", "")].concat());
-    let recreated = template("t", "b", ", lifecycle: {replace: recreate}");
-    let declared = [recreated, pool("a", "t", "1", ""), pool("p", "t", "2", "")].concat();
+    let recreate = ", lifecycle: {replace: recreate}";
+    let declared = [template("t", "b", recreate), pool("a", "t", "1", ""), pool("p", "t", "2", recreate)].concat();
     let shown = steps(&declared, &limited(live, sandboxes(3)));
     let place = |text: &str| shown.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{shown}"));
     let waits = |line: &str| shown.lines().find(|shown| shown.contains(line)).unwrap_or_default().to_owned();

@@ -1,0 +1,126 @@
+//! What a plan may do, as flags say it.
+
+use std::collections::BTreeSet;
+
+use sbx::kinds::Key;
+use sbx::reconcile::Desired;
+use sbx::reconcile::plan::{Action, OnDrift, Policy, TakeOver};
+use sbx::types::Selector;
+
+use crate::failure::Failure;
+use crate::naming;
+
+/// What a plan may do.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "What is planned")]
+pub(crate) struct PolicyArgs {
+    /// Remove what is owned and declared no longer, in the part that -f and -l name
+    ///
+    /// Volumes and sandboxes are let go of and stay, unless they were applied with `on_remove: delete`.
+    #[arg(long, conflicts_with_all = ["targets", "no_prune"])]
+    prune: bool,
+    /// Remove nothing that is declared no longer, whatever the target says
+    #[arg(long)]
+    no_prune: bool,
+    /// Plan only this object and what it refers to; may be repeated
+    #[arg(long = "target", value_name = "KIND/NAME")]
+    targets: Vec<String>,
+    /// Plan only objects with these labels and what they refer to: `team=a,tier!=test,gpu,!old`
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<Selector>,
+    /// Bring a live object that is not managed to what is declared; `all` for every declared one
+    #[arg(long, value_name = "KIND/NAME")]
+    take_over: Vec<String>,
+    /// What becomes of what was changed behind the manifests' back: revert, hold or fail
+    #[arg(long, value_name = "WORD", value_enum, default_value_t, hide_possible_values = true)]
+    on_drift: Word,
+    /// Let only these kinds of change through: create, update, rename, replace, delete
+    #[arg(long, value_name = "ACTIONS", value_delimiter = ',', hide_possible_values = true)]
+    allow: Vec<Allowed>,
+    /// Let the plan destroy up to N objects, data with them
+    ///
+    /// Without this it may destroy ten, and 30 % of what is owned, and nothing that holds data.
+    #[arg(long, value_name = "N")]
+    allow_destroy: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Word {
+    /// It becomes what is declared
+    #[default]
+    Revert,
+    /// It stays as it is
+    Hold,
+    /// The plan is refused
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Allowed {
+    Create,
+    Update,
+    Rename,
+    Replace,
+    Delete,
+}
+
+impl PolicyArgs {
+    /// Returns what may be planned, where `given` is what the target says.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when a flag names an object that is not declared, or says what cannot be.
+    pub(crate) fn onto(&self, given: Policy, desired: &Desired) -> Result<Policy, Failure> {
+        let targets = declared(&self.targets, desired)?;
+        if !targets.is_empty() && given.prune && !self.no_prune {
+            let hint = Some("add --no-prune".to_owned());
+            return Err(Failure::Usage { message: "the target prunes, which --target leaves no room for".to_owned(), hint });
+        }
+        let mut policy = given;
+        policy.prune = (policy.prune || self.prune) && !self.no_prune;
+        policy.scope.targets = targets;
+        if let Some(selector) = &self.selector {
+            policy.scope.selector = policy.scope.selector.and(selector.clone());
+        }
+        policy.take_over = take_over(&self.take_over, desired)?;
+        policy.on_drift = match self.on_drift {
+            Word::Revert => OnDrift::Revert,
+            Word::Hold => OnDrift::Hold,
+            Word::Fail => OnDrift::Fail,
+        };
+        policy.allow = (!self.allow.is_empty()).then(|| self.allow.iter().map(|allowed| allowed.action()).collect());
+        policy.allow_destroy = self.allow_destroy;
+        Ok(policy)
+    }
+}
+
+impl Allowed {
+    fn action(self) -> Action {
+        match self {
+            Self::Create => Action::Create,
+            Self::Update => Action::Update,
+            Self::Rename => Action::Rename,
+            Self::Replace => Action::Replace,
+            Self::Delete => Action::Delete,
+        }
+    }
+}
+
+fn take_over(words: &[String], desired: &Desired) -> Result<TakeOver, Failure> {
+    match words {
+        [] => Ok(TakeOver::Nothing),
+        [all] if all == "all" => Ok(TakeOver::All),
+        words => Ok(TakeOver::These(declared(words, desired)?)),
+    }
+}
+
+fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<Key>, Failure> {
+    let declared = words.iter().map(|word| {
+        let key = naming::key(word)?;
+        match desired.get(&key) {
+            Some(_) => Ok(key),
+            None => Err(Failure::usage(format!("{key} is not declared"))),
+        }
+    });
+    declared.collect()
+}

@@ -1,0 +1,147 @@
+//! What somebody changed behind the manifests' back, and nothing else: what was applied last against what is live.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::inventory::{Inventory, Standing};
+use super::plan::{self, Action, Change, Note, Policy};
+use super::world::{Desired, World};
+use crate::kinds::{self, Key, Object, Value};
+use crate::types::{Name, ObjectId};
+
+/// What became of one object that was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// The object, by the name that it was applied with.
+    pub key: Key,
+    /// What happened to it.
+    pub event: DriftEvent,
+    /// The fields that are not what was applied.
+    pub fields: Vec<FieldDrift>,
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DriftEvent {
+    /// Fields changed.
+    Changed,
+    /// It is not there.
+    Deleted,
+    /// Its time to live ended it, which is no drift.
+    Expired,
+    /// It has another name.
+    Renamed {
+        /// The name that it has.
+        to: Name,
+    },
+    /// Another object has its name.
+    MadeAnew {
+        /// The id of the other object.
+        id: Option<ObjectId>,
+    },
+    /// It failed.
+    Failed {
+        /// The server's text.
+        message: String,
+    },
+}
+
+/// A field that is not what was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldDrift {
+    /// The field, below `spec`.
+    pub path: &'static str,
+    /// What was applied; `None` if it was left out.
+    pub applied: Option<Value>,
+    /// What it is.
+    pub live: Option<Value>,
+}
+
+impl Drift {
+    /// Returns whether somebody did it, rather than the time that the manifests themselves gave the object.
+    pub fn is_meddling(&self) -> bool {
+        self.event != DriftEvent::Expired
+    }
+}
+
+impl DriftEvent {
+    /// Returns a word for it, as JSON has it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+            Self::Renamed { .. } => "renamed",
+            Self::MadeAnew { .. } => "made_anew",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl fmt::Display for DriftEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => f.write_str("was changed"),
+            Self::Deleted => f.write_str("was deleted"),
+            Self::Expired => f.write_str("expired"),
+            Self::Renamed { to } => write!(f, "was renamed to {to}"),
+            Self::MadeAnew { id: Some(id) } => write!(f, "was made anew, with id {id}"),
+            Self::MadeAnew { id: None } => f.write_str("was made anew"),
+            Self::Failed { message } if message.is_empty() => f.write_str("failed"),
+            Self::Failed { message } => write!(f, "failed: {message}"),
+        }
+    }
+}
+
+/// Returns what became of all that is owned; of nothing where nobody keeps a record.
+pub fn drift(world: &World) -> Vec<Drift> {
+    let Some(inventory) = &world.inventory else { return Vec::new() };
+    drift_from(&Desired::applied(inventory), world)
+}
+
+/// Returns how the live state differs from these manifests, taken for what was applied last.
+pub fn drift_from(desired: &Desired, world: &World) -> Vec<Drift> {
+    let plan = plan::plan(desired, world, &Policy::default());
+    plan.changes.iter().filter_map(drift_of).collect()
+}
+
+fn drift_of(change: &Change) -> Option<Drift> {
+    let event = event_of(change)?;
+    let fields = change.fields.iter().map(|field| FieldDrift {
+        path: field.path,
+        applied: field.applied.clone().or_else(|| field.to.clone()),
+        live: field.from.clone(),
+    });
+    Some(Drift { key: change.key.clone(), event, fields: fields.collect() })
+}
+
+fn event_of(change: &Change) -> Option<DriftEvent> {
+    let named = change.notes.iter().find_map(|note| match note {
+        Note::DeletedBehind => Some(DriftEvent::Deleted),
+        Note::Expired { .. } => Some(DriftEvent::Expired),
+        Note::RecreatedBehind { .. } => Some(DriftEvent::MadeAnew { id: change.id.clone() }),
+        Note::Failed { message } => Some(DriftEvent::Failed { message: message.clone() }),
+        _ => None,
+    });
+    named
+        .or_else(|| change.was.clone().map(|to| DriftEvent::Renamed { to }))
+        .or_else(|| (change.action == Action::Create).then_some(DriftEvent::Deleted))
+        .or_else(|| (!change.fields.is_empty()).then_some(DriftEvent::Changed))
+}
+
+impl Desired {
+    /// Returns what is owned, as it was applied last.
+    pub fn applied(inventory: &Inventory) -> Self {
+        let owned =
+            inventory.iter().filter(|(key, entry)| entry.standing == Standing::Owned && !kinds::is_reserved(&key.name));
+        let objects = owned.filter_map(|(key, entry)| {
+            let spec = entry.applied()?.clone();
+            let mut object = Object::recorded(key.clone(), spec, entry.lifecycle.clone());
+            object.labels = entry.labels.clone();
+            object.source = entry.source.as_ref().map(Arc::clone);
+            Some(object)
+        });
+        Self::new(objects)
+    }
+}

@@ -1,0 +1,108 @@
+//! A record of what is owned, kept as a program keeps it, and attempts that use it.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sbx::reconcile::inventory::Effect;
+use sbx::reconcile::model::Model;
+use sbx::reconcile::plan::{Policy, plan};
+use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply};
+use tokio_util::sync::CancellationToken;
+
+use super::workspace::{Attempt, Workspace, now};
+
+/// The record as it is on disk: it survives whoever is killed.
+pub(crate) struct Disk {
+    inventory: Mutex<Inventory>,
+}
+
+/// How much of what a program records reaches the disk before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// All of it, at once.
+    AtOnce,
+    /// None of it: all is written at the end, and lost with a program that is killed.
+    AtTheEnd,
+}
+
+struct Pending {
+    disk: Arc<Disk>,
+    writes: Writes,
+    effects: Mutex<Vec<Effect>>,
+}
+
+impl Recorder for Pending {
+    fn record(&self, effects: Vec<Effect>) {
+        self.effects.lock().unwrap_or_else(PoisonError::into_inner).extend(effects);
+        if self.writes == Writes::AtOnce {
+            self.write();
+        }
+    }
+}
+
+impl Pending {
+    fn write(&self) {
+        let effects = std::mem::take(&mut *self.effects.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut inventory = self.disk.read();
+        effects.into_iter().for_each(|effect| inventory.fulfil(effect));
+        self.disk.write(inventory);
+    }
+}
+
+impl Disk {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { inventory: Mutex::default() })
+    }
+
+    pub(crate) fn read(&self) -> Inventory {
+        self.inventory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self, inventory: Inventory) {
+        *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = inventory;
+    }
+
+    /// Plans with the record, and applies once. Whatever is planned is something that the server's rules allow.
+    pub(crate) async fn attempt(
+        self: &Arc<Self>,
+        workspace: &Workspace,
+        desired: &Desired,
+        policy: &Policy,
+        parallelism: NonZeroUsize,
+        writes: Writes,
+    ) -> Attempt {
+        let kill = workspace.kill();
+        let attempt = async {
+            let Some(world) = self.world(workspace).await else { return Attempt::Failed };
+            let plan = plan(desired, &world, policy);
+            assert_possible(&plan, &world);
+            let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
+            plan.effects.iter().cloned().for_each(|effect| inventory.apply(effect));
+            inventory.intend(plan.intents(now()));
+            self.write(inventory);
+            let pending = Arc::new(Pending { disk: Arc::clone(self), writes, effects: Mutex::default() });
+            let mut cx = workspace.cx(parallelism);
+            cx.recorder = Some(Arc::clone(&pending) as Arc<dyn Recorder>);
+            let outcome = apply(&plan, &cx, EventSink::none(), CancellationToken::new()).await;
+            pending.write();
+            if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
+        };
+        tokio::select! {
+            biased;
+            () = kill.cancelled() => Attempt::Killed,
+            attempt = attempt => attempt,
+        }
+    }
+
+    /// Returns the world with what is recorded.
+    pub(crate) async fn world(&self, workspace: &Workspace) -> Option<World> {
+        Some(workspace.world().await?.with_inventory(&self.read()))
+    }
+}
+
+fn assert_possible(plan: &Plan, world: &World) {
+    if let Err((step, refusal)) = Model::of(world).run(plan) {
+        let steps: Vec<_> = plan.steps.iter().map(|step| format!("{} {}", step.verb.as_str(), step.key)).collect();
+        panic!("step {step} is against the rules: {refusal}\n{}", steps.join("\n"));
+    }
+}

@@ -1,0 +1,3 @@
+//! What happens to people, played through by the real program.
+
+mod staging_and_production;

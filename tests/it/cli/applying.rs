@@ -214,6 +214,17 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
 }
 
 #[test]
+fn an_abort_of_rollouts_changes_nothing_that_is_declared() {
+    let environment = applied(WORKSPACE);
+    environment.write("w.yaml", &WORKSPACE.replace("image: python:3.12", "image: python:3.13"));
+    let abort = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--abort-rollouts"]);
+    assert_eq!(abort.code, Some(0), "{abort}");
+    assert!(!abort.stderr.contains("created") && !abort.stderr.contains("deleted"), "{abort}");
+    let plan = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]);
+    assert_eq!(plan.code, Some(2), "the change is still to be made: {plan}");
+}
+
+#[test]
 fn a_protected_object_refuses_the_whole_plan() {
     let protected =
         WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true, replace: recreate}");

@@ -33,6 +33,9 @@ pub(crate) struct Apply {
     /// Show the plan only
     #[arg(long)]
     dry_run: bool,
+    /// Remove what replacements that did not end left under reserved names, and do nothing else
+    #[arg(long, conflicts_with = "dry_run")]
+    abort_rollouts: bool,
     /// How to show the plan and what happens: text, or json with an event a line
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
@@ -62,7 +65,10 @@ impl Apply {
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, policy);
+        let plan = match self.abort_rollouts {
+            true => plan::plan_abort_rollouts(&manifests.desired, &world),
+            false => plan::plan(&manifests.desired, &world, policy),
+        };
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
         perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await

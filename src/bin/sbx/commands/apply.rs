@@ -46,6 +46,9 @@ pub(crate) struct Apply {
     /// With a saved plan: do nothing unless all of it still holds
     #[arg(long)]
     all_or_nothing: bool,
+    /// Remove what replacements that did not end left under reserved names, and do nothing else
+    #[arg(long, conflicts_with = "dry_run")]
+    abort_rollouts: bool,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
@@ -83,7 +86,10 @@ impl Apply {
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, policy);
+        let plan = match self.abort_rollouts {
+            true => plan::plan_abort_rollouts(&manifests.desired, &world),
+            false => plan::plan(&manifests.desired, &world, policy),
+        };
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
         perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await

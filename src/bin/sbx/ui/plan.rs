@@ -454,7 +454,8 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             image: x -> y
             it is live as `a`
             image cannot change in place
-            recreate, for now: deleted first, then made anew
+            deleted first, then made anew, since it is renamed as well
+            help: apply the rename by itself first, and it is replaced without a gap
 
         Plan: 1 to replace.
         ");

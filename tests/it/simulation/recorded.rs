@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sbx::reconcile::inventory::Effect;
 use sbx::reconcile::model::Model;
 use sbx::reconcile::plan::{Action, Policy, plan};
-use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply};
+use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply, look_again};
 use tokio_util::sync::CancellationToken;
 
 use super::workspace::{Attempt, Workspace, now};
@@ -79,6 +79,17 @@ impl Disk {
             let Some(world) = self.world(workspace).await else { return Attempt::Failed };
             let plan = plan(desired, &world, policy);
             self.tell(&plan);
+                for (k, e) in world.inventory.as_ref().unwrap().iter() {
+                    eprintln!("  inv {k} {:?}", e.id);
+                }
+                for i in &world.inventory.as_ref().unwrap().intents {
+                    eprintln!("  intent {} {:?}", i.key, i.deed);
+                }
+                for l in world.iter() {
+                    eprintln!("  live {} {:?}", l.key, l.id);
+                }
+                eprintln!("--");
+            }
             assert_possible(&plan, &world);
             let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
             plan.effects.iter().cloned().for_each(|effect| inventory.apply(effect));
@@ -120,7 +131,9 @@ impl Disk {
 
     /// Returns the world with what is recorded.
     pub(crate) async fn world(&self, workspace: &Workspace) -> Option<World> {
-        Some(workspace.world().await?.with_inventory(&self.read()))
+        let inventory = self.read();
+        let world = look_again(workspace.world().await?, &inventory, &workspace.client().reader()).await.ok()?;
+        Some(world.with_inventory(&inventory))
     }
 }
 

@@ -9,6 +9,7 @@
 mod applying;
 mod contexts;
 pub(crate) mod environment;
+mod exporting;
 mod looking;
 mod pacing;
 mod piping;

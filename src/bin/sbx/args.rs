@@ -10,6 +10,7 @@ use crate::commands::context::Context;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
+use crate::commands::export::Export;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
@@ -115,6 +116,7 @@ pub(crate) enum Command {
     Destroy(Destroy),
     Get(Get),
     Describe(Describe),
+    Export(Export),
     Delete(Delete),
     History(History),
     Unlock(Unlock),

@@ -182,6 +182,12 @@ pub(crate) enum Failure {
         /// The objects.
         objects: Vec<String>,
     },
+    /// Files that were to be written are there already.
+    #[error("there already: {}", shown(files))]
+    WouldOverwrite {
+        /// The files.
+        files: Vec<PathBuf>,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -243,6 +249,7 @@ impl Failure {
             | Self::OtherWorkspace { .. }
             | Self::Superseded { .. }
             | Self::NotFound { .. }
+            | Self::WouldOverwrite { .. }
             | Self::File { .. }
             | Self::Input { .. }
             | Self::Output { .. }
@@ -268,6 +275,15 @@ pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+/// How many files a message names.
+const NAMED: usize = 5;
+
+fn shown(files: &[PathBuf]) -> String {
+    let mut names: Vec<_> = files.iter().take(NAMED).map(|path| format!("`{}`", path.display())).collect();
+    names.extend((files.len() > NAMED).then(|| format!("and {} more", files.len() - NAMED)));
+    names.join(", ")
 }
 
 fn reasons(refusals: &[Refusal]) -> String {

@@ -11,6 +11,7 @@ mod context;
 mod contexts;
 mod duration;
 mod env;
+mod export;
 mod failure;
 mod interrupt;
 mod local;
@@ -66,6 +67,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Export(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),

@@ -17,6 +17,7 @@ mod local;
 mod logging;
 mod manifests;
 mod naming;
+mod patch;
 mod perform;
 mod policy;
 mod project;
@@ -63,6 +64,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Drift(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),

@@ -8,6 +8,7 @@
 
 mod applying;
 mod contexts;
+mod drifting;
 pub(crate) mod environment;
 mod exporting;
 mod looking;

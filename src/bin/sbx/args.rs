@@ -10,6 +10,7 @@ use crate::commands::context::Context;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
+use crate::commands::drift::Drift;
 use crate::commands::export::Export;
 use crate::commands::get::Get;
 use crate::commands::history::History;
@@ -114,6 +115,7 @@ pub(crate) enum Command {
     Plan(Plan),
     Apply(Apply),
     Destroy(Destroy),
+    Drift(Drift),
     Get(Get),
     Describe(Describe),
     Export(Export),

@@ -18,6 +18,7 @@ mod local;
 mod logging;
 mod manifests;
 mod naming;
+mod patch;
 mod perform;
 mod policy;
 mod project;
@@ -65,6 +66,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Drift(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Export(command) => cx.block_on(async |cx| command.run(cx).await),

@@ -226,6 +226,11 @@ impl Record {
         Failure::OtherWorkspace { place: self.ledger.place(), source: stranger }
     }
 
+    /// Returns whether there was one when it was read.
+    pub(crate) fn exists(&self) -> bool {
+        self.seen().is_some_and(|seen| seen.reading.exists)
+    }
+
     /// Refuses to go back to an earlier run than the last one.
     ///
     /// # Errors

@@ -79,17 +79,6 @@ impl Disk {
             let Some(world) = self.world(workspace).await else { return Attempt::Failed };
             let plan = plan(desired, &world, policy);
             self.tell(&plan);
-                for (k, e) in world.inventory.as_ref().unwrap().iter() {
-                    eprintln!("  inv {k} {:?}", e.id);
-                }
-                for i in &world.inventory.as_ref().unwrap().intents {
-                    eprintln!("  intent {} {:?}", i.key, i.deed);
-                }
-                for l in world.iter() {
-                    eprintln!("  live {} {:?}", l.key, l.id);
-                }
-                eprintln!("--");
-            }
             assert_possible(&plan, &world);
             let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
             plan.effects.iter().cloned().for_each(|effect| inventory.apply(effect));

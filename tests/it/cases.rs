@@ -1,5 +1,7 @@
 //! Plans as their readers see them: each folder of `tests/cases` has a manifest, a world, and the plan that the program
-//! prints for the two.
+//! prints for the two, as text and as JSON, with its exit code.
+//!
+//! Where there is an `inventory.json`, it says what is owned; else nobody keeps a record. `flags.txt` has more flags.
 //!
 //! `SBX_ACCEPT=1 cargo test --test it cases` writes the plans anew; read the difference before you keep it.
 
@@ -23,28 +25,38 @@ async fn every_case_prints_its_plan() {
     assert!(cases.len() > 8, "{} cases are too few", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let printed = printed_plan(&case).await;
-        let file = case.join("plan.txt");
-        if std::env::var_os("SBX_ACCEPT").is_some() {
-            fs::write(&file, &printed).expect("the case's folder can be written to");
-        } else if fs::read_to_string(&file).unwrap_or_default() != printed {
-            wrong.push(format!("{}\n{printed}", case.display()));
+        for (form, file) in [("text", "plan.txt"), ("json", "plan.json")] {
+            let printed = printed_plan(&case, form).await;
+            let file = case.join(file);
+            if std::env::var_os("SBX_ACCEPT").is_some() {
+                fs::write(&file, &printed).expect("the case's folder can be written to");
+            } else if fs::read_to_string(&file).unwrap_or_default() != printed {
+                wrong.push(format!("{}\n{printed}", file.display()));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Returns what `sbx plan` prints for the case's manifest against a server that has the case's world, and its exit code.
-async fn printed_plan(case: &Path) -> String {
+async fn printed_plan(case: &Path, form: &'static str) -> String {
     let world: Value = serde_json::from_str(&read(&case.join("world.json"))).expect("world.json is JSON");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}/v2/sandboxes", listener.local_addr().expect("it is bound"));
     let server = async move { axum::serve(listener, canned(world)).await };
     let manifest = read(&case.join("manifest.yaml"));
+    let inventory = fs::read_to_string(case.join("inventory.json")).ok();
+    let flags = fs::read_to_string(case.join("flags.txt")).unwrap_or_default();
     let program = tokio::task::spawn_blocking(move || {
         let environment = Environment::new();
         environment.write("manifest.yaml", &manifest);
-        let run = environment.sbx(&["plan", "-f", "manifest.yaml", "--endpoint", &url]);
+        let place = if inventory.is_some() { "inventory.json" } else { "none" };
+        environment.write("inventory.json", &inventory.unwrap_or_default());
+        let mut args = vec!["plan", "-f", "manifest.yaml", "--endpoint", &url, "-o", form, "--inventory", place];
+        args.extend(flags.split_whitespace());
+        // The inventory's endpoint is not the port that happened to be free.
+        args.extend((place != "none").then_some("--accept-workspace"));
+        let run = environment.sbx(&args);
         let code = run.code.expect("it ends by itself");
         format!("{}exit {code}\n", run.stdout)
     });

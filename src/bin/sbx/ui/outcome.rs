@@ -313,10 +313,10 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         No change was done in full.
         Not done: 1 failed, 1 half done.
-          failed  create template/a: it was stopped half way: whether it had its effect is not known
-          skipped create pool/p: could not create template/a
-          half done: deleted template/a
-          half done: deleted pool/p
+          failed  put a--sbx-a8f749c1 in the place of template/a: it was stopped half way: whether it had its effect is not known
+          skipped verify template/a: could not put a--sbx-a8f749c1 in the place of template/a
+          half done: created template/a--sbx-a8f749c1
+          half done: created pool/p--sbx-93278e3b
         ");
     }
 

@@ -281,7 +281,9 @@ impl<'a> Round<'a, '_> {
                     return Action::Adopt;
                 }
                 let is_taken_over = self.given.policy.take_over.has(&change.key);
-                change.notes.push(if is_taken_over { Note::TakenOver } else { Note::NotOwned });
+                let not_owned = || Note::NotOwned { key: change.key.clone() };
+                let note = if is_taken_over { Note::TakenOver } else { not_owned() };
+                change.notes.push(note);
                 action
             }
         }

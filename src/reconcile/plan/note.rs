@@ -116,7 +116,10 @@ pub enum Note {
         free: u64,
     },
     /// It is live, differs from what is declared, and is not ours.
-    NotOwned,
+    NotOwned {
+        /// The object, by the name it is declared with.
+        key: Key,
+    },
     /// It is declared, and is not ours to remove.
     NotManaged,
     /// It is another project's.
@@ -307,9 +310,8 @@ impl Note {
             }
             Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
-            Self::NotOwned => {
-                "add `--take-over KIND/NAME` to make it what is declared, or change the manifest to what is live"
-                    .to_owned()
+            Self::NotOwned { key } => {
+                format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
             }
             Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
             Self::Expired { is_recreated: false } => {
@@ -346,7 +348,7 @@ impl Note {
                 | Self::NameTaken { .. }
                 | Self::RenamedFromHere { .. }
                 | Self::RenamePending
-                | Self::NotOwned
+                | Self::NotOwned { .. }
                 | Self::OwnedBySibling { .. }
                 | Self::MaybeRenamed { is_asked: true, .. }
                 | Self::NotAllowed { .. }
@@ -433,7 +435,7 @@ impl fmt::Display for Note {
                 write!(f, "the quota for {what} has {free} left, and this takes {needed}")
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
-            Self::NotOwned => f.write_str("it is live, differs from what is declared, and is not managed here"),
+            Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
             Self::NotManaged => f.write_str("it is not managed here, and stays"),
             Self::TakenOver => f.write_str("it was not managed here, and is taken over"),

@@ -280,6 +280,10 @@ pub(crate) fn lines_of(value: &Value) -> Vec<String> {
 pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
     if summary.n_changes() == 0 && summary.blocked == 0 {
         return match purpose {
+            Purpose::Apply if summary.adopt > 0 => {
+                let adopted = counted(summary.adopt, "object");
+                format!("No changes. {adopted} to adopt, which sends nothing; {} as declared.", summary.keep)
+            }
             Purpose::Apply if summary.keep == 1 => "No changes. Nothing to do: 1 object is as declared.".to_owned(),
             Purpose::Apply => {
                 format!("No changes. Nothing to do: {} are as declared.", counted(summary.keep, "object"))

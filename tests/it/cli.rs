@@ -8,6 +8,7 @@
 
 mod applying;
 mod contexts;
+mod doctoring;
 pub(crate) mod environment;
 mod looking;
 mod pacing;

@@ -10,6 +10,7 @@ use crate::commands::context::Context;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
+use crate::commands::doctor::Doctor;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
@@ -118,6 +119,7 @@ pub(crate) enum Command {
     Delete(Delete),
     History(History),
     Unlock(Unlock),
+    Doctor(Doctor),
     Serve(Serve),
     Context(Context),
     Schema(Schema),

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::kinds::{Key, KindId, Lifecycle, Live, Object, OnRemove, Spec};
-use crate::types::{Labels, ObjectId, Timestamp};
+use crate::types::{Labels, Name, ObjectId, Timestamp};
 
 /// What is owned in one workspace.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +93,8 @@ pub struct Intent {
     pub deed: Deed,
     /// What the entry was to be; its id is that of the object before.
     pub entry: Entry,
+    /// The name that an object that was to be made under a reserved one was to get after that.
+    pub becomes: Option<Name>,
     /// When.
     pub at: Timestamp,
 }

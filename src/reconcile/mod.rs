@@ -23,6 +23,6 @@ pub use drift::{Drift, DriftEvent, FieldDrift, drift, drift_from};
 pub use error::StepError;
 pub use event::{Counts, Done, Event, EventSink, Phase, RunState};
 pub use inventory::Inventory;
-pub use observe::observe;
+pub use observe::{look_again, observe};
 pub use plan::Plan;
 pub use world::{Desired, World};

@@ -1,10 +1,14 @@
 //! Reads the live state: all lists at once, with a client that cannot write.
 
-use futures_util::future::{try_join, try_join_all};
+use std::collections::BTreeSet;
 
+use futures_util::future::{try_join, try_join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::inventory::{Entry, Inventory};
 use super::world::World;
 use crate::client::{Error, Reader};
-use crate::kinds::{self, KindId};
+use crate::kinds::{self, Key, KindId};
 use crate::types::Timestamp;
 
 /// Reads every kind's list and the workspace's quota, in parallel.
@@ -27,6 +31,38 @@ pub async fn observe(reader: &Reader, now: Timestamp) -> Result<World, Error> {
     world.misnamed = misnamed;
     world.capacity = capacity;
     Ok(world)
+}
+
+/// How many objects are looked for at once.
+const LOOKS_AT_ONCE: usize = 10;
+
+/// Looks again for what is recorded and was in no list: a list may be older than what it lists, and nothing is taken for
+/// gone on its word alone. Its kind is listed once more, and what is still missing is asked for by its name.
+///
+/// # Errors
+///
+/// Whatever the client reports for the first call that failed.
+pub async fn look_again(mut world: World, inventory: &Inventory, reader: &Reader) -> Result<World, Error> {
+    let kinds: BTreeSet<_> = missing(&world, inventory).map(|(key, _)| key.kind).collect();
+    for kind in kinds {
+        world = world.with_list(kind, list(kind, reader).await?.into_iter().flatten());
+    }
+    let look = async |(key, entry): (&Key, &Entry)| match key.kind.get(reader, &key.name).await {
+        Ok(live) => Ok((live.id == entry.id).then_some(live)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    };
+    let looks = missing(&world, inventory).filter(|(key, _)| world.get(key).is_none()).map(look);
+    let found: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    Ok(if found.is_empty() { world } else { world.with_more(found) })
+}
+
+/// Returns what is recorded with an id that nothing live has.
+fn missing<'a>(world: &'a World, inventory: &'a Inventory) -> impl Iterator<Item = (&'a Key, &'a Entry)> {
+    let is_missing =
+        |(key, entry): &(&Key, &Entry)| entry.id.as_ref().is_some_and(|id| world.by_id(key.kind, id).is_none());
+    inventory.iter().filter(is_missing)
 }
 
 async fn list(kind: KindId, reader: &Reader) -> Result<Vec<Result<kinds::Live, kinds::Misnamed>>, Error> {

@@ -53,6 +53,20 @@ impl World {
         }
     }
 
+    /// Takes another list of a kind for the one that was read.
+    #[must_use]
+    pub(super) fn with_list(mut self, kind: KindId, list: impl Iterator<Item = Live>) -> Self {
+        self.live.retain(|key, _| key.kind != kind);
+        self.with_more(list)
+    }
+
+    /// Adds live objects that were not seen at first.
+    #[must_use]
+    pub(super) fn with_more(self, more: impl IntoIterator<Item = Live>) -> Self {
+        let Self { live, misnamed, capacity, now, inventory, siblings, .. } = self;
+        Self { misnamed, capacity, inventory, siblings, ..Self::new(live.into_values().chain(more), now) }
+    }
+
     /// Adds what is known to be ours, once the live state has said what became of its open intents.
     #[must_use]
     pub fn with_inventory(mut self, inventory: &Inventory) -> Self {

@@ -9,7 +9,9 @@
 mod applying;
 mod contexts;
 mod doctoring;
+mod drifting;
 pub(crate) mod environment;
+mod exporting;
 mod looking;
 mod pacing;
 mod piping;

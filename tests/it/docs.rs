@@ -46,7 +46,9 @@ fn the_project_of_the_readme_is_good() {
 #[test]
 fn every_manifest_in_the_repository_is_valid() {
     let folders = ["manifests", "examples", "tests/sdk/workspace"];
-    let files: Vec<_> = folders.iter().flat_map(|folder| manifests(folder)).collect();
+    let files = folders.iter().flat_map(|folder| manifests(folder));
+    // Those are workflows of GitHub.
+    let files: Vec<_> = files.filter(|file| !file.starts_with("examples/ci")).collect();
     assert!(files.iter().any(|file| file.starts_with("manifests")), "`manifests` is empty");
     for file in files {
         let path = tree::root().join(&file);

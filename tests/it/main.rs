@@ -14,3 +14,4 @@ mod simulation;
 mod situations;
 mod stopping;
 mod tree;
+mod workflows;

@@ -11,6 +11,8 @@ use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
 use crate::commands::doctor::Doctor;
+use crate::commands::drift::Drift;
+use crate::commands::export::Export;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
@@ -114,8 +116,10 @@ pub(crate) enum Command {
     Plan(Plan),
     Apply(Apply),
     Destroy(Destroy),
+    Drift(Drift),
     Get(Get),
     Describe(Describe),
+    Export(Export),
     Delete(Delete),
     History(History),
     Unlock(Unlock),

@@ -27,6 +27,10 @@ pub(crate) enum Exit {
     Pending,
     /// An apply did a part: something was blocked or skipped.
     Partial,
+    /// Somebody changed what was applied, and the caller asked to be told so.
+    Drifted,
+    /// Both: the manifests have changes to make, and somebody changed what was applied.
+    PendingAndDrifted,
     /// The command line makes no sense.
     Usage,
     /// It was interrupted.
@@ -34,11 +38,13 @@ pub(crate) enum Exit {
 }
 
 /// The exit codes of all commands, with what each means.
-const CODES: [(Exit, u8, &str); 6] = [
+const CODES: [(Exit, u8, &str); 8] = [
     (Exit::Done, 0, "done, or nothing to do"),
     (Exit::Failed, 1, "failed, declined, or a plan with something blocked"),
-    (Exit::Pending, 2, "changes are pending (plan --exit-code)"),
+    (Exit::Pending, 2, "changes are pending (plan or drift --exit-code)"),
     (Exit::Partial, 3, "an apply done in part: something was blocked or skipped"),
+    (Exit::Drifted, 4, "what was applied was changed since (drift --exit-code)"),
+    (Exit::PendingAndDrifted, 6, "both 2 and 4 (drift --exit-code)"),
     (Exit::Usage, 64, "the command line is wrong, or names no server"),
     (Exit::Interrupted, 130, "interrupted"),
 ];
@@ -182,6 +188,12 @@ pub(crate) enum Failure {
         /// The objects.
         objects: Vec<String>,
     },
+    /// Files that were to be written are there already.
+    #[error("there already: {}", shown(files))]
+    WouldOverwrite {
+        /// The files.
+        files: Vec<PathBuf>,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -243,6 +255,7 @@ impl Failure {
             | Self::OtherWorkspace { .. }
             | Self::Superseded { .. }
             | Self::NotFound { .. }
+            | Self::WouldOverwrite { .. }
             | Self::File { .. }
             | Self::Input { .. }
             | Self::Output { .. }
@@ -270,6 +283,15 @@ pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
     causes
 }
 
+/// How many files a message names.
+const NAMED: usize = 5;
+
+fn shown(files: &[PathBuf]) -> String {
+    let mut names: Vec<_> = files.iter().take(NAMED).map(|path| format!("`{}`", path.display())).collect();
+    names.extend((files.len() > NAMED).then(|| format!("and {} more", files.len() - NAMED)));
+    names.join(", ")
+}
+
 fn reasons(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -281,7 +303,7 @@ mod tests {
     /// One failure of each class that the table has, and those whose class could be argued about.
     #[test]
     fn each_row_of_the_table() {
-        let rows: [(Result<Exit, Failure>, u8); 11] = [
+        let rows: [(Result<Exit, Failure>, u8); 13] = [
             (Ok(Exit::Done), 0),
             (Ok(Exit::Failed), 1),
             (Err(Failure::Declined), 1),
@@ -290,6 +312,8 @@ mod tests {
             (Err(Failure::Manifests { summary: "1 error in 1 file".to_owned() }), 1),
             (Ok(Exit::Pending), 2),
             (Ok(Exit::Partial), 3),
+            (Ok(Exit::Drifted), 4),
+            (Ok(Exit::PendingAndDrifted), 6),
             (Err(Failure::usage("bad")), 64),
             (Err(Failure::NoServer { has_stray_key: false }), 64),
             (Err(Failure::Interrupted), 130),
@@ -298,7 +322,7 @@ mod tests {
             let exit = result.as_ref().map_or_else(Failure::exit, |exit| *exit);
             assert_eq!(ExitCode::from(exit), ExitCode::from(code), "{result:?}");
         }
-        assert_eq!(CODES.map(|(_, code, _)| code), [0, 1, 2, 3, 64, 130]);
+        assert_eq!(CODES.map(|(_, code, _)| code), [0, 1, 2, 3, 4, 6, 64, 130]);
     }
 
     #[test]

@@ -11,12 +11,14 @@ mod context;
 mod contexts;
 mod duration;
 mod env;
+mod export;
 mod failure;
 mod interrupt;
 mod local;
 mod logging;
 mod manifests;
 mod naming;
+mod patch;
 mod perform;
 mod policy;
 mod project;
@@ -64,8 +66,10 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Drift(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Export(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),

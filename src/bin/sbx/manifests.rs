@@ -82,6 +82,16 @@ pub(crate) fn read(args: &ManifestArgs, project: &Project, ui: &mut Ui) -> Resul
     Ok(Manifests { documents, desired: Desired::new(objects), diagnostics, part })
 }
 
+/// Reads what is named, if anything is: a target, or files.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(crate) fn read_if_named(args: &ManifestArgs, project: &Project, ui: &mut Ui) -> Result<Option<Manifests>, Failure> {
+    let is_named = project.target.is_some() || !args.files.is_empty();
+    if is_named { read(args, project, ui).map(Some) } else { Ok(None) }
+}
+
 fn load(args: &ManifestArgs, project: &Project) -> Result<(Documents, Vec<Object>, Diagnostics), Failure> {
     let limits = Limits::default();
     let working_directory = env::working_directory();
@@ -136,7 +146,7 @@ fn name_sources(objects: &mut [Object], working_directory: &Path, root: &Path) {
 }
 
 /// Returns a path as it is written in the project's root; what is no path, or lies outside, stays as it was named.
-fn source_name(name: &str, working_directory: &Path, root: &Path) -> String {
+pub(crate) fn source_name(name: &str, working_directory: &Path, root: &Path) -> String {
     if matches!(name, "-" | "<stdin>") {
         return "<stdin>".to_owned();
     }

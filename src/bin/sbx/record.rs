@@ -1,12 +1,15 @@
 //! The record of what is owned, as a command uses it: found, locked, read with the live state, and written.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use sbx::kinds::KindId;
 use sbx::reconcile::inventory::{Run, Stranger};
 use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
+use sbx::types::ObjectId;
 
 use crate::args::Whereabouts;
 use crate::author::Author;
@@ -65,6 +68,9 @@ pub(crate) struct Record {
     lease: OnceLock<Lease>,
     author: Author,
 }
+
+/// What other projects own, with the name of the record that says so.
+type Siblings = HashMap<(KindId, ObjectId), Arc<str>>;
 
 #[derive(Clone)]
 struct Seen {
@@ -192,9 +198,17 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Failure::Inventory`], and [`Failure::OtherWorkspace`] when it looks like that of another one.
-    pub(crate) async fn read_into(&self, mut world: World) -> Result<World, Failure> {
-        let (mut reading, siblings) = tokio::try_join!(self.ledger.read(), self.ledger.siblings())?;
+    /// [`Failure::Inventory`].
+    pub(crate) async fn read(&self) -> Result<(Reading, Siblings), Failure> {
+        Ok(tokio::try_join!(self.ledger.read(), self.ledger.siblings())?)
+    }
+
+    /// Adds the record to the world that it is about, and remembers it for what is written later.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::OtherWorkspace`] when it looks like that of another one.
+    pub(crate) fn settle(&self, mut world: World, mut reading: Reading, siblings: Siblings) -> Result<World, Failure> {
         if let Some(stranger) = reading.inventory.stranger_to(&self.endpoint, &world)
             && !self.accepts_workspace
         {
@@ -210,6 +224,11 @@ impl Record {
 
     fn other_workspace(&self, stranger: Stranger) -> Failure {
         Failure::OtherWorkspace { place: self.ledger.place(), source: stranger }
+    }
+
+    /// Returns whether there was one when it was read.
+    pub(crate) fn exists(&self) -> bool {
+        self.seen().is_some_and(|seen| seen.reading.exists)
     }
 
     /// Refuses to go back to an earlier run than the last one.

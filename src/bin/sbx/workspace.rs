@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use sbx::client::{Client, Config, Error};
-use sbx::reconcile::{World, observe};
+use sbx::reconcile::{World, look_again, observe};
 use sbx::server::{self, Embedded};
 
 use crate::args::Connection;
@@ -142,7 +142,11 @@ impl Workspace {
     pub(crate) async fn observe(&self) -> Result<World, Failure> {
         let world = self.live().await?;
         match &self.record {
-            Some(record) => record.read_into(world).await,
+            Some(record) => {
+                let (reading, siblings) = record.read().await?;
+                let world = look_again(world, &reading.inventory, &self.client.reader()).await;
+                record.settle(world.map_err(|error| self.failure(error))?, reading, siblings)
+            }
             None => Ok(world),
         }
     }

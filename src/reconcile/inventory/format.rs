@@ -178,6 +178,8 @@ fn intent_from(raw: &RawValue) -> Result<Option<Intent>, String> {
     let deed: String = fields.required("deed")?;
     let Some(key) = key_from(&mut fields)? else { return Ok(None) };
     let at = fields.required("at")?;
+    let becomes: Option<String> = fields.optional("becomes")?;
+    let becomes = becomes.map(|name| Name::parse(&name)).transpose().map_err(|error| error.to_string())?;
     let deed = match deed.as_str() {
         "create" => {
             let spec: Json = fields.required("sends")?;
@@ -190,18 +192,19 @@ fn intent_from(raw: &RawValue) -> Result<Option<Intent>, String> {
         _ => return Ok(None),
     };
     let entry = entry_fields(&key, fields).map_err(|why| format!("an intent with {key}: {why}"))?;
-    Ok(Some(Intent { key, deed, entry, at }))
+    Ok(Some(Intent { key, deed, entry, becomes, at }))
 }
 
 fn intent_text(intent: &Intent) -> String {
-    let Intent { key, deed, entry, at } = intent;
+    let Intent { key, deed, entry, becomes, at } = intent;
     let line = match deed {
         Deed::Create { .. } => Line::new().put("deed", "create"),
         Deed::Update => Line::new().put("deed", "update"),
         Deed::Rename => Line::new().put("deed", "rename"),
         Deed::Delete => Line::new().put("deed", "delete"),
     };
-    let mut line = key_line(line, key).put("at", at.to_string());
+    let mut line =
+        key_line(line, key).put("at", at.to_string()).put_some("becomes", becomes.as_ref().map(Name::as_str));
     if let Deed::Create { spec, carry } = deed {
         line = line.put("sends", kinds::spec_to_json(spec));
         if !carry.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Deed, Effect, Entry, Intent, Inventory};
-use crate::kinds::{Health, Key, Live, Spec, Value};
+use crate::kinds::{Change, Health, Key, Live, Reference, Spec, Value};
 use crate::reconcile::world::World;
 
 /// What the live state says of open intents.
@@ -23,12 +23,17 @@ impl Inventory {
     pub fn settle(&self, world: &World) -> Settled {
         let mut settled = Settled { effects: self.on_their_way(world), open: Vec::new() };
         let mut gone: HashSet<&Key> = HashSet::new();
+        let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live);
         for intent in &self.intents {
-            let live = world.get(&intent.key);
+            let live = match &intent.deed {
+                Deed::Create { .. } => world.get(&intent.key).or_else(|| self.swapped(intent, world)),
+                Deed::Update | Deed::Rename | Deed::Delete => world.get(&intent.key),
+            };
             let known = live.and_then(|live| self.entry_of(live));
             match (&intent.deed, live) {
-                (Deed::Create { spec, .. }, Some(live)) if known.is_none() && is_made(spec, live) => {
-                    settled.effects.push(Effect::Put { key: intent.key.clone(), entry: found(&intent.entry, live) });
+                (Deed::Create { spec, .. }, Some(live)) if known.is_none() && is_made(spec, live, &is_meant) => {
+                    settled.effects.extend(self.displaced(&live.key, world));
+                    settled.effects.push(Effect::Put { key: live.key.clone(), entry: found(&intent.entry, live) });
                 }
                 (Deed::Create { .. }, None) if says_more(intent) => settled.open.push(intent.clone()),
                 (Deed::Update, Some(live)) if known.is_some() => {
@@ -46,6 +51,27 @@ impl Inventory {
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
         settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
         settled
+    }
+
+    /// Returns what is live under the name that an object was to get after it was made, if it did.
+    fn swapped<'a>(&self, intent: &Intent, world: &'a World) -> Option<&'a Live> {
+        world.get(&Key { kind: intent.key.kind, name: intent.becomes.clone()? })
+    }
+
+    /// Returns whether a live reference is the intended one, also where what it points at got its name since.
+    fn is_meant(&self, intended: &Reference, live: &Reference) -> bool {
+        let became = |intent: &Intent| {
+            let is_source = intent.key.kind == intended.kind && intent.key.name.as_str() == &*intended.name;
+            is_source && intent.becomes.as_ref().is_some_and(|name| name.as_str() == &*live.name)
+        };
+        intended == live || (intended.kind == live.kind && self.intents.iter().any(became))
+    }
+
+    /// Keeps the entry of an object whose recorded name another one has now.
+    fn displaced(&self, key: &Key, world: &World) -> Option<Effect> {
+        let entry = self.get(key)?;
+        let live = world.by_id(key.kind, entry.id.as_ref()?).filter(|live| live.key != *key)?;
+        Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
     }
 
     /// Objects that were to get other names and are under neither of the two keep their entries, under the names that they
@@ -98,11 +124,14 @@ fn found(intended: &Entry, live: &Live) -> Entry {
     Entry { id: live.id.clone(), expires_at: live.expires_at, ..intended.clone() }
 }
 
-/// Values that the server fills in where the intent left them out are no difference.
-fn is_made(spec: &Spec, live: &Live) -> bool {
+/// Values that the server fills in where the intent left them out are no difference, nor are those that change in place:
+/// what was going to be made may have been cut off before it got them, and the name was free.
+fn is_made(spec: &Spec, live: &Live, is_meant: &dyn Fn(&Reference, &Reference) -> bool) -> bool {
     let Ok(live_spec) = &live.spec else { return false };
-    let same = spec.values().iter().zip(live_spec.values()).all(|pair| match pair {
-        (Some(intended), Some(live)) => intended.is_satisfied_by(live, &|intended, live| intended == live),
+    let fields = spec.kind().fields().iter().zip(spec.values()).zip(live_spec.values());
+    let mut that_stay = fields.filter(|((field, _), _)| field.change != Change::InPlace);
+    let same = that_stay.all(|((_, intended), live)| match (intended, live) {
+        (Some(intended), Some(live)) => intended.is_satisfied_by(live, is_meant),
         (Some(intended), None) => intended.is_satisfied_by_absence(),
         (None, _) => true,
     });

@@ -100,7 +100,7 @@ fn intent() -> impl Strategy<Value = Intent> {
             2 => Deed::Rename,
             _ => Deed::Delete,
         };
-        Intent { key, deed, entry, at }
+        Intent { key, deed, entry, becomes: None, at }
     })
 }
 
@@ -256,7 +256,7 @@ fn an_object_is_a_line() {
     };
     let (key, entry) = owned("data", "id-1");
     let at = Timestamp::from_microseconds(1_774_353_600_000_000).unwrap();
-    inventory.intend(vec![Intent { key: key.clone(), deed: Deed::Delete, entry: entry.clone(), at }]);
+    inventory.intend(vec![Intent { key: key.clone(), deed: Deed::Delete, entry: entry.clone(), becomes: None, at }]);
     inventory.apply(Effect::Put { key, entry });
     inventory.remember(Run {
         at,
@@ -340,7 +340,7 @@ fn what_is_done_is_intended_no_longer() {
     let (key, entry) = owned("data", "id-1");
     let spec = spec(0);
     let intents = [Deed::Delete, Deed::Create { spec, carry: Map::new() }];
-    let intents = intents.map(|deed| Intent { key: key.clone(), deed, entry: entry.clone(), at });
+    let intents = intents.map(|deed| Intent { key: key.clone(), deed, entry: entry.clone(), becomes: None, at });
     let mut inventory = Inventory::default();
     inventory.intend(intents.to_vec());
     inventory.intend(Vec::new());

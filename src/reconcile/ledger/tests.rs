@@ -39,7 +39,7 @@ fn put(name: &str, id: &str) -> Effect {
 }
 
 fn intent(name: &str, deed: Deed) -> Intent {
-    Intent { key: key(name), deed, entry: entry("none-yet"), at: now() }
+    Intent { key: key(name), deed, entry: entry("none-yet"), becomes: None, at: now() }
 }
 
 fn create(name: &str) -> Intent {

@@ -274,6 +274,7 @@ impl<'a> Round<'a, '_> {
                 action
             }
             // What a rollout of ours built says so by its name, also if nobody wrote it down.
+            Owner::Nobody if super::reserved::is_for(&change.key, live) => action,
             Owner::Nobody => {
                 let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
                 let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);

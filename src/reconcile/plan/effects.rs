@@ -1,6 +1,6 @@
 //! What a plan's steps mean for the inventory: what is written down before them, and after each.
 
-use super::{Action, Change, Plan, Step, Verb};
+use super::{Change, Plan, Step, Verb};
 use crate::kinds::{Key, Live};
 use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
@@ -25,7 +25,9 @@ impl Plan {
                 // An object keeps its id under any name.
                 Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => return None,
             };
-            Some(Intent { key, deed, entry, at: now })
+            let is_built_beside = matches!(deed, Deed::Create { .. }) && key != change.key;
+            let becomes = is_built_beside.then(|| change.key.name.clone());
+            Some(Intent { key, deed, entry, becomes, at: now })
         };
         self.steps.iter().filter_map(intent).collect()
     }
@@ -42,8 +44,7 @@ impl Plan {
                 let to = renamed(to);
                 let moved = Effect::Move { from: step.key.clone(), to: to.clone() };
                 // It may never have been recorded under its old name, and its labels may be new.
-                let record =
-                    change.record.iter().filter(|_| change.action == Action::Rename && change.fields.is_empty());
+                let record = change.record.iter().filter(|_| to == change.key);
                 std::iter::once(moved).chain(record.map(|record| put(&to, record, change, step, live))).collect()
             }
             Verb::Delete { .. } => vec![Effect::Drop { key: step.key.clone() }],

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Action, Change};
+use super::{Action, Change, Plan, Step, Verb};
 use crate::kinds::{self, Key, Live, Reference, Spec, Value};
 use crate::reconcile::diff::{Cause, FieldChange};
 use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
@@ -80,18 +80,21 @@ fn is_same(applied: &Reference, live: &Reference, world: &World) -> bool {
 }
 
 /// Returns what changes in the inventory without a call: what is adopted, taken up again, or known by other words.
-pub(super) fn refreshed(changes: &[Change], world: &World) -> Vec<Effect> {
+pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let Some(inventory) = &world.inventory else { return Vec::new() };
-    let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt) && change.id.is_some();
-    let kept = changes.iter().filter(stays).filter_map(|change| {
+    let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
+    let kept = plan.changes.iter().filter(stays).filter_map(|change| {
         let entry = change.record.clone()?;
-        let name = change.was.as_ref().unwrap_or(&change.key.name);
-        let key = Key { kind: change.key.kind, name: name.clone() };
+        // What somebody else renamed, and keeps that name, stays recorded under its own.
+        let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
+        let key = recorded.filter(|key| !kinds::is_reserved(&key.name)).unwrap_or(&change.key).clone();
         let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, &entry));
-        (!is_known).then_some(Effect::Put { key, entry })
+        (!is_known).then_some((key, entry))
     });
-    let effects: Vec<_> = relocated(inventory, world).chain(kept).collect();
-    effects
+    let kept: Vec<_> = kept.collect();
+    let given_away = kept.iter().map(|(key, _)| key.clone());
+    let relocated = relocated(plan, given_away, inventory, world);
+    relocated.into_iter().chain(kept.into_iter().map(|(key, entry)| Effect::Put { key, entry })).collect()
 }
 
 /// Two entries that differ only in when the object ends by itself say the same: an idle sandbox's end moves with use.
@@ -99,12 +102,29 @@ fn says_the_same(known: &Entry, entry: &Entry) -> bool {
     *known == Entry { expires_at: known.expires_at, ..entry.clone() }
 }
 
-/// Objects that somebody gave other names, which steps are going to use.
-fn relocated<'a>(inventory: &'a Inventory, world: &'a World) -> impl Iterator<Item = Effect> + 'a {
-    inventory.iter().filter_map(|(key, entry)| {
-        let live = world.by_id(key.kind, entry.id.as_ref()?)?;
+/// Objects that have other names than they are recorded with, where steps are going to use those, or others to get the
+/// recorded ones.
+fn relocated(plan: &Plan, given_away: impl Iterator<Item = Key>, inventory: &Inventory, world: &World) -> Vec<Effect> {
+    let given_by_steps = plan.steps.iter().filter_map(|step| {
+        let name = match &step.verb {
+            Verb::Create { .. } | Verb::Swap { .. } => &step.key.name,
+            Verb::Rename { to } => to,
+            Verb::Update { .. } | Verb::Delete { .. } | Verb::Verify { .. } => return None,
+        };
+        Some(Key { kind: step.key.kind, name: name.clone() })
+    });
+    let displaced = given_away.chain(given_by_steps).filter_map(|key| {
+        let id = inventory.get(&key)?.id.as_ref()?;
+        world.by_id(key.kind, id)
+    });
+    // Any other step names the object by its id. One that is to step aside keeps its entry under the name it has.
+    let steps_aside = |step: &&Step| matches!(&step.verb, Verb::Rename { to } if kinds::is_reserved(to));
+    let aside = plan.steps.iter().filter(steps_aside).filter_map(|step| world.get(&step.key));
+    let relocated = aside.chain(displaced).filter_map(|live| {
+        let (key, entry) = inventory.entry_of(live)?;
         (live.key != *key).then(|| Effect::Put { key: live.key.clone(), entry: entry.clone() })
-    })
+    });
+    relocated.collect()
 }
 
 /// Returns the entries of objects that are not there any more and that nobody declares.

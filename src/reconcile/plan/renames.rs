@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::matching::Match;
 use super::note::Note;
 use super::parking::parked;
-use crate::kinds::{Key, Live, Object, RenamedFrom};
+use crate::kinds::{self, Key, Live, Object, RenamedFrom};
 use crate::reconcile::world::{Desired, World};
 
 /// The renames that are still to be made.
@@ -142,15 +142,18 @@ impl<'a> Renames<'a> {
             return Match { live: Some(live), note: None };
         }
         let stays = |live: &&Live| !self.moving.contains(&live.key);
-        let own = self.world.get(&object.key).filter(stays);
+        // Where the rename that is declared cannot be made, somebody else's is still to be undone.
+        let elsewhere = || recorded(&object.key, self.world).filter(|live| self.desired.get(&live.key).is_none());
+        let own = self.world.get(&object.key).or_else(elsewhere).filter(stays);
         let Some(old) = old_key(object) else { return Match { live: own, note: None } };
         let old_live = self.world.get(&old).filter(stays);
         let note = match (own, old_live) {
             (None, None) => None,
             (None, Some(_)) => Some(Note::OldNameKept { old: old.name }),
-            (Some(own), Some(old_live)) if self.desired.get(&old).is_none() => {
+            (Some(own), Some(old_live)) if own.key == object.key && self.desired.get(&old).is_none() => {
                 Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() })
             }
+            (Some(own), _) if own.key != object.key => None,
             (Some(_), _) => Some(Note::RenameSpent { old: old.name }),
         };
         Match { live: own, note }
@@ -169,6 +172,9 @@ fn renamed(world: &World) -> HashMap<Key, &Live> {
     let renamed = entries.filter_map(|(key, entry)| match &entry.lifecycle.renamed_from {
         Some(RenamedFrom::Name(old)) => {
             let live = world.by_id(key.kind, entry.id.as_ref()?)?;
+            // What is built beside an object that was renamed has its lifecycle too.
+            let is_itself = !kinds::is_reserved(&key.name) && !kinds::is_reserved(&live.key.name);
+            is_itself.then_some(())?;
             Some((Key { kind: key.kind, name: old.clone() }, live))
         }
         Some(RenamedFrom::Nothing) | None => None,

@@ -26,7 +26,7 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
     let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };
     plan.refuse_to_destroy(&protected);
     if let Some(inventory) = &world.inventory {
-        plan.effects = ownership::refreshed(&plan.changes, world);
+        plan.effects = ownership::refreshed(&plan, world);
         plan.effects.extend(ownership::gone(&plan.changes, inventory, world));
     }
     rehearsal::rehearse(&mut plan, world);

@@ -1,5 +1,6 @@
 //! A transport that carries requests to a router in the process, and lets one of them go wrong.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use sbx::client::{Limits, Transport, TransportError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ pub(crate) enum Fault {
     Broken,
     /// There are too many requests.
     TooMany,
+    /// A cache answers a read with what it saw first; writes go through.
+    Stale,
     /// The program is killed before the request is sent.
     KilledBefore,
     /// The program is killed after the effect.
@@ -54,6 +57,7 @@ impl Fault {
         Self::BadGateway,
         Self::Broken,
         Self::TooMany,
+        Self::Stale,
         Self::KilledBefore,
         Self::KilledAfter,
     ];
@@ -61,7 +65,13 @@ impl Fault {
     fn has_effect(self) -> bool {
         matches!(
             self,
-            Self::LostAfter | Self::Stalled | Self::Truncated | Self::WrongJson | Self::BadGateway | Self::KilledAfter
+            Self::Stale
+                | Self::LostAfter
+                | Self::Stalled
+                | Self::Truncated
+                | Self::WrongJson
+                | Self::BadGateway
+                | Self::KilledAfter
         )
     }
 }
@@ -71,6 +81,8 @@ pub(crate) struct FaultyTransport {
     router: Router,
     plan: Mutex<FaultPlan>,
     n_writes: AtomicUsize,
+    /// What each read answered first, for a cache that is out of date.
+    first_answers: Mutex<HashMap<Uri, Bytes>>,
 }
 
 /// The calls of one attempt, and the one of them that goes wrong.
@@ -90,7 +102,7 @@ impl FaultPlan {
 
 impl FaultyTransport {
     pub(crate) fn new(router: Router) -> Self {
-        Self { router, plan: Mutex::default(), n_writes: AtomicUsize::new(0) }
+        Self { router, plan: Mutex::default(), n_writes: AtomicUsize::new(0), first_answers: Mutex::default() }
     }
 
     /// Begins to count calls anew; the one with this index goes wrong.
@@ -114,6 +126,16 @@ impl FaultyTransport {
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let read = (*request.method() == Method::GET).then(|| request.uri().clone());
+        let response = self.ask(request).await;
+        if let Some(uri) = read.filter(|_| response.status().is_success()) {
+            let mut first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
+            first.entry(uri).or_insert_with(|| response.body().clone());
+        }
+        response
+    }
+
+    async fn ask(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let response = self.router.clone().oneshot(Request::from_parts(head, Body::from(body))).await;
         let (head, body) = response.expect("a router answers everything").into_parts();
@@ -127,8 +149,18 @@ impl FaultyTransport {
         limits: Limits,
         kill: CancellationToken,
     ) -> Result<Response<Bytes>, TransportError> {
+        let stale = (*request.method() == Method::GET).then(|| request.uri().clone());
         let response = if fault.has_effect() { Some(self.exchange(request).await) } else { None };
         match fault {
+            Fault::Stale => {
+                let first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
+                let old = stale.and_then(|uri| first.get(&uri).cloned());
+                let response = response.expect("it had its effect");
+                Ok(match old {
+                    Some(old) if response.status().is_success() => response.map(|_| old),
+                    _ => response,
+                })
+            }
             Fault::Refused => Err(TransportError::Connect { source: "refused".into() }),
             Fault::LostBefore | Fault::LostAfter => Err(TransportError::Dropped { source: "lost".into() }),
             Fault::Stalled => {

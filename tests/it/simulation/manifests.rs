@@ -70,6 +70,19 @@ impl Manifests {
         edited
     }
 
+    /// Returns this set with everything declared that it refers to.
+    pub(crate) fn closed(mut self) -> Self {
+        let of_pools = self.pools.values().map(|pool| pool.template);
+        let wanted: Vec<_> = of_pools.chain(self.sandboxes.values().map(|sandbox| sandbox.template)).collect();
+        for name in wanted {
+            self.templates.entry(name).or_insert(Template { image: 'a', mount: None, origin: None });
+        }
+        for name in self.templates.values().filter_map(|template| template.mount) {
+            self.volumes.entry(name).or_insert(Volume { gib: 1, origin: None });
+        }
+        self
+    }
+
     /// Declares an object anew, or with other values.
     fn declare_one(&mut self, rng: &mut Rng) {
         let (name, other) = (rng.usize(0..N_NAMES), rng.usize(0..N_NAMES));

@@ -80,8 +80,8 @@ const FOREIGN: &str = "
 impl Case {
     fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let before = Manifests::random(&mut rng);
-        let after = before.edited(&mut rng);
+        let before = Manifests::random(&mut rng).closed();
+        let after = before.edited(&mut rng).closed();
         let n_faults = rng.usize(1..3);
         let fault = |rng: &mut Rng| (rng.f64(), *rng.choice(Fault::ALL).expect("there are faults"));
         Self {
@@ -165,12 +165,14 @@ impl Case {
                     let to = name(&format!("y{number}-{}", self.seed));
                     kind.rename(client, &live.key.name, &to).await.expect("the name is free");
                 }
-                _ => {
+                // A volume that somebody made larger stays in the way of most edits.
+                _ if kind != kinds::VOLUME || rng.usize(0..4) == 0 => {
                     let changes = bumped(live);
                     if !changes.is_empty() {
                         kind.update(client, &live.key.name, &changes).await.expect("it only grows");
                     }
                 }
+                _ => {}
             }
         }
         deleted
@@ -209,14 +211,13 @@ impl Case {
     fn check_record(&self, goal: &Desired, world: &World, changes: &[&sbx::reconcile::plan::Change]) {
         let inventory = world.inventory.as_ref().expect("there is a record");
         for (key, entry) in inventory.iter() {
-            let live = world.get(key);
+            let live = entry.id.as_ref().and_then(|id| world.by_id(key.kind, id));
             let expired = changes.iter().any(|change| change.key == *key && is_awaited(change));
             assert!(
-                expired || live.is_some_and(|live| live.id == entry.id),
-                "{}: {key} is recorded with id {:?}, and live is {:?}",
+                expired || live.is_some(),
+                "{}: {key} is recorded with id {:?}, which is not live",
                 self.text(),
                 entry.id,
-                live.map(|live| &live.id)
             );
         }
         let blocked: BTreeMap<_, _> = changes

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sbx::reconcile::inventory::Effect;
 use sbx::reconcile::model::Model;
 use sbx::reconcile::plan::{Action, Policy, plan};
-use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply};
+use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply, look_again};
 use tokio_util::sync::CancellationToken;
 
 use super::workspace::{Attempt, Workspace, now};
@@ -120,7 +120,9 @@ impl Disk {
 
     /// Returns the world with what is recorded.
     pub(crate) async fn world(&self, workspace: &Workspace) -> Option<World> {
-        Some(workspace.world().await?.with_inventory(&self.read()))
+        let inventory = self.read();
+        let world = look_again(workspace.world().await?, &inventory, &workspace.client().reader()).await.ok()?;
+        Some(world.with_inventory(&inventory))
     }
 }
 

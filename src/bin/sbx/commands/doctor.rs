@@ -185,11 +185,14 @@ async fn inventory(workspace: &Workspace, live: World) -> Result<(Vec<Check>, Wo
         return Ok((vec![Check::new("inventory", State::Notable, "none is kept")], live));
     };
     let place = record.ledger().place();
-    let world = match record.read_into(live.clone()).await {
-        Ok(world) => world,
+    let read = record.read().await.and_then(|(reading, siblings)| {
+        let world = record.settle(live.clone(), reading.clone(), siblings)?;
+        Ok((reading, world))
+    });
+    let (reading, world) = match read {
+        Ok(read) => read,
         Err(failure) => return Ok((vec![Check::bad("inventory", &failure)], live)),
     };
-    let reading = record.ledger().read().await?;
     let n_owned = reading.inventory.n_owned();
     let text = if reading.exists { format!("{place}: {n_owned} owned") } else { format!("{place}: there is none yet") };
     let mut checks = vec![if reading.is_unfinished {

@@ -7,6 +7,8 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
+pub(crate) mod drift;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;

@@ -36,6 +36,9 @@ impl Failure {
             Self::Superseded { .. } => {
                 vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
             }
+            Self::WouldOverwrite { .. } => {
+                vec!["nothing was written: name another folder, or pass --force to replace them".to_owned()]
+            }
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
             _ => Vec::new(),
         }

@@ -7,7 +7,7 @@ use sbx::manifest::{self, Input, Limits, suggest};
 use sbx::reconcile::plan::{Policy, Scope};
 
 use super::{FILE, ProjectFile, Target, file, find_file, paths, root};
-use crate::args::{ManifestArgs, Whereabouts};
+use crate::args::{Connection, ManifestArgs, Whereabouts};
 use crate::env;
 use crate::failure::Failure;
 use crate::ui::{Ui, diagnostic};
@@ -49,6 +49,28 @@ impl Project {
         let target = match &args.target {
             Some(name) => Some(opened.named(name)?),
             None if !args.files.is_empty() => None,
+            None => Some(opened.unsaid(access, "name one of")?),
+        };
+        Ok(opened.with(target))
+    }
+
+    /// Returns the project for a command that does with manifests or without them: with the target that is named or, where
+    /// neither manifests nor a server are named, the one that goes without saying.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when several targets could be meant, and [`Failure::BadFile`] when the project's file is not
+    /// good.
+    pub(crate) fn of_either(
+        args: &ManifestArgs,
+        connection: &Connection,
+        access: Access,
+        ui: &mut Ui,
+    ) -> Result<Self, Failure> {
+        let opened = Opened::here(ui)?;
+        let target = match &args.target {
+            Some(name) => Some(opened.named(name)?),
+            None if !args.files.is_empty() || connection.names_server() || opened.file.is_none() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
         Ok(opened.with(target))

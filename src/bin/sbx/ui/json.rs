@@ -140,7 +140,8 @@ fn step(step: &Step) -> Json {
     out
 }
 
-fn key(key: &Key) -> Json {
+/// Returns the kind and the name of an object.
+pub(crate) fn key(key: &Key) -> Json {
     json!({"kind": key.kind.info().kind, "name": key.name.as_str()})
 }
 

@@ -5,6 +5,7 @@
 //! [`escape()`] on its way.
 
 pub(crate) mod diagnostic;
+pub(crate) mod drift;
 pub(crate) mod escape;
 pub(crate) mod github;
 pub(crate) mod json;

@@ -1,0 +1,163 @@
+//! `sbx export`: manifests for what is live.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sbx::kinds::{self, Key, KindId, Live};
+use sbx::reconcile::World;
+
+use super::schema;
+use crate::args::Whereabouts;
+use crate::context::Context;
+use crate::export::{self, File};
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::naming;
+use crate::perform::tell_oddities;
+use crate::project::{Access, Project, write_new};
+use crate::ui::diagnostic::counted;
+use crate::ui::{Ui, escape, output};
+use crate::workspace::Workspace;
+
+/// Write manifests for what is live
+///
+/// A plan of what is written is empty. What no manifest can declare is left out and listed on standard error, and so is
+/// what is under construction or owned by another project. Sandboxes are exported only when asked for: most are made by
+/// programs, for a while.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx export > live.yaml                   All but sandboxes, as one stream
+  sbx export -o manifests                  One file for each kind
+  sbx export -o manifests --split          One for each object, such as volumes/datasets.yaml
+  sbx export pools template/python         Some kinds, some objects
+  sbx export --in prod --sandboxes")]
+pub(crate) struct Export {
+    /// What to export: kinds, and objects as KIND/NAME; all but sandboxes when left out
+    #[arg(value_name = "KIND[/NAME]")]
+    objects: Vec<String>,
+    /// Write files into this folder, with the schema for editors
+    #[arg(long = "output", short = 'o', value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Write a file for each object, in a folder for each kind
+    #[arg(long, requires = "folder")]
+    split: bool,
+    /// Replace files that are there already
+    #[arg(long, requires = "folder")]
+    force: bool,
+    /// Export sandboxes too
+    #[arg(long)]
+    sandboxes: bool,
+    #[command(flatten)]
+    place: Whereabouts,
+}
+
+/// What is to be exported.
+enum Wanted {
+    All { sandboxes: bool },
+    Named { kinds: Vec<KindId>, keys: Vec<Key> },
+}
+
+impl Export {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let wanted = self.wanted()?;
+        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let result = interrupt::or_stop(workspace.observe()).await;
+        let world = workspace.finish(result).await?;
+
+        wanted.check(&world)?;
+        tell_oddities(&world.misnamed, &mut cx.ui);
+        let exported = export::Export::of(&world, |live| wanted.has(live));
+        for (key, why) in &exported.left_out {
+            cx.ui.warning(&format!("left out: {key}: {}", escape(why)));
+        }
+        let n_sandboxes = world.iter().filter(|live| live.key.kind == kinds::SANDBOX).count();
+        if matches!(wanted, Wanted::All { sandboxes: false }) && n_sandboxes > 0 {
+            cx.ui.status(&format!("{} not exported; --sandboxes exports them too.", counted_boxes(n_sandboxes)));
+        }
+        match &self.folder {
+            None => cx.ui.data(&exported.to_stream()),
+            Some(folder) => self.write(folder, &exported, &mut cx.ui)?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        if self.objects.is_empty() {
+            return Ok(Wanted::All { sandboxes: self.sandboxes });
+        }
+        let (objects, kinds): (Vec<_>, Vec<_>) = self.objects.iter().partition(|word| word.contains('/'));
+        let mut kinds = kinds.into_iter().map(|word| naming::kind(word)).collect::<Result<Vec<_>, _>>()?;
+        kinds.extend(self.sandboxes.then_some(kinds::SANDBOX));
+        let keys = objects.into_iter().map(|word| naming::key(word)).collect::<Result<_, _>>()?;
+        Ok(Wanted::Named { kinds, keys })
+    }
+
+    fn write(&self, folder: &Path, exported: &export::Export, ui: &mut Ui) -> Result<(), Failure> {
+        let files = exported.files(self.split);
+        let files: Vec<_> = files.into_iter().map(|File { path, text }| (folder.join(path), text)).collect();
+        let there: Vec<_> = files.iter().map(|(path, _)| path).filter(|path| path.exists()).cloned().collect();
+        if !self.force && !there.is_empty() {
+            return Err(Failure::WouldOverwrite { files: there });
+        }
+        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        for (path, text) in &files {
+            write(path, text, self.force)?;
+            ui.line(&format!("wrote {}", escape(&path.display().to_string())));
+        }
+        write_schema(&folder.join(export::SCHEMA), self.force)?;
+        let n = counted(exported.objects.len(), "object");
+        ui.status(&format!("Exported {n} into {}.", counted(files.len(), "file")));
+        ui.hint(&format!("`sbx plan -f {}` compares them with what is live", escape(&folder.display().to_string())));
+        Ok(())
+    }
+}
+
+fn counted_boxes(n: usize) -> String {
+    if n == 1 { "1 sandbox is".to_owned() } else { format!("{n} sandboxes are") }
+}
+
+fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    }
+    if force {
+        return output::write(path, text);
+    }
+    // Somebody may have written it since it was looked for.
+    write_new(path, text).map_err(|source| failed(path, source))
+}
+
+/// Writes the schema, which is nobody's work: one that is there serves as well.
+fn write_schema(path: &Path, force: bool) -> Result<(), Failure> {
+    let text = schema::text() + "\n";
+    if force {
+        return output::write(path, &text);
+    }
+    match write_new(path, &text) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(path, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> Failure {
+    Failure::File { action: "write", path: path.to_owned(), source }
+}
+
+impl Wanted {
+    fn has(&self, live: &Live) -> bool {
+        match self {
+            Self::All { sandboxes } => *sandboxes || live.key.kind != kinds::SANDBOX,
+            Self::Named { kinds, keys } => kinds.contains(&live.key.kind) || keys.contains(&live.key),
+        }
+    }
+
+    /// Fails if an object that is named is not there.
+    fn check(&self, world: &World) -> Result<(), Failure> {
+        let Self::Named { keys, .. } = self else { return Ok(()) };
+        let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Failure::NotFound { objects: missing }) }
+    }
+}

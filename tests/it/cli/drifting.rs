@@ -1,0 +1,234 @@
+//! `sbx drift`: what somebody changed, told apart from what the manifests ask for.
+
+use super::environment::{Environment, Run};
+
+const DECLARED: &str = "\
+apiVersion: sbx/v1
+kind: Volume
+metadata: {name: data}
+spec: {size: 1Gi}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: plain}
+spec:
+  image: python:3.12  # pinned
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: tools}
+spec:
+  image: python:3.12
+  resources: {memory: 512Mi}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata:
+  name: warm
+spec:
+  template_name: plain
+  replicas: 5
+";
+
+fn applied() -> Environment {
+    let environment = Environment::new();
+    environment.write("w.yaml", DECLARED);
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--quiet"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    environment
+}
+
+/// Brings the live state to these manifests, and writes nothing down.
+fn meddle(environment: &Environment, manifests: &str) {
+    environment.write("elsewhere/w.yaml", manifests);
+    let arguments = [
+        "apply",
+        "-f",
+        "elsewhere/w.yaml",
+        "--local",
+        "--yes",
+        "--quiet",
+        "--inventory",
+        "none",
+        "--allow-destroy",
+        "9",
+    ];
+    let run = environment.sbx(&arguments);
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+fn drift(environment: &Environment, more: &[&str]) -> Run {
+    environment.sbx(&[&["drift", "--local", "--quiet"], more].concat())
+}
+
+#[test]
+fn each_side_that_moved_has_its_exit_code() {
+    let environment = applied();
+    let code = |more: &[&str]| {
+        let run = drift(&environment, &[&["--exit-code"], more].concat());
+        run.code.unwrap_or_else(|| panic!("{run}"))
+    };
+    assert_eq!((code(&[]), code(&["-f", "w.yaml"])), (0, 0));
+    environment.write("w.yaml", &DECLARED.replace("memory: 512Mi", "memory: 1Gi"));
+    assert_eq!((code(&[]), code(&["-f", "w.yaml"])), (0, 2), "only manifests can be ahead");
+    meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
+    assert_eq!((code(&[]), code(&["-f", "w.yaml"])), (4, 6));
+    environment.write("w.yaml", DECLARED);
+    assert_eq!(code(&["-f", "w.yaml"]), 4);
+    assert_eq!(drift(&environment, &["-f", "w.yaml"]).code, Some(0), "without --exit-code it is an answer");
+}
+
+#[test]
+fn each_object_is_named_for_what_became_of_it() {
+    let environment = applied();
+    insta::assert_snapshot!(drift(&environment, &[]), @r"
+    $ sbx drift --local --quiet
+    --- stdout
+    No drift: 4 objects are as they were applied.
+    --- exit code 0
+    ");
+    meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
+    let run = environment.sbx(&["delete", "template/tools", "--local", "--yes", "--quiet", "--inventory", "none"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    insta::assert_snapshot!(drift(&environment, &["-f", "w.yaml"]), @r"
+    $ sbx drift --local --quiet -f w.yaml
+    --- stdout
+    - template/tools was deleted
+    ~ pool/warm was changed
+        replicas: 5 -> 7
+
+    Drift: 2 of 4 objects are not as they were applied.
+    --- exit code 0
+    ");
+    insta::assert_snapshot!(drift(&environment, &["-f", "w.yaml", "-o", "json"]).stdout, @r#"
+    {
+      "ahead": [],
+      "basis": "inventory",
+      "drifted": [
+        {
+          "event": "deleted",
+          "fields": [],
+          "is_drift": true,
+          "kind": "Template",
+          "name": "tools"
+        },
+        {
+          "event": "changed",
+          "fields": [
+            {
+              "applied": 5,
+              "live": 7,
+              "path": "replicas"
+            }
+          ],
+          "is_drift": true,
+          "kind": "Pool",
+          "name": "warm"
+        }
+      ],
+      "format_version": 1,
+      "is_in_sync": false,
+      "objects": 4
+    }
+    "#);
+}
+
+#[test]
+fn without_a_record_what_is_declared_is_taken_for_what_was_applied() {
+    let environment = applied();
+    meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
+    let arguments = ["drift", "-f", "w.yaml", "--local", "--inventory", "none", "--exit-code"];
+    insta::assert_snapshot!(environment.sbx(&arguments), @r"
+    $ sbx drift -f w.yaml --local --inventory none --exit-code
+    --- stdout
+    ~ pool/warm was changed
+        replicas: 5 -> 7
+
+    Drift: 1 of 4 objects is not as it was declared.
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    No inventory says what was applied last: what is declared is taken for it.
+    --- exit code 4
+    ");
+    insta::assert_snapshot!(environment.sbx(&["drift", "--local", "--inventory", "none"]), @r"
+    $ sbx drift --local --inventory none
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    error: nothing says what was applied: there is no inventory, and no manifests are named
+    hint: name the manifests with -f PATH, to take what they declare for it
+    --- exit code 64
+    ");
+}
+
+#[test]
+fn the_patch_brings_the_manifests_to_what_is_live() {
+    let environment = applied();
+    environment.write("sbx.yaml", "targets: {dev: {local: true, manifests: [w.yaml]}}\n");
+    let live = DECLARED
+        .replace("replicas: 5", "replicas: 7")
+        .replace(
+            "  image: python:3.12\n  resources: {memory: 512Mi}",
+            "  image: python:3.13\n  resources: {cpu: '2', memory: 1Gi}",
+        )
+        .replace("  image: python:3.12  # pinned", "  image: python:3.12\n  resources: {cpu: '1', memory: 2Gi}");
+    meddle(&environment, &live);
+    let run = environment.sbx(&["drift", "dev", "-o", "patch", "--quiet"]);
+    insta::assert_snapshot!(run, @r#"
+    $ sbx drift dev -o patch --quiet
+    --- stdout
+    --- a/w.yaml
+    +++ b/w.yaml
+    @@ -7,14 +7,15 @@
+     kind: Template
+     metadata: {name: plain}
+     spec:
+    +  resources: {cpu: "1", memory: 2Gi}
+       image: python:3.12  # pinned
+     ---
+     apiVersion: sbx/v1
+     kind: Template
+     metadata: {name: tools}
+     spec:
+    -  image: python:3.12
+    -  resources: {memory: 512Mi}
+    +  image: python:3.13
+    +  resources: {cpu: "2", memory: 1Gi}
+     ---
+     apiVersion: sbx/v1
+     kind: Pool
+    @@ -22,4 +23,4 @@
+       name: warm
+     spec:
+       template_name: plain
+    -  replicas: 5
+    +  replicas: 7
+    --- exit code 0
+    "#);
+    environment.write("drift.patch", &run.stdout);
+    let mut git = std::process::Command::new("git");
+    let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let plan = environment.sbx(&["plan", "dev", "--exit-code", "--quiet"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+}
+
+#[test]
+fn what_no_diff_can_say_is_said() {
+    let environment = applied();
+    let run = environment.sbx(&["delete", "template/tools", "--local", "--yes", "--quiet", "--inventory", "none"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    insta::assert_snapshot!(environment.sbx(&["drift", "-f", "w.yaml", "--local", "-o", "patch"]), @r"
+    $ sbx drift -f w.yaml --local -o patch
+    --- stderr
+    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    # template/tools: it was deleted
+    --- exit code 0
+    ");
+    insta::assert_snapshot!(environment.sbx(&["drift", "--local", "-o", "patch"]), @r"
+    $ sbx drift --local -o patch
+    --- stderr
+    error: there are no manifests to patch
+    hint: name a target, or the manifests with -f PATH
+    --- exit code 64
+    ");
+}

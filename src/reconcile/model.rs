@@ -3,7 +3,7 @@
 //! The rules come from the kinds' data: names are unique, references must point at something, what is referred to
 //! cannot be deleted, sizes only grow. Tests run plans against it; the server has its own implementation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::plan::{Plan, Step, Verb};
@@ -15,6 +15,8 @@ use crate::types::{Name, ObjectId};
 #[derive(Debug, Clone)]
 pub struct Model {
     live: BTreeMap<Key, Live>,
+    /// What refers to each name, so that a step costs the same in a large world.
+    holders: HashMap<Key, BTreeSet<Key>>,
     n_created: usize,
 }
 
@@ -77,7 +79,33 @@ impl Model {
         let recorded = world.inventory.iter().flat_map(|inventory| inventory.iter()).map(|(_, entry)| &entry.id);
         let ids = world.iter().map(|live| &live.id).chain(recorded).flatten();
         let n_created = ids.filter_map(|id| id.as_str().strip_prefix(MADE)?.parse().ok()).max().unwrap_or(0);
-        Self { live: world.iter().map(|live| (live.key.clone(), live.clone())).collect(), n_created }
+        let mut model = Self { live: BTreeMap::new(), holders: HashMap::new(), n_created };
+        for live in world.iter() {
+            model.insert(live.clone());
+        }
+        model
+    }
+
+    /// Returns the spec of the object that has a name now, if it can be read.
+    pub fn get(&self, key: &Key) -> Option<&Spec> {
+        self.live.get(key)?.spec.as_ref().ok()
+    }
+
+    fn insert(&mut self, live: Live) {
+        for held in live.references().filter_map(Reference::key) {
+            self.holders.entry(held).or_default().insert(live.key.clone());
+        }
+        self.live.insert(live.key.clone(), live);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Live> {
+        let live = self.live.remove(key)?;
+        for held in live.references().filter_map(Reference::key) {
+            if let Some(holders) = self.holders.get_mut(&held) {
+                holders.remove(key);
+            }
+        }
+        Some(live)
     }
 
     /// Returns the world as it is now, with the time and capacity of `before`.
@@ -139,7 +167,7 @@ impl Model {
             expires_at: None,
             extra: serde_json::Map::new(),
         };
-        self.live.insert(key.clone(), live);
+        self.insert(live);
         Ok(())
     }
 
@@ -149,7 +177,7 @@ impl Model {
     }
 
     fn update(&mut self, key: &Key, changes: &[(&'static str, Value)]) -> Result<(), Refusal> {
-        let live = self.live.get_mut(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
+        let live = self.live.get(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
         let Ok(spec) = &live.spec else { return Ok(()) };
         for (field, now) in key.kind.fields().iter().zip(spec.values()) {
             let Some((_, next)) = changes.iter().find(|(path, _)| *path == field.path) else { continue };
@@ -158,7 +186,10 @@ impl Model {
                 return Err(Refusal::BadChange { key: key.clone(), path: field.path });
             }
         }
-        live.spec = Ok(spec.with_changes(changes));
+        let changed = spec.with_changes(changes);
+        if let Some(live) = self.remove(key) {
+            self.insert(Live { spec: Ok(changed), ..live });
+        }
         Ok(())
     }
 
@@ -167,11 +198,12 @@ impl Model {
         if self.live.contains_key(&new_key) {
             return Err(Refusal::NameTaken { key: new_key });
         }
-        let live = self.live.remove(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
-        self.live.insert(new_key.clone(), Live { key: new_key, ..live });
+        let live = self.remove(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
+        self.insert(Live { key: new_key, ..live });
         let moved = Reference { kind: key.kind, name: key.name.as_str().into() };
         let new_name: Arc<str> = to.as_str().into();
-        for live in self.live.values_mut() {
+        for holder in self.holders.get(key).cloned().unwrap_or_default() {
+            let Some(mut live) = self.remove(&holder) else { continue };
             match &mut live.spec {
                 Ok(spec) => *spec = spec.with_renamed_reference(&moved, &new_name),
                 Err(unreadable) => {
@@ -180,18 +212,16 @@ impl Model {
                     }
                 }
             }
+            self.insert(live);
         }
         Ok(())
     }
 
     fn delete(&mut self, key: &Key) -> Result<(), Refusal> {
-        let points_here = |live: &&Live| {
-            live.references().any(|reference| reference.kind == key.kind && &*reference.name == key.name.as_str())
-        };
-        if let Some(by) = self.live.values().find(points_here) {
-            return Err(Refusal::InUse { key: key.clone(), by: by.key.clone() });
+        if let Some(by) = self.holders.get(key).and_then(BTreeSet::first) {
+            return Err(Refusal::InUse { key: key.clone(), by: by.clone() });
         }
-        self.live.remove(key).map(drop).ok_or_else(|| Refusal::NotFound { key: key.clone() })
+        self.remove(key).map(drop).ok_or_else(|| Refusal::NotFound { key: key.clone() })
     }
 }
 

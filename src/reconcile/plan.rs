@@ -12,6 +12,7 @@ mod ownership;
 mod parking;
 mod policy;
 mod quota;
+mod rehearsal;
 mod removal;
 mod renames;
 mod reserved;
@@ -52,7 +53,7 @@ pub struct Plan {
     pub n_unmanaged: usize,
     /// How many owned objects are declared no longer, and stay since nobody asked for them to be pruned.
     pub n_undeclared: usize,
-    /// What the plan takes of the quota on its way, where that is more than at its end.
+    /// What the plan takes of the quota, where that is limited and changes, or is more on the way than before and after.
     pub peaks: Vec<Peak>,
 }
 
@@ -316,6 +317,13 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let is_kept = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
         self.steps.is_empty() && self.changes.iter().all(is_kept)
+    }
+}
+
+impl Peak {
+    /// Returns whether more is in use on the way than before and after.
+    pub fn is_passing(&self) -> bool {
+        self.peak > self.before.max(self.after)
     }
 }
 

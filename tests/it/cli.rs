@@ -8,6 +8,7 @@
 
 mod applying;
 mod contexts;
+mod doctoring;
 mod drifting;
 pub(crate) mod environment;
 mod exporting;

@@ -10,6 +10,7 @@ use crate::commands::context::Context;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
+use crate::commands::doctor::Doctor;
 use crate::commands::drift::Drift;
 use crate::commands::export::Export;
 use crate::commands::get::Get;
@@ -122,6 +123,7 @@ pub(crate) enum Command {
     Delete(Delete),
     History(History),
     Unlock(Unlock),
+    Doctor(Doctor),
     Serve(Serve),
     Context(Context),
     Schema(Schema),

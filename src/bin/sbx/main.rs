@@ -73,6 +73,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Doctor(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Context(command) => command.run(cx),
         Command::Schema(command) => command.run(cx),

@@ -56,6 +56,9 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
         let mut decisions = round.decide();
         decisions.extend(undeclared.prune(given, &obstacles));
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
+        if policy.prune && policy.scope.is_everything() && world.inventory.is_some() {
+            rolling::collect_orphans(&mut decisions, all, world);
+        }
         let n_before = obstacles.len();
         obstacles.extend(not_allowed(&decisions, policy));
         obstacles.extend(held(&decisions, world));

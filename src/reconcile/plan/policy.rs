@@ -88,6 +88,13 @@ pub enum Refusal {
         /// The objects.
         objects: Vec<Key>,
     },
+    /// A step of it breaks a rule of the server that is written down: the planner is wrong.
+    Impossible {
+        /// The step.
+        step: String,
+        /// The rule.
+        why: String,
+    },
     /// What a saved plan says, in its words.
     Saved {
         /// Why it was refused.
@@ -196,6 +203,11 @@ impl Refusal {
                 "take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()
             }
             Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
+            Self::Impossible { .. } => {
+                "this is a bug in sbx, please report it with the plan (`-o json`); nothing was changed, and a part of it may \
+                 go with `--target`"
+                    .to_owned()
+            }
             Self::Saved { help, .. } => help.clone(),
             Self::Drift { .. } => {
                 "declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`"
@@ -224,6 +236,7 @@ impl fmt::Display for Refusal {
             Self::DestroyLimit { n, n_owned, .. } => {
                 write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
             }
+            Self::Impossible { step, why } => write!(f, "the server would refuse a step of it, {step}: {why}"),
             Self::Saved { text, .. } => f.write_str(text),
             Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
         }

@@ -11,7 +11,7 @@ mod leftovers;
 mod room;
 mod steps;
 
-pub(super) use leftovers::{Leftovers, abandoned, abort, collect};
+pub(super) use leftovers::{Leftovers, abandoned, abort, collect, collect_orphans};
 pub(super) use room::find as find_room;
 pub(super) use steps::{Plot, is_returning, renamed};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
-use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rolling, room};
+use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rehearsal, rolling, room};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
@@ -29,6 +29,7 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
         plan.effects = ownership::refreshed(&plan, world);
         plan.effects.extend(ownership::gone(&plan.changes, inventory, world));
     }
+    rehearsal::rehearse(&mut plan, world);
     plan
 }
 

@@ -1,5 +1,6 @@
 mod ownership;
 mod properties;
+mod rehearsal;
 mod removal;
 mod renames;
 mod rolling;
@@ -37,9 +38,15 @@ fn world(text: &str) -> World {
 
 fn after(desired: &Desired, world: &World) -> World {
     let plan = plan(desired, world, &Policy::default());
+    assert!(!is_impossible(&plan), "{:?}\n{}", plan.refusals, text_of(&plan));
     let mut model = Model::of(world);
     model.run(&plan).unwrap_or_else(|refusal| panic!("{refusal:?}\n{}", text_of(&plan)));
     model.to_world(world)
+}
+
+/// Returns whether the planner itself found that the server would refuse a step.
+fn is_impossible(plan: &Plan) -> bool {
+    plan.refusals.iter().any(|refusal| matches!(refusal, Refusal::Impossible { .. }))
 }
 
 /// Performs a plan on a model of the server, and returns the world after it, with what the record says then.

@@ -6,6 +6,7 @@ pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod destroy;
+pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod export;
 pub(crate) mod get;

@@ -105,6 +105,43 @@ pub(in crate::reconcile::plan) fn collect<'a>(
     decisions.extend(collected);
 }
 
+/// Adds what is left of objects that are neither declared nor live any more, as soon as nothing that stays refers to it:
+/// its object was pruned while something still did. What another project owns is not touched.
+pub(in crate::reconcile::plan) fn collect_orphans<'a>(
+    decisions: &mut Vec<Decision<'a>>,
+    desired: &Desired,
+    world: &'a World,
+) {
+    let destroyed = |decision: &Decision<'a>| {
+        let goes = decision.change.action == Action::Delete || gone_first(decision).is_some();
+        decision.live.filter(|_| goes).map(|live| &live.key)
+    };
+    let mut going: HashSet<&Key> = decisions.iter().filter_map(destroyed).collect();
+    let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
+    let mut orphans = Vec::new();
+    for live in world.iter().collect::<Vec<_>>().into_iter().rev().filter(|live| !in_use.contains(&live.key)) {
+        let Some(of) = orphan_of(live, desired, world) else { continue };
+        if world.holders(&live.key).all(|holder| going.contains(&holder.key)) {
+            going.insert(&live.key);
+            orphans.push(leftover(live, of));
+        }
+    }
+    orphans.reverse();
+    decisions.extend(orphans);
+}
+
+/// Returns the object, which is no more, that a live one is left of.
+fn orphan_of(live: &Live, desired: &Desired, world: &World) -> Option<Key> {
+    let is_siblings = live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())));
+    if is_siblings || !can_roll(live.key.kind) {
+        return None;
+    }
+    let start = Name::parse(kinds::reserved_start_of(&live.key.name)?).ok()?;
+    let of = named(live.key.kind, &start);
+    let is_gone = world.get(&of).is_none() && desired.get(&of).is_none();
+    (is_gone && reserved::is_of(&of, live, world)).then_some(of)
+}
+
 /// An object that goes if nothing refers to it.
 struct Candidate<'a> {
     live: &'a Live,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::reconcile::inventory::Standing;
+use crate::reconcile::inventory::{Effect, Standing};
 
 #[track_caller]
 fn planned(declared: &str, world: &World, policy: &Policy) -> String {
@@ -411,4 +411,44 @@ fn drift_is_what_somebody_did_since_the_last_apply() {
     };
     assert_eq!(ahead(&declared.concat()), [] as [&str; 0]);
     assert_eq!(ahead(&(declared.concat() + &volume("x", "1Gi", ", lifecycle: {renamed_from: none}"))), ["volume/x"]);
+}
+
+/// An old template that a sandbox keeps alive goes with the template, or once the sandbox is gone, whatever is left of
+/// the record.
+#[test]
+fn what_a_rollout_left_is_pruned_with_its_object_or_later() {
+    let goes = ", lifecycle: {on_remove: delete}";
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "1", "") + &sandbox("s", "t", goes);
+    let before = owned(&all("a"));
+    let rolled = performed(&plan(&desired(&all("b")), &before, &Policy::default()), &before);
+    let reserved = |world: &World| world.iter().filter(|live| kinds::is_reserved(&live.key.name)).count();
+    assert_eq!(reserved(&rolled), 1, "the sandbox is on the old template");
+
+    let policy = Policy { allow_destroy: Some(9), ..pruning() };
+    let nothing_left = plan(&desired(&volume("v", "1Gi", "")), &rolled, &policy);
+    let gone = performed(&nothing_left, &rolled);
+    let names: Vec<_> = gone.iter().map(|live| live.key.to_string()).collect();
+    assert_eq!(names, ["volume/v"], "{}", text_of(&nothing_left));
+
+    let foreign = released_sandbox(&rolled);
+    let first = plan(&desired(&volume("v", "1Gi", "")), &foreign, &policy);
+    let held = performed(&first, &foreign);
+    assert_eq!(reserved(&held), 1, "{}", text_of(&first));
+    let again = plan(&desired(&volume("v", "1Gi", "")), &held, &policy);
+    assert!(again.is_empty(), "{}", text_of(&again));
+    let mut model = Model::of(&held);
+    model.run(&plan_removal(&[key("Sandbox", "s")], &held)).expect("nothing holds it");
+    let free = model.to_world(&held).with_inventory(held.inventory.as_ref().expect("there is a record"));
+    let last = plan(&desired(&volume("v", "1Gi", "")), &free, &policy);
+    let end = performed(&last, &free);
+    assert_eq!(reserved(&end), 0, "{}", text_of(&last));
+}
+
+/// Returns the world with a sandbox that is nobody's.
+fn released_sandbox(world: &World) -> World {
+    let mut inventory = Inventory::clone(world.inventory.as_ref().expect("there is a record"));
+    inventory.apply(Effect::Drop { key: key("Sandbox", "s") });
+    let mut out = world.clone();
+    out.inventory = None;
+    out.with_inventory(&inventory)
 }

@@ -146,6 +146,7 @@ pub(super) fn valid(text: &str) -> Option<Desired> {
 
 /// Performs the steps on the model, which refuses what the server would.
 fn perform(plan: &Plan, world: &World) -> Result<World, TestCaseError> {
+    prop_assert!(!is_impossible(plan), "{:?}\n{}", plan.refusals, text_of(plan));
     let mut model = Model::of(world);
     model.run(plan).map_err(|(step, refusal)| TestCaseError::fail(format!("{step}: {refusal}\n{}", text_of(plan))))?;
     Ok(model.to_world(world))

@@ -77,6 +77,7 @@ fn with_limit(mut world: World, limit: u64) -> World {
 
 /// Performs the plan in an order of its own choice, up to `n_steps`; `half` cuts the last swap in two.
 fn perform(plan: &Plan, before: &World, choices: &[Index], n_steps: usize, half: bool) -> Result<World, TestCaseError> {
+    prop_assert!(!is_impossible(plan), "{:?}\n{}", plan.refusals, text_of(plan));
     let mut model = Model::of(before);
     let mut done: Vec<usize> = Vec::new();
     for place in 0..n_steps {

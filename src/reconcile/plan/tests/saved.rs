@@ -152,6 +152,45 @@ volume/b: rename from a / volume/a was live, id old-1 / another object has its n
     );
 }
 
+/// `b` is made under a name that `b` gives up in the same plan: what has it is not what was made.
+#[test]
+fn what_gives_its_name_up_is_not_what_is_made_under_it() {
+    let before = live(&[volume("a", "1Gi", ""), template("t", "a", "")].concat());
+    let declared =
+        [volume("b", "1Gi", ", lifecycle: {renamed_from: a}"), volume("a", "1Gi", ", lifecycle: {renamed_from: none}")];
+    let declared = declared.concat() + &template("t", "a", "");
+    let plan = plan(&desired(&declared), &before, &Policy::default());
+    let saved = through_json(plan.clone());
+    assert_eq!(shown(&saved.still_holds(&before)), "rename volume/a []\ncreate volume/a [0]\n");
+}
+
+#[test]
+fn a_rolling_plan_that_is_half_done_goes_on() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &pool("q", "t", "3", "");
+    let before = live(&all("a"));
+    let plan = plan(&desired(&all("b")), &before, &Policy::default());
+    let saved = through_json(plan.clone());
+    let mut model = Model::of(&before);
+    for n_done in 0..=plan.steps.len() {
+        let now = model.to_world(&before);
+        let held = saved.still_holds(&now);
+        assert!(held.held_back.is_empty(), "after {n_done} steps\n{}", shown(&held));
+        assert!(held.plan.steps.len() <= plan.steps.len() - n_done, "after {n_done} steps\n{}", shown(&held));
+        let mut rest = Model::of(&now);
+        rest.run(&held.plan).unwrap_or_else(|why| panic!("after {n_done} steps {why:?}\n{}", shown(&held)));
+        let end = rest.to_world(&now);
+        let goal = plan_again(&all("b"), &end);
+        assert!(goal.is_empty(), "after {n_done} steps\n{}", text_of(&goal));
+        if let Some(step) = plan.steps.get(n_done) {
+            model.perform(step).expect("the model takes the plan");
+        }
+    }
+}
+
+fn plan_again(declared: &str, world: &World) -> Plan {
+    plan(&desired(declared), world, &Policy::default())
+}
+
 #[test]
 fn no_secret_is_written_and_what_is_carried_over_is_read_again() {
     let before = altered(&live(&template("t", "a", "")), |live| {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::condition::Holding;
 use super::is_as_declared;
 use crate::kinds::{Health, Key, Live, Reference, Spec, Value};
+use crate::reconcile::diff;
 use crate::reconcile::plan::{Action, Change, Plan, Step, Verb};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId};
@@ -97,7 +98,7 @@ impl<'a> Judge<'a> {
         match &step.verb {
             Verb::Create { spec, .. } => {
                 self.is_made(change)
-                    || (step.key != change.key && live(&step.key).is_some_and(|live| live.spec.as_ref() == Ok(spec)))
+                    || (step.key != change.key && live(&step.key).is_some_and(|live| self.is_built(spec, live)))
             }
             Verb::Update { changes } => self.subject(step).is_some_and(|live| {
                 let same = |planned: &Reference, live: &Reference| planned == live;
@@ -126,11 +127,28 @@ impl<'a> Judge<'a> {
     fn is_made(&self, change: &Change) -> bool {
         let Some(live) = self.world.get(&change.key) else { return false };
         let is_new = match change.action {
-            Action::Create => true,
+            // What the plan itself moves out of the way, or deletes, is no object that was made since.
+            Action::Create => live.id.is_none() || !self.plan.changes.iter().any(|other| is_of(other, live)),
             Action::Replace => change.id.is_some() && live.id != change.id,
             _ => false,
         };
         is_new && !matches!(live.health, Health::Failed(_)) && is_as_declared(change, live)
+    }
+
+    /// Returns whether a live object is what was going to be made. What it refers to may have got its name since, by a swap
+    /// of this plan.
+    fn is_built(&self, spec: &Spec, live: &Live) -> bool {
+        let is_swapped = |planned: &Reference, live: &Reference| {
+            let swap = |step: &Step| match &step.verb {
+                Verb::Swap { incoming, .. } => {
+                    incoming.as_str() == &*planned.name && step.key.name.as_str() == &*live.name
+                }
+                _ => false,
+            };
+            planned.kind == live.kind && self.plan.steps.iter().any(|step| step.key.kind == live.kind && swap(step))
+        };
+        let same = |planned: &Reference, live: &Reference| planned == live || is_swapped(planned, live);
+        live.spec.as_ref().is_ok_and(|live| diff::diff(spec, live, &same).is_empty())
     }
 
     /// Returns the live object that a step is about, whatever became of it.
@@ -193,6 +211,11 @@ impl<'a> Judge<'a> {
             None => self.world.get(&was.unwrap_or_else(|| change.key.clone())),
         }
     }
+}
+
+/// Returns whether a change was planned for exactly this live object.
+fn is_of(change: &Change, live: &Live) -> bool {
+    change.key.kind == live.key.kind && change.id == live.id
 }
 
 fn moved_from(then: String, now: String) -> Verdict {

@@ -17,6 +17,7 @@ mod projects;
 mod recording;
 mod reference;
 mod refusing;
+mod reviewing;
 pub(crate) mod server;
 mod serving;
 mod validating;

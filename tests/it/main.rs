@@ -9,6 +9,7 @@ mod docs;
 mod layering;
 mod layout;
 mod probe;
+mod rolling;
 mod simulation;
 mod situations;
 mod stopping;

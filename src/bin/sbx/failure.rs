@@ -11,6 +11,7 @@ use sbx::client;
 use sbx::reconcile::inventory::Stranger;
 use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
+use sbx::reconcile::plan::saved::LoadError;
 
 use crate::contexts::key::KeyError;
 use crate::settings::Server;
@@ -140,6 +141,28 @@ pub(crate) enum Failure {
         /// Why.
         refusals: Vec<Refusal>,
     },
+    /// A file is no plan that can be performed.
+    #[error("cannot use the plan in `{}`", path.display())]
+    SavedPlan {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: LoadError,
+    },
+    /// A saved plan is for another workspace.
+    #[error("the plan was made for {saved}, and this is {here}")]
+    PlanForAnother {
+        /// The workspace that it was made for.
+        saved: String,
+        /// The workspace that was going to be changed.
+        here: String,
+    },
+    /// A part of a saved plan does not hold any more, and all of it was to be performed or nothing.
+    #[error("{n} of the plan's changes do not hold any more, so nothing was changed")]
+    HeldBack {
+        /// How many.
+        n: usize,
+    },
     /// The inventory could not be read, written or locked.
     #[error(transparent)]
     Inventory(#[from] ledger::Error),
@@ -219,6 +242,9 @@ impl Failure {
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused { .. }
+            | Self::SavedPlan { .. }
+            | Self::PlanForAnother { .. }
+            | Self::HeldBack { .. }
             | Self::Inventory(_)
             | Self::OtherWorkspace { .. }
             | Self::Superseded { .. }

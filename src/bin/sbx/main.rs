@@ -22,6 +22,7 @@ mod perform;
 mod policy;
 mod project;
 mod record;
+mod saved;
 mod settings;
 mod ui;
 mod workspace;

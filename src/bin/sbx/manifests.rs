@@ -15,7 +15,7 @@ use crate::env;
 use crate::failure::Failure;
 use crate::project::{Project, paths};
 use crate::ui::plan::Place;
-use crate::ui::{Ui, diagnostic};
+use crate::ui::{Ui, diagnostic, output};
 
 /// Manifests without an error in them.
 pub(crate) struct Manifests {
@@ -23,6 +23,8 @@ pub(crate) struct Manifests {
     pub(crate) documents: Documents,
     /// What they declare.
     pub(crate) desired: Desired,
+    /// What is odd about them, which has been told.
+    pub(crate) diagnostics: Diagnostics,
     /// The files and folders that were named, as [`Object::source`] names them; `None` for all that the target has.
     part: Option<Vec<Arc<str>>>,
 }
@@ -77,7 +79,7 @@ pub(crate) fn read(args: &ManifestArgs, project: &Project, ui: &mut Ui) -> Resul
     let working_directory = env::working_directory();
     let name = |path: &PathBuf| source_name(&path.display().to_string(), &working_directory, &project.root).into();
     let part = (!args.files.is_empty()).then(|| args.files.iter().map(name).collect());
-    Ok(Manifests { documents, desired: Desired::new(objects), part })
+    Ok(Manifests { documents, desired: Desired::new(objects), diagnostics, part })
 }
 
 /// Reads what is named, if anything is: a target, or files.
@@ -172,6 +174,7 @@ fn report(documents: &Documents, diagnostics: &Diagnostics, ui: &mut Ui) -> Resu
         return Ok(());
     }
     let summary = diagnostic::summary(diagnostics);
+    output::diagnostics(diagnostics, &documents.sources, ui)?;
     ui.problem(&diagnostic::draw(diagnostics, &documents.sources, ui.width()));
     if diagnostics.has_errors() {
         return Err(Failure::Manifests { summary });

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::record::{Entry, LockArgs};
 use crate::ui::outcome::Report;
+use crate::ui::output::{self, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::ui::progress::{Progress, REDRAW_EVERY, REVEAL_AFTER};
 use crate::ui::style::{self, paint};
@@ -50,14 +51,6 @@ pub(crate) struct Consent {
 
 /// How many events may wait to be shown before the run waits for the display.
 const EVENTS: usize = 64;
-
-/// Shows a plan.
-pub(crate) fn show_plan(view: &View<'_>, format: Format, ui: &mut Ui) {
-    match format {
-        Format::Text => ui.data(&view.to_text()),
-        Format::Json => ui.line(&format!("{:#}", json::plan(view))),
-    }
-}
 
 /// Tells of live objects that no manifest could name.
 pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
@@ -114,6 +107,9 @@ pub(crate) async fn perform(
             ui.line(&line.to_string());
         }
     }
+    let label = workspace.label();
+    let subject = Subject { command: view.purpose.command(), target: &label };
+    output::also_plan(view, &subject, ui)?;
     refuse(plan)?;
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
@@ -131,6 +127,7 @@ pub(crate) async fn perform(
     if let Some(hint) = report.hint() {
         ui.hint(hint);
     }
+    output::also_outcome(view, &subject, &outcome, ui)?;
     recorded.map(|()| report.exit())
 }
 

@@ -161,6 +161,14 @@ impl Workspace {
         self.settings.label_of(&self.server)
     }
 
+    /// Returns what tells this workspace from others, in a saved plan.
+    pub(crate) fn identity(&self) -> String {
+        match &self.settings.server {
+            Some(Server::Local { .. }) | None => "local".to_owned(),
+            Some(server @ Server::Remote(_)) => server.label(),
+        }
+    }
+
     /// Makes a failure of a call.
     pub(crate) fn failure(&self, source: Error) -> Failure {
         Failure::Call { server: Box::new(self.server.clone()), source }

@@ -120,14 +120,23 @@ fn changes_of_each_sort() {
     -/+ replace template/plain
         image: python:3.12 -> python:3.13
         image cannot change in place
-        recreate, for now: deleted first, then made anew
+        `plain--sbx-b21f3b14` is built beside it, then swapped
+        steps, in this order:
+          1. create template/plain--sbx-b21f3b14
+          2. put plain--sbx-b21f3b14 in the place of template/plain
+          3. verify template/plain
+          4. delete template/plain--sbx-ad03a9d0
 
     > rename template/python to snake
 
     -/+ replace pool/warm
         template_name: plain (made anew)
         template `plain` is replaced
-        recreate, for now: deleted first, then made anew
+        `warm--sbx-1bbfdd4c` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/warm--sbx-1bbfdd4c
+          2. put warm--sbx-1bbfdd4c in the place of pool/warm
+          3. delete pool/warm--sbx-a21c1807
 
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
@@ -137,12 +146,15 @@ fn changes_of_each_sort() {
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]);
     insta::assert_snapshot!(run.stderr, @r"
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    deleted pool/warm (<duration>)
-    deleted template/plain (<duration>)
-    created template/plain (<duration>)
+    created template/plain--sbx-b21f3b14 (<duration>)
+    created pool/warm--sbx-1bbfdd4c (<duration>)
+    put plain--sbx-b21f3b14 in the place of template/plain (<duration>)
+    verified template/plain (<duration>)
+    put warm--sbx-1bbfdd4c in the place of pool/warm (<duration>)
+    deleted pool/warm--sbx-a21c1807 (<duration>)
     updated volume/data (<duration>)
     renamed template/python to snake (<duration>)
-    created pool/warm (<duration>)
+    deleted template/plain--sbx-ad03a9d0 (<duration>)
     ");
     assert_eq!(run.code, Some(0), "{run}");
     let again = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]);
@@ -192,6 +204,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
         help: declare the template `nothing`, or create it first
         at w.yaml:23:83
 
+    1 owned object is declared no longer and stays; `--prune` removes what is not declared
     Plan: 1 to update, 3 blocked, 1 unchanged.
     --- stderr
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
@@ -211,8 +224,20 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
 }
 
 #[test]
+fn an_abort_of_rollouts_changes_nothing_that_is_declared() {
+    let environment = applied(WORKSPACE);
+    environment.write("w.yaml", &WORKSPACE.replace("image: python:3.12", "image: python:3.13"));
+    let abort = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--abort-rollouts"]);
+    assert_eq!(abort.code, Some(0), "{abort}");
+    assert!(!abort.stderr.contains("created") && !abort.stderr.contains("deleted"), "{abort}");
+    let plan = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--exit-code"]);
+    assert_eq!(plan.code, Some(2), "the change is still to be made: {plan}");
+}
+
+#[test]
 fn a_protected_object_refuses_the_whole_plan() {
-    let protected = WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true}");
+    let protected =
+        WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true, replace: recreate}");
     let environment = applied(&protected);
     let changed = protected.replace("image: python:3.12", "image: python:3.13").replace("10Gi", "20Gi");
     environment.write("w.yaml", &changed);

@@ -24,7 +24,7 @@ fn apply(environment: &Environment, more: &[&str]) -> super::environment::Run {
 }
 
 fn json(environment: &Environment, path: &str) -> Json {
-    serde_json::from_str(&environment.read(path)).unwrap()
+    serde_json::from_str(&environment.read(path)).expect("an inventory is JSON")
 }
 
 fn has_lines(path: &Path, n_lines: usize) -> bool {
@@ -33,8 +33,9 @@ fn has_lines(path: &Path, n_lines: usize) -> bool {
 
 /// Returns the names in `entries` or `intents`.
 fn names(inventory: &Json, list: &str) -> Vec<String> {
-    let items = inventory[list].as_array().unwrap();
-    items.iter().map(|item| format!("{}/{}", item["kind"].as_str().unwrap(), item["name"].as_str().unwrap())).collect()
+    let items = inventory[list].as_array().expect("it is a list");
+    let text = |item: &Json, field: &str| item[field].as_str().expect("each has a kind and a name").to_owned();
+    items.iter().map(|item| format!("{}/{}", text(item, "kind"), text(item, "name"))).collect()
 }
 
 #[test]

@@ -29,12 +29,14 @@ const DEFAULT_CASES: u64 = 300;
 async fn any_history_ends_as_declared() {
     let (mut n_cases, mut n_clear, mut n_hit) = (0_u64, 0_u64, 0_u64);
     for seed in seeds(DEFAULT_CASES) {
-        match AssertUnwindSafe(Case::of(seed).check()).catch_unwind().await {
+        let disk = Disk::new();
+        match AssertUnwindSafe(Case::of(seed).check(&disk)).catch_unwind().await {
             Ok(end) => {
                 n_clear += u64::from(end.is_clear);
                 n_hit += u64::from(end.was_hit);
             }
             Err(panic) => {
+                eprintln!("{}", disk.story());
                 eprintln!("replay with: SBX_SIMULATION_SEED={seed} cargo test --test it simulation::owned");
                 std::panic::resume_unwind(panic);
             }
@@ -94,22 +96,22 @@ impl Case {
         }
     }
 
-    async fn check(&self) -> End {
+    async fn check(&self, disk: &Arc<Disk>) -> End {
         fastrand::seed(self.seed);
-        let (workspace, disk) = (Workspace::open(self.retries).await, Disk::new());
+        let workspace = Workspace::open(self.retries).await;
         workspace.must_apply(FOREIGN).await;
-        self.attempt(&workspace, &disk, &self.before).await;
+        self.attempt(&workspace, disk, &self.before).await;
         let foreign_box = self.box_on_ours(&workspace).await;
         let deleted = self.meddle(&workspace).await;
         let before = disk.world(&workspace).await.expect("nothing goes wrong here");
 
         let n_calls = self.n_calls(&before).await;
         workspace.begin_all(self.faults.iter().map(|(place, fault)| (call_at(*place, n_calls), *fault)).collect());
-        let first = self.attempt(&workspace, &disk, &self.after).await;
+        let first = self.attempt(&workspace, disk, &self.after).await;
         workspace.begin(None);
         let goal = if self.is_reverted { &self.before } else { &self.after };
         for _ in 0..2 {
-            self.attempt(&workspace, &disk, goal).await;
+            self.attempt(&workspace, disk, goal).await;
         }
 
         let world = disk.world(&workspace).await.expect("nothing goes wrong here");

@@ -1,11 +1,12 @@
 //! A record of what is owned, kept as a program keeps it, and attempts that use it.
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sbx::reconcile::inventory::Effect;
 use sbx::reconcile::model::Model;
-use sbx::reconcile::plan::{Policy, plan};
+use sbx::reconcile::plan::{Action, Policy, plan};
 use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,8 @@ use super::workspace::{Attempt, Workspace, now};
 /// The record as it is on disk: it survives whoever is killed.
 pub(crate) struct Disk {
     inventory: Mutex<Inventory>,
+    /// What each attempt was going to do and how it ended, for the report of a failure.
+    story: Mutex<String>,
 }
 
 /// How much of what a program records reaches the disk before it ends.
@@ -51,7 +54,7 @@ impl Pending {
 
 impl Disk {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { inventory: Mutex::default() })
+        Arc::new(Self { inventory: Mutex::default(), story: Mutex::default() })
     }
 
     pub(crate) fn read(&self) -> Inventory {
@@ -75,6 +78,7 @@ impl Disk {
         let attempt = async {
             let Some(world) = self.world(workspace).await else { return Attempt::Failed };
             let plan = plan(desired, &world, policy);
+            self.tell(&plan);
             assert_possible(&plan, &world);
             let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
             plan.effects.iter().cloned().for_each(|effect| inventory.apply(effect));
@@ -87,16 +91,45 @@ impl Disk {
             pending.write();
             if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = kill.cancelled() => Attempt::Killed,
             attempt = attempt => attempt,
+        };
+        writeln!(self.story.lock().unwrap_or_else(PoisonError::into_inner), "=> {ended:?}").expect("it is a string");
+        ended
+    }
+
+    fn tell(&self, plan: &Plan) {
+        let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in plan.changes.iter().filter(|change| change.action != Action::Keep || !change.notes.is_empty()) {
+            let notes: Vec<_> = change.notes.iter().map(ToString::to_string).collect();
+            let was = change.was.as_ref().map(|was| format!(" (live as {was})")).unwrap_or_default();
+            writeln!(story, "{} {}{was}: {}", change.action.as_str(), change.key, notes.join("; "))
+                .expect("it is a string");
         }
+        for effect in &plan.effects {
+            writeln!(story, "  {}", short(effect)).expect("it is a string");
+        }
+    }
+
+    /// Returns what all attempts so far were going to do.
+    pub(crate) fn story(&self) -> String {
+        self.story.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the world with what is recorded.
     pub(crate) async fn world(&self, workspace: &Workspace) -> Option<World> {
         Some(workspace.world().await?.with_inventory(&self.read()))
+    }
+}
+
+fn short(effect: &Effect) -> String {
+    match effect {
+        Effect::Put { key, entry } => format!("put {key} {:?}", entry.id),
+        Effect::Move { from, to } => format!("move {from} to {to}"),
+        Effect::Drop { key } => format!("drop {key}"),
+        other => format!("{other:?}"),
     }
 }
 

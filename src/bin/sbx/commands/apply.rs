@@ -8,9 +8,11 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
-use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::perform::{Consent, perform, tell_oddities};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
+use crate::saved;
+use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -19,13 +21,18 @@ use crate::workspace::Workspace;
 /// Shows the plan, asks, and performs it in the order of references, many operations at a time. What is blocked is left
 /// alone, with what depends on it. Running it again goes on from wherever it stopped. What is live and not declared is
 /// never touched. Ctrl-C lets running operations finish; twice stops at once.
+///
+/// In the place of a TARGET, the path of a saved plan (it ends in .json, has a slash in it, or is a file) performs those
+/// of its changes that still rest on what was seen when it was made. The others are held back, with what depends on
+/// them, and shown: planned, then, and now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sbx apply prod                           A target of sbx.yaml
   sbx apply -f manifests
   sbx apply -f manifests --local --yes     On the server built into sbx, without asking
-  sbx apply -f manifests --dry-run         The same as sbx plan")]
+  sbx apply -f manifests --dry-run         The same as sbx plan
+  sbx apply plan.json                      What sbx plan --out plan.json saved, as far as it still holds")]
 pub(crate) struct Apply {
     #[command(flatten)]
     manifests: ManifestArgs,
@@ -36,9 +43,14 @@ pub(crate) struct Apply {
     /// Show the plan only
     #[arg(long)]
     dry_run: bool,
-    /// How to show the plan and what happens: text, or json with an event a line
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    /// With a saved plan: do nothing unless all of it still holds
+    #[arg(long)]
+    all_or_nothing: bool,
+    /// Remove what replacements that did not end left under reserved names, and do nothing else
+    #[arg(long, conflicts_with = "dry_run")]
+    abort_rollouts: bool,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     connection: Connection,
 }
@@ -46,7 +58,15 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return Plan::dry_run(self.manifests, self.policy, self.output, self.connection).run(cx).await;
+            return Plan::dry_run(self.manifests, self.policy, self.outputs, self.connection).run(cx).await;
+        }
+        self.outputs.begin(&mut cx.ui)?;
+        if let Some(path) = saved::file_in(&self.manifests) {
+            let saved = saved::Saved { path, all_or_nothing: self.all_or_nothing };
+            return saved.apply(&self.consent, self.outputs.format(), self.connection, cx).await;
+        }
+        if self.all_or_nothing {
+            return Err(Failure::usage("--all-or-nothing goes with a saved plan"));
         }
         let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
@@ -66,9 +86,12 @@ impl Apply {
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan(&manifests.desired, &world, policy);
+        let plan = match self.abort_rollouts {
+            true => plan::plan_abort_rollouts(&manifests.desired, &world),
+            false => plan::plan(&manifests.desired, &world, policy),
+        };
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
-        perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
+        perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

@@ -1,6 +1,8 @@
 //! `sbx get`: what is live?
 
+use clap::builder::ArgPredicate;
 use sbx::kinds::{self, Key, KindId, Live, Misnamed};
+use sbx::reconcile::World;
 
 use crate::args::Whereabouts;
 use crate::context::Context;
@@ -21,11 +23,13 @@ use crate::workspace::Workspace;
 Examples:
   sbx get all
   sbx get pools
+  sbx get --unmanaged                      What sbx apply never touches
   sbx get template python -o yaml          A manifest for what is live
   sbx get sandboxes -o name | xargs -r sbx delete --yes")]
 pub(crate) struct Get {
     /// The kind, or `all`; KIND/NAME names one object
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", required = false, required_unless_present = "unmanaged")]
+    #[arg(default_value_if("unmanaged", ArgPredicate::IsPresent, "all"))]
     kind: String,
     /// The objects, all of the kind when left out
     #[arg(value_name = "NAME")]
@@ -33,6 +37,9 @@ pub(crate) struct Get {
     /// How to show them: table, json with all that is known, yaml as manifests, or name
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: ListFormat,
+    /// Only those that no inventory has: nobody's apply touches them
+    #[arg(long)]
+    unmanaged: bool,
     #[command(flatten)]
     place: Whereabouts,
 }
@@ -63,7 +70,16 @@ impl Get {
         let wanted = self.wanted()?;
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
-        let result = interrupt::or_stop(wanted.read(&workspace)).await;
+        let reading = async {
+            let mut found = wanted.read(&workspace).await?;
+            if self.unmanaged {
+                let world = workspace.observe().await?;
+                let inventory = world.inventory.clone().ok_or_else(no_record)?;
+                found.live.retain(|live| inventory.entry_of(live).is_none() && !is_siblings(live, &world));
+            }
+            Ok(found)
+        };
+        let result = interrupt::or_stop(reading).await;
         let Found { live, misnamed, missing } = workspace.finish(result).await?;
 
         tell_oddities(&misnamed, &mut cx.ui);
@@ -84,6 +100,15 @@ impl Get {
         let words: Vec<_> = std::iter::once(&self.kind).chain(&self.names).cloned().collect();
         naming::keys(&words).map(Wanted::Objects)
     }
+}
+
+fn no_record() -> Failure {
+    let hint = Some("leave `--inventory none` away, or name the inventory".to_owned());
+    Failure::Usage { message: "there is no inventory that says what is managed".to_owned(), hint }
+}
+
+fn is_siblings(live: &Live, world: &World) -> bool {
+    live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())))
 }
 
 /// What was there.

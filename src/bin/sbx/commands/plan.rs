@@ -1,5 +1,7 @@
 //! `sbx plan`: what would change?
 
+use std::path::PathBuf;
+
 use sbx::reconcile::plan::{self, Change};
 
 use crate::args::{Connection, ManifestArgs};
@@ -7,9 +9,11 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
-use crate::perform::{Format, plan_exit, show_plan, tell_oddities};
+use crate::perform::{plan_exit, tell_oddities};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
+use crate::saved;
+use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -23,13 +27,17 @@ Examples:
   sbx plan prod                            A target of sbx.yaml
   sbx plan -f manifests
   sbx plan -f manifests --exit-code        Exit with 2 when something would change
-  sbx plan -f manifests -o json | jq .summary")]
+  sbx plan -f manifests -o json | jq .summary
+  sbx plan -f manifests -o github -o markdown=plan.md
+  sbx plan -f manifests --out plan.json    Save it; sbx apply plan.json performs it")]
 pub(crate) struct Plan {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// How to show the plan: text or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    #[command(flatten)]
+    outputs: Outputs,
+    /// Save the plan, for review and for `sbx apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 when there are changes to make
     #[arg(long)]
     exit_code: bool,
@@ -44,15 +52,22 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Makes the plan of an apply that is only to be looked at.
-    pub(crate) fn dry_run(manifests: ManifestArgs, policy: PolicyArgs, output: Format, connection: Connection) -> Self {
-        Self { manifests, output, exit_code: false, show_unchanged: false, policy, connection }
+    pub(crate) fn dry_run(
+        manifests: ManifestArgs,
+        policy: PolicyArgs,
+        outputs: Outputs,
+        connection: Connection,
+    ) -> Self {
+        Self { manifests, outputs, out: None, exit_code: false, show_unchanged: false, policy, connection }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
+        let (label, endpoint) = (workspace.label(), workspace.identity());
         workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result).await?;
@@ -61,7 +76,12 @@ impl Plan {
         let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
-        show_plan(&view, self.output, &mut cx.ui);
+        let subject = Subject { command: "plan", target: &label };
+        if let Some(path) = &self.out {
+            let target = project.target.as_ref().map(|target| target.name.to_string());
+            saved::write(path, plan.clone(), endpoint, target, world.now, &policy)?;
+        }
+        output::show_plan(&view, &subject, &mut cx.ui)?;
         plan_exit(&plan, self.exit_code)
     }
 }

@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::manifests;
 use crate::project::{Access, Project};
 use crate::ui::diagnostic::counted;
+use crate::ui::output::{self, Outputs};
 
 /// Check manifests without a server
 ///
@@ -15,20 +16,26 @@ use crate::ui::diagnostic::counted;
 Examples:
   sbx validate -f manifests
   sbx validate prod                        A target of sbx.yaml, with its patches
-  kustomize build overlays/prod | sbx validate -f -")]
+  kustomize build overlays/prod | sbx validate -f -
+  sbx validate -f manifests -o github      Annotate the lines of a pull request")]
 pub(crate) struct Validate {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 impl Validate {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let objects = counted(manifests.desired.len(), "object");
         let files = counted(manifests.n_files(), "file");
         let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
-        cx.ui.line(&format!("{objects} in {files} {verb} valid."));
+        let summary = format!("{objects} in {files} {verb} valid.");
+        let (found, sources) = (&manifests.diagnostics, &manifests.documents.sources);
+        output::valid(&summary, manifests.desired.len(), found, sources, &mut cx.ui)?;
         Ok(Exit::Done)
     }
 }

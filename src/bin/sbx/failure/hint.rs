@@ -24,6 +24,13 @@ impl Failure {
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
             Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
+            Self::SavedPlan { .. } => vec!["`sbx plan --out FILE` saves a plan".to_owned()],
+            Self::PlanForAnother { .. } => {
+                vec!["name its server with --endpoint, --context or --local, or plan again for this one".to_owned()]
+            }
+            Self::HeldBack { .. } => {
+                vec!["plan again and have that reviewed, or leave --all-or-nothing away to perform the rest".to_owned()]
+            }
             Self::Inventory(source) => inventory(source),
             Self::OtherWorkspace { source, .. } => other_workspace(source),
             Self::Superseded { .. } => {

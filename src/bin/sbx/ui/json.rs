@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sbx::client::Pace;
 use sbx::kinds::{self, Health, Key, Live};
-use sbx::reconcile::plan::{Change, Note, Refusal, Step, Summary, Verb};
-use sbx::reconcile::{Event, FieldChange, Outcome, Phase, Plan};
+use sbx::manifest::{Diagnostic, Diagnostics, Severity, Sources};
+use sbx::reconcile::plan::{Change, Note, Peak, Refusal, Step, Summary, Verb};
+use sbx::reconcile::{Cause, Event, FieldChange, Outcome, Phase, Plan};
 use serde_json::{Map, Value as Json, json};
 
 use super::plan::View;
@@ -26,6 +27,9 @@ pub(crate) fn plan(view: &View<'_>) -> Json {
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "refused_by": plan.protected().iter().map(key).collect::<Vec<_>>(),
         "refusals": plan.refusals.iter().map(refusal).collect::<Vec<_>>(),
+        "n_unmanaged": plan.n_unmanaged,
+        "n_undeclared": plan.n_undeclared,
+        "peaks": plan.peaks.iter().map(peak).collect::<Vec<_>>(),
     })
 }
 
@@ -68,6 +72,12 @@ fn field(field: &FieldChange) -> Json {
             kinds::Change::GrowOnly => "grow_only",
             _ => "replace",
         },
+        "cause": match field.cause {
+            Cause::Declared => "declared",
+            Cause::Drift => "drift",
+            Cause::Both => "both",
+        },
+        "applied": field.applied.as_ref().map(kinds::Value::to_json),
     })
 }
 
@@ -77,6 +87,40 @@ fn note(note: &Note) -> Json {
 
 fn refusal(refusal: &Refusal) -> Json {
     json!({"text": refusal.to_string(), "help": refusal.help()})
+}
+
+fn peak(peak: &Peak) -> Json {
+    let Peak { what, before, peak, after, limit } = *peak;
+    json!({"what": what.to_string(), "before": before, "peak": peak, "after": after, "limit": limit})
+}
+
+/// Returns what is wrong with manifests.
+pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources) -> Json {
+    let found: Vec<_> = found.iter().map(|diagnostic| self::diagnostic(diagnostic, sources)).collect();
+    json!({"format_version": FORMAT_VERSION, "diagnostics": found})
+}
+
+fn diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Json {
+    let labels = diagnostic.labels.iter().map(|label| {
+        let place = sources.location(label.span);
+        json!({
+            "file": place.name,
+            "line": place.line,
+            "column": place.column,
+            "text": label.text,
+            "is_primary": label.primary,
+        })
+    });
+    json!({
+        "severity": match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+        "labels": labels.collect::<Vec<_>>(),
+    })
 }
 
 fn step(step: &Step) -> Json {
@@ -236,6 +280,8 @@ mod tests {
               "action": "update",
               "fields": [
                 {
+                  "applied": null,
+                  "cause": "declared",
                   "change": "grow_only",
                   "from": "10Gi",
                   "path": "size",
@@ -273,6 +319,9 @@ mod tests {
             }
           ],
           "format_version": 1,
+          "n_undeclared": 0,
+          "n_unmanaged": 0,
+          "peaks": [],
           "refusals": [],
           "refused_by": [],
           "steps": [

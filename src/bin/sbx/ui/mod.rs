@@ -7,9 +7,12 @@
 pub(crate) mod diagnostic;
 pub(crate) mod drift;
 pub(crate) mod escape;
+pub(crate) mod github;
 pub(crate) mod json;
 pub(crate) mod listing;
+pub(crate) mod markdown;
 pub(crate) mod outcome;
+pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod style;

@@ -86,6 +86,15 @@ impl<'a> Report<'a> {
         out
     }
 
+    /// Returns the steps that failed, each with why.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (String, String)> {
+        self.outcome.state.iter().filter_map(|(index, phase)| {
+            let Phase::Failed { error, .. } = phase else { return None };
+            let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&**error)).collect();
+            Some((to_do(&self.plan.steps[index]), reasons.join(": ")))
+        })
+    }
+
     /// Returns one word for how it ended, for the record.
     pub(crate) fn word(&self) -> &'static str {
         match self.exit() {

@@ -1,13 +1,14 @@
 //! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
 
 use anstyle::Style;
-use sbx::kinds::{self, Value};
-use sbx::reconcile::plan::{Action, Change, Note, Summary};
-use sbx::reconcile::{FieldChange, Plan};
+use sbx::kinds::{self, Spec, Value};
+use sbx::reconcile::plan::{Action, Change, Note, Peak, Summary, Verb};
+use sbx::reconcile::{Cause, FieldChange, Plan};
 use similar::{ChangeTag, TextDiff};
 
 use super::diagnostic::counted;
 use super::escape;
+use super::progress::to_do;
 use super::style::{self, paint};
 
 /// A plan, and how it is to be shown.
@@ -29,6 +30,16 @@ pub(crate) enum Purpose {
     Apply,
     /// Removing objects.
     Remove,
+}
+
+impl Purpose {
+    /// Returns the command that does it.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Remove => "destroy",
+        }
+    }
 }
 
 /// A place in a manifest.
@@ -63,6 +74,8 @@ impl View<'_> {
         if last > 0 {
             out.push('\n');
         }
+        out.extend(whole_lines(self.plan).into_iter().map(|line| line + "\n"));
+        out.extend(refusal_lines(self.plan).into_iter().map(|line| line + "\n"));
         out + &summary_line(self.plan.summary(), self.purpose) + "\n"
     }
 
@@ -76,11 +89,53 @@ impl View<'_> {
             let help = note.help();
             lines.extend(help.map(|help| format!("    {} {}", paint(style::HINT, "help:"), escape(&help))));
         }
+        lines.extend(self.swap_lines(change));
         let is_at_fault = change.notes.iter().any(Note::is_obstacle);
         let place = (self.place)(change).filter(|_| is_at_fault);
         lines.extend(place.map(|place| format!("    {} {place}", paint(style::DIM, "at"))));
         lines
     }
+
+    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
+    fn swap_lines(&self, change: &Change) -> Vec<String> {
+        let is_own = |index: usize| self.plan.changes.get(index).is_some_and(|own| own.key == change.key);
+        let own: Vec<_> = self.plan.steps.iter().filter(|step| is_own(step.change)).collect();
+        if !own.iter().any(|step| matches!(step.verb, Verb::Swap { .. })) {
+            return Vec::new();
+        }
+        let line = |(index, step)| format!("      {}. {}", index + 1, to_do(step));
+        let head = format!("    {}", paint(style::DIM, "steps, in this order:"));
+        std::iter::once(head).chain(own.into_iter().enumerate().map(line)).collect()
+    }
+}
+
+/// Returns the lines about a plan as a whole: what it takes on its way, and what it leaves alone.
+pub(crate) fn whole_lines(plan: &Plan) -> Vec<String> {
+    let peaks = plan.peaks.iter().map(|peak| {
+        let Peak { what, before, peak, after, limit } = *peak;
+        let limit = limit.map_or_else(String::new, |limit| format!(" (limit {})", what.spell(limit)));
+        let (before, peak, after) = (what.spell(before), what.spell(peak), what.spell(after));
+        format!("{what}: {before} now, {peak} at the peak{limit}, {after} after")
+    });
+    let unmanaged = (plan.n_unmanaged > 0).then(|| {
+        let are = if plan.n_unmanaged == 1 { "is" } else { "are" };
+        let objects = counted(plan.n_unmanaged, "live object");
+        format!("{objects} {are} not managed; `sbx get --unmanaged` lists them")
+    });
+    let undeclared = (plan.n_undeclared > 0).then(|| {
+        let (are, stay) = if plan.n_undeclared == 1 { ("is", "stays") } else { ("are", "stay") };
+        let objects = counted(plan.n_undeclared, "owned object");
+        format!("{objects} {are} declared no longer and {stay}; `--prune` removes what is not declared")
+    });
+    peaks.chain(unmanaged).chain(undeclared).collect()
+}
+
+fn refusal_lines(plan: &Plan) -> Vec<String> {
+    let lines = plan.refusals.iter().flat_map(|refusal| {
+        let help = format!("    {} {}", paint(style::HINT, "help:"), escape(&refusal.help()));
+        [format!("{} {}", paint(style::ALERT, "! refused:"), escape(&refusal.to_string())), help]
+    });
+    lines.collect()
 }
 
 fn head(change: &Change) -> String {
@@ -97,7 +152,7 @@ fn head(change: &Change) -> String {
 }
 
 /// Returns the sign and the style of an action.
-fn sign(action: Action) -> (&'static str, Style) {
+pub(crate) fn sign(action: Action) -> (&'static str, Style) {
     match action {
         Action::Create => ("+", style::ADD),
         Action::Update => ("~", style::CHANGE),
@@ -113,15 +168,36 @@ fn sign(action: Action) -> (&'static str, Style) {
 /// Returns the lines about fields: all of a new object, and else those that change.
 fn values(change: &Change) -> Vec<String> {
     match (&change.spec, change.action) {
-        (Some(spec), Action::Create) => {
-            let fields = spec.kind().fields().iter().zip(spec.values());
-            let given = fields.filter_map(|(field, value)| Some((field, value.as_ref()?)));
-            let shown = given.filter(|(field, value)| {
-                !(matches!(field.absent, kinds::Absent::Default(_)) && value.is_satisfied_by_absence())
-            });
-            aligned(shown.map(|(field, value)| (field.path, lines_of(value))).collect())
+        (Some(spec), Action::Create) => aligned(given(spec).map(|(path, value)| (path, lines_of(value))).collect()),
+        _ => aligned(drift_first(change).into_iter().map(|field| (field.path, difference(field))).collect()),
+    }
+}
+
+/// Returns the fields of a new object that say something.
+pub(crate) fn given(spec: &Spec) -> impl Iterator<Item = (&'static str, &Value)> {
+    let fields = spec.kind().fields().iter().zip(spec.values());
+    let given = fields.filter_map(|(field, value)| Some((field, value.as_ref()?)));
+    let shown = given.filter(|(field, value)| {
+        !(matches!(field.absent, kinds::Absent::Default(_)) && value.is_satisfied_by_absence())
+    });
+    shown.map(|(field, value)| (field.path, value))
+}
+
+/// Returns the fields that change, those first that somebody else changed.
+pub(crate) fn drift_first(change: &Change) -> Vec<&FieldChange> {
+    let (drift, declared): (Vec<_>, Vec<_>) = change.fields.iter().partition(|field| field.cause.is_drift());
+    drift.into_iter().chain(declared).collect()
+}
+
+/// Returns what is said of a field that somebody else changed; nothing of any other.
+pub(crate) fn drift_mark(field: &FieldChange) -> String {
+    match (field.cause, &field.applied) {
+        (Cause::Drift, _) => " (changed behind the manifests)".to_owned(),
+        (Cause::Both, Some(applied)) => {
+            format!(" (changed behind the manifests too: it was {})", escape(&applied.to_string()))
         }
-        _ => aligned(change.fields.iter().map(|field| (field.path, difference(field))).collect()),
+        (Cause::Both, None) => " (changed behind the manifests too)".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -141,6 +217,15 @@ fn aligned(fields: Vec<(&str, Vec<String>)>) -> Vec<String> {
 }
 
 fn difference(field: &FieldChange) -> Vec<String> {
+    let mut lines = difference_of(field);
+    let mark = drift_mark(field);
+    if let Some(last) = lines.last_mut().filter(|_| !mark.is_empty()) {
+        last.push_str(&paint(style::CHANGE, mark));
+    }
+    lines
+}
+
+fn difference_of(field: &FieldChange) -> Vec<String> {
     let old = field.from.as_ref().map(lines_of).unwrap_or_default();
     let new = field.to.as_ref().map(lines_of).unwrap_or_default();
     if field.from == field.to {
@@ -160,7 +245,7 @@ fn difference(field: &FieldChange) -> Vec<String> {
 /// How many lines that stay are shown around those that change.
 const CONTEXT: usize = 2;
 
-fn unified(old: &[String], new: &[String]) -> Vec<String> {
+pub(crate) fn unified(old: &[String], new: &[String]) -> Vec<String> {
     let (old, new): (Vec<&str>, Vec<&str>) =
         (old.iter().map(AsRef::as_ref).collect(), new.iter().map(AsRef::as_ref).collect());
     let diff = TextDiff::from_slices(&old, &new);
@@ -182,7 +267,7 @@ fn unified(old: &[String], new: &[String]) -> Vec<String> {
 }
 
 /// Returns a value as one line; a list as one for each of its parts.
-fn lines_of(value: &Value) -> Vec<String> {
+pub(crate) fn lines_of(value: &Value) -> Vec<String> {
     match value {
         Value::Mounts(mounts) => {
             mounts.iter().map(|(path, volume)| escape(&format!("{path} ({})", volume.name)).into_owned()).collect()
@@ -369,7 +454,8 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             image: x -> y
             it is live as `a`
             image cannot change in place
-            recreate, for now: deleted first, then made anew
+            deleted first, then made anew, since it is renamed as well
+            help: apply the rename by itself first, and it is replaced without a gap
 
         Plan: 1 to replace.
         ");

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Stderr, Stdout, Write};
 use anstream::{AutoStream, ColorChoice};
 
 use super::escape;
+use super::output::Outputs;
 use super::style::{self, paint};
 use crate::env::{self, Environment};
 use crate::failure::Failure;
@@ -38,6 +39,7 @@ pub(crate) struct Ui {
     is_out_terminal: bool,
     terminal_width: Option<usize>,
     write_error: Option<io::Error>,
+    outputs: Outputs,
 }
 
 impl Ui {
@@ -62,9 +64,20 @@ impl Ui {
             terminal_width: terminal_width(),
             is_out_closed: false,
             write_error: None,
+            outputs: Outputs::default(),
             out: AutoStream::new(out, out_choice),
             err: AutoStream::new(err, err_choice),
         }
+    }
+
+    /// Takes note of how the result is to be shown, and where else than here.
+    pub(crate) fn show_as(&mut self, outputs: Outputs) {
+        self.outputs = outputs;
+    }
+
+    /// Returns how the result is to be shown, and where else than here.
+    pub(crate) fn outputs(&self) -> &Outputs {
+        &self.outputs
     }
 
     /// Writes a part of the result.

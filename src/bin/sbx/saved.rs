@@ -1,0 +1,135 @@
+//! Plans in files: written by `plan --out`, performed by `apply FILE`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sbx::reconcile::Plan;
+use sbx::reconcile::plan::saved::{LoadError, SavedPlan};
+use sbx::reconcile::plan::{OnDrift, Policy, TakeOver};
+use sbx::types::Timestamp;
+use serde_json::Value as Json;
+
+use crate::args::{Connection, ManifestArgs, Whereabouts};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::project::{Access, Project};
+use crate::ui::diagnostic::counted;
+use crate::ui::output;
+use crate::ui::plan::{Purpose, View};
+use crate::workspace::Workspace;
+
+/// A saved plan that is to be performed.
+pub(crate) struct Saved {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Whether nothing is to be done unless all of it still holds.
+    pub(crate) all_or_nothing: bool,
+}
+
+/// Returns the file of a saved plan, if that is what stands in the place of a target.
+pub(crate) fn file_in(args: &ManifestArgs) -> Option<PathBuf> {
+    let word = args.target.as_ref().filter(|_| args.files.is_empty())?;
+    let is_json = Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let is_path = word.contains(std::path::is_separator) || is_json || Path::new(word).is_file();
+    is_path.then(|| PathBuf::from(word))
+}
+
+/// Saves a plan.
+///
+/// # Errors
+///
+/// [`Failure::File`].
+pub(crate) fn write(
+    path: &Path,
+    plan: Plan,
+    endpoint: String,
+    target: Option<String>,
+    made_at: Timestamp,
+    policy: &Policy,
+) -> Result<(), Failure> {
+    let sbx_version = env!("CARGO_PKG_VERSION").to_owned();
+    let saved = SavedPlan { plan, endpoint, target, made_at, sbx_version, policy: words(policy) };
+    output::write(path, &format!("{:#}\n", saved.to_json()))
+}
+
+/// Returns what a plan was allowed to do, in words.
+fn words(policy: &Policy) -> Vec<String> {
+    let Policy { prune, scope, take_over, on_drift, allow, allow_destroy } = policy;
+    let mut words = Vec::new();
+    words.extend(prune.then(|| "what is owned and no longer declared is removed".to_owned()));
+    words.extend((!scope.is_everything()).then(|| "a part of what is declared and owned is planned".to_owned()));
+    words.extend(match take_over {
+        TakeOver::Nothing => None,
+        TakeOver::These(keys) => {
+            Some(format!("taken over: {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+        }
+        TakeOver::All => Some("all that is declared is taken over".to_owned()),
+    });
+    words.push(match on_drift {
+        OnDrift::Revert => "drift is reverted".to_owned(),
+        OnDrift::Hold => "drift is left alone".to_owned(),
+        OnDrift::Fail => "drift refuses the plan".to_owned(),
+    });
+    words.extend(allow.as_ref().map(|allow| {
+        format!("allowed: {}", allow.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", "))
+    }));
+    words.extend(allow_destroy.map(|n| format!("{} may be destroyed", counted(n, "object"))));
+    words
+}
+
+impl Saved {
+    /// Performs what still holds.
+    pub(crate) async fn apply(
+        self,
+        consent: &Consent,
+        format: Format,
+        connection: Connection,
+        cx: &mut Context,
+    ) -> Result<Exit, Failure> {
+        let saved = self.read()?;
+        let place = Whereabouts { target: saved.target.clone().filter(|_| !connection.names_server()), connection };
+        let project = Project::of_objects(&place, Access::Writes, &mut cx.ui)?;
+        let workspace = Workspace::open(&place.connection, &project, cx).await?;
+        let result = self.apply_in(&saved, &workspace, consent, format, cx).await;
+        workspace.finish(result).await
+    }
+
+    async fn apply_in(
+        &self,
+        saved: &SavedPlan,
+        workspace: &Workspace,
+        consent: &Consent,
+        format: Format,
+        cx: &mut Context,
+    ) -> Result<Exit, Failure> {
+        let here = workspace.identity();
+        if here != saved.endpoint {
+            return Err(Failure::PlanForAnother { saved: saved.endpoint.clone(), here });
+        }
+        workspace.lock("sbx apply", &consent.lock, &mut cx.ui).await?;
+        let world = interrupt::or_stop(workspace.observe()).await?;
+        tell_oddities(&world.misnamed, &mut cx.ui);
+        let held = saved.still_holds(&world);
+        let n = held.held_back.len();
+        cx.ui.status(&format!("The plan was made at {}; {} held back.", saved.made_at, counted(n, "change")));
+        let view = View { plan: &held.plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        if self.all_or_nothing && n > 0 {
+            let label = workspace.label();
+            let subject = output::Subject { command: "apply", target: &label };
+            output::show_plan(&view, &subject, &mut cx.ui)?;
+            return Err(Failure::HeldBack { n });
+        }
+        perform(&view, workspace, consent, format, &mut cx.ui).await
+    }
+
+    fn read(&self) -> Result<SavedPlan, Failure> {
+        let path = &self.path;
+        let text =
+            fs::read_to_string(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
+        let failure = |source| Failure::SavedPlan { path: path.clone(), source };
+        let json: Json = serde_json::from_str(&text).map_err(|_| failure(LoadError::NotAPlan))?;
+        SavedPlan::from_json(&json).map_err(failure)
+    }
+}

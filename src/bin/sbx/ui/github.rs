@@ -1,0 +1,143 @@
+//! Annotations on the lines of a pull request, as workflow commands of GitHub Actions.
+
+use std::fmt::Write as _;
+
+use sbx::manifest::{Diagnostics, Severity, Sources};
+use sbx::reconcile::plan::{Action, Change, Note};
+
+use super::escape;
+use super::outcome::Report;
+use super::plan::{Place, View};
+
+/// How bad an annotation is.
+#[derive(Debug, Clone, Copy)]
+enum Level {
+    Error,
+    Warning,
+}
+
+/// Returns the annotations of a plan: what is refused or blocked, what is destroyed, and what drifted.
+pub(crate) fn plan(view: &View<'_>) -> String {
+    let mut out = String::new();
+    for refusal in &view.plan.refusals {
+        let message = format!("{refusal}\nhelp: {}", refusal.help());
+        annotate(&mut out, Level::Error, None, "the plan is refused", &message);
+    }
+    for change in &view.plan.changes {
+        let Some(level) = level_of(change) else { continue };
+        let title = format!("{} {}", change.action.as_str(), change.key);
+        annotate(&mut out, level, (view.place)(change).as_ref(), &title, &message_of(change));
+    }
+    out
+}
+
+fn level_of(change: &Change) -> Option<Level> {
+    match change.action {
+        Action::Blocked => Some(Level::Error),
+        Action::Delete | Action::Replace => Some(Level::Warning),
+        _ => change.is_drift().then_some(Level::Warning),
+    }
+}
+
+fn message_of(change: &Change) -> String {
+    let value = |value: &Option<_>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    let fields = change.fields.iter().map(|field| {
+        let drift = if field.cause.is_drift() { " (changed behind the manifests)" } else { "" };
+        format!("{}: {} -> {}{drift}", field.path, value(&field.from), value(&field.to))
+    });
+    let notes = change.notes.iter().flat_map(|note| {
+        let help = Note::help(note).map(|help| format!("help: {help}"));
+        std::iter::once(note.to_string()).chain(help)
+    });
+    let lines: Vec<_> = fields.chain(notes).collect();
+    if lines.is_empty() { change.action.as_str().to_owned() } else { lines.join("\n") }
+}
+
+/// Returns the annotations of an apply: what failed.
+pub(crate) fn outcome(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    for (step, error) in report.failures() {
+        annotate(&mut out, Level::Error, None, &format!("could not {step}"), &error);
+    }
+    out
+}
+
+/// Returns the annotations of what is wrong with manifests.
+pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources) -> String {
+    let mut out = String::new();
+    for diagnostic in found.iter() {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+        };
+        let place = diagnostic.span().map(|span| {
+            let location = sources.location(span);
+            Place { file: location.name.to_owned(), line: location.line, column: location.column }
+        });
+        let labels = diagnostic.labels.iter().filter(|label| label.primary && !label.text.is_empty());
+        let labels = labels.map(|label| label.text.clone());
+        let help = diagnostic.help.iter().map(|help| format!("help: {help}"));
+        let lines: Vec<_> = std::iter::once(diagnostic.message.clone()).chain(labels).chain(help).collect();
+        annotate(&mut out, level, place.as_ref(), diagnostic.code, &lines.join("\n"));
+    }
+    out
+}
+
+fn annotate(out: &mut String, level: Level, place: Option<&Place>, title: &str, message: &str) {
+    let word = match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    };
+    let place = place.map_or_else(String::new, |Place { file, line, column }| {
+        format!("file={},line={line},col={column},", property(file))
+    });
+    writeln!(out, "::{word} {place}title={}::{}", property(title), data(message)).expect("a string takes everything");
+}
+
+/// A message keeps its line breaks, in the form that the runner decodes again; all else that does harm is shown as what
+/// it is.
+fn data(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(|line| escape(line).replace('%', "%25")).collect();
+    lines.join("%0A")
+}
+
+/// The value of a property ends at a comma or a colon.
+fn property(text: &str) -> String {
+    escape(text).replace('%', "%25").replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use sbx::reconcile::plan::{Policy, plan as plan_of};
+
+    use super::*;
+    use crate::ui::plan::Purpose;
+    use crate::ui::progress::tests::{desired, world};
+
+    #[test]
+    fn what_needs_a_look_is_on_its_line() {
+        let live = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: a}, spec: {size: 2Gi}}\n---\n\
+                    {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: t, replicas: 1}}\n---\n\
+                    {apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: x}}";
+        let declared = live.replace("2Gi", "1Gi").replace("image: x", "image: y");
+        let plan_made = plan_of(&desired(&declared), &world(live), &Policy::default());
+        let place = |_: &Change| Some(Place { file: "a,b.yaml".to_owned(), line: 3, column: 9 });
+        let view = View { plan: &plan_made, place: &place, purpose: Purpose::Apply, show_unchanged: false };
+        let shown = plan(&view);
+        let first = shown.lines().next().unwrap();
+        insta::assert_snapshot!(first, @"::error file=a%2Cb.yaml,line=3,col=9,title=blocked volume/a::size: 2Gi -> 1Gi%0Asize cannot shrink from 2Gi to 1Gi%0Ahelp: declare at least the live size, or make a new object and move the data");
+        assert!(shown.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{shown}");
+    }
+
+    #[test]
+    fn nothing_ends_a_command_early() {
+        let mut out = String::new();
+        let place = Place { file: "a\n::error::b:c,d%0A".to_owned(), line: 1, column: 1 };
+        annotate(&mut out, Level::Error, Some(&place), "t::u,v\r\nw", "100%\n::set-env x\r\u{1b}[31m");
+        assert_eq!(
+            out,
+            "::error file=a\\n%3A%3Aerror%3A%3Ab%3Ac%2Cd%250A,line=1,col=1,title=t%3A%3Au%2Cv\\u{d}\\nw::100%25%0A\
+             ::set-env x\\u{d}\\u{1b}[31m\n"
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! A plan, an apply or what is wrong with manifests as a comment on a pull request.
+//!
+//! What destroys comes first, and the text stays below what GitHub takes, whatever the plan: what does not fit is
+//! counted and never passed over. Whatever manifests and servers say stands in code, where it is nothing but text.
+
+mod text;
+
+use anstream::adapter::strip_str;
+use sbx::manifest::{Diagnostics, Severity, Sources};
+use sbx::reconcile::plan::{Action, Change};
+
+use self::text::{code, comment_word, fence, html, prose};
+use super::output::Subject;
+use super::plan::{View, drift_first, drift_mark, given, lines_of, sign, summary_line, unified, whole_lines};
+
+/// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
+const MOST_BYTES: usize = 65_536;
+/// What is kept free for the lines that count what did not fit: one for each section, and the end.
+const RESERVE: usize = 2_048;
+/// The most lines that are shown of one change, and the most characters of one line.
+const MOST_LINES: usize = 40;
+const MOST_CHARS: usize = 300;
+
+/// A group of changes, in the order in which a reviewer wants to see them.
+struct Section {
+    title: &'static str,
+    one: &'static str,
+    has: fn(&Change) -> bool,
+}
+
+const SECTIONS: [Section; 7] = [
+    Section {
+        title: "Destroyed",
+        one: "destroyed",
+        has: |change| matches!(change.action, Action::Delete | Action::Replace),
+    },
+    Section { title: "Blocked", one: "blocked", has: |change| change.action == Action::Blocked },
+    Section { title: "Updated", one: "updated", has: |change| change.action == Action::Update },
+    Section { title: "Renamed", one: "renamed", has: |change| change.action == Action::Rename },
+    Section { title: "Created", one: "created", has: |change| change.action == Action::Create },
+    Section { title: "Adopted", one: "adopted", has: |change| change.action == Action::Adopt },
+    Section {
+        title: "Kept, with a remark",
+        one: "kept",
+        has: |change| change.action == Action::Keep && !change.notes.is_empty(),
+    },
+];
+
+/// Returns a plan, with what became of it if it was applied.
+pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&str>) -> String {
+    let mut page = Page::new(subject);
+    page.always(&format!("**{}**\n\n", prose(&plain(&summary_line(view.plan.summary(), view.purpose)))));
+    for refusal in &view.plan.refusals {
+        let text = format!("> **Refused:** {}<br>{}\n\n", prose(&refusal.to_string()), prose(&refusal.help()));
+        page.offer(&text);
+    }
+    if let Some(ended) = ended {
+        page.offer(&block("text", &ended.lines().map(ToOwned::to_owned).collect::<Vec<_>>()));
+    }
+    for section in &SECTIONS {
+        page.section(section, view);
+    }
+    for line in whole_lines(view.plan) {
+        page.offer(&format!("{}\n\n", prose(&plain(&line))));
+    }
+    page.text
+}
+
+/// Returns what is wrong with manifests, below what can be said of them on the whole.
+pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources, verdict: Option<&str>) -> String {
+    let mut page = Page::new(&Subject { command: "validate", target: "manifests" });
+    let verdict = verdict.map_or_else(|| super::diagnostic::summary(found), ToOwned::to_owned);
+    page.always(&format!("**{}**\n\n", prose(&verdict)));
+    let mut n_left = 0;
+    for diagnostic in found.iter() {
+        let word = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let place = diagnostic.span().map(|span| {
+            let location = sources.location(span);
+            format!(" at {}", code(&format!("{}:{}:{}", location.name, location.line, location.column)))
+        });
+        let help = diagnostic.help.as_ref().map(|help| format!("<br>help: {}", prose(&clipped(help))));
+        let (place, help) = (place.unwrap_or_default(), help.unwrap_or_default());
+        let item = format!("- **{word}**{place}: {}{help}\n", prose(&clipped(&diagnostic.message)));
+        if n_left > 0 || !page.offer(&item) {
+            n_left += 1;
+        }
+    }
+    if n_left > 0 {
+        page.always(&format!("\n… and {n_left} more, not shown\n"));
+    }
+    page.text
+}
+
+/// A page that knows how much more fits on it.
+struct Page {
+    text: String,
+}
+
+impl Page {
+    /// The first line is invisible; whoever posts the comment finds the one to bring up to date by it.
+    fn new(subject: &Subject<'_>) -> Self {
+        let marker = format!("<!-- sbx:{} {} -->\n", subject.command, comment_word(subject.target));
+        let title = format!("### `sbx {}`: {}\n\n", subject.command, code(&clipped(subject.target)));
+        Self { text: marker + &title }
+    }
+
+    fn always(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds a text if it fits.
+    fn offer(&mut self, text: &str) -> bool {
+        let fits = self.text.len() + text.len() + RESERVE <= MOST_BYTES;
+        if fits {
+            self.text.push_str(text);
+        }
+        fits
+    }
+
+    fn section(&mut self, section: &Section, view: &View<'_>) {
+        let changes: Vec<_> = view.plan.changes.iter().filter(|change| (section.has)(change)).collect();
+        if changes.is_empty() {
+            return;
+        }
+        let mut n_shown = 0;
+        if self.offer(&format!("#### {} ({})\n\n", section.title, changes.len())) {
+            let fits = |change: &&&Change| self.offer(&details(change)) || self.offer(&head(change));
+            n_shown = changes.iter().take_while(fits).count();
+        }
+        let n_more = changes.len() - n_shown;
+        if n_more > 0 {
+            self.always(&format!("\n… and {n_more} more {}, not shown\n\n", section.one));
+        }
+    }
+}
+
+fn head(change: &Change) -> String {
+    let (sign, _) = sign(change.action);
+    let was = change.was.as_ref().map_or_else(String::new, |was| format!(", was {}", code(was.as_str())));
+    format!("- {} {}{was}\n", code(&format!("{sign} {}", change.action.as_str())), code(&change.key.to_string()))
+}
+
+/// Returns a change with its fields and notes, to be opened by a click.
+fn details(change: &Change) -> String {
+    let (sign, _) = sign(change.action);
+    let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
+    let title = html(&format!("{sign} {} {}", change.action.as_str(), change.key));
+    let mut lines: Vec<_> = diff_lines(change).iter().map(|line| clipped(line)).collect();
+    let n_more = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    if n_more > 0 {
+        lines.push(format!("… and {n_more} more lines, not shown"));
+    }
+    let diff = if lines.is_empty() { String::new() } else { block("diff", &lines) };
+    let notes = change.notes.iter().take(MOST_LINES).map(|note| {
+        let help = note.help().map_or_else(String::new, |help| format!("<br>help: {}", prose(&clipped(&help))));
+        format!("- {}{help}\n", prose(&clipped(&note.to_string())))
+    });
+    let notes: String = notes.collect();
+    format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
+}
+
+/// Returns the fields of a change as lines of a diff, each with its sign first.
+fn diff_lines(change: &Change) -> Vec<String> {
+    if let (Some(spec), Action::Create) = (&change.spec, change.action) {
+        return given(spec).flat_map(|(path, value)| signed('+', path, &lines_of(value), "")).collect();
+    }
+    let fields = drift_first(change).into_iter().flat_map(|field| {
+        let old = field.from.as_ref().map(lines_of).unwrap_or_default();
+        let new = field.to.as_ref().map(lines_of).unwrap_or_default();
+        let mark = drift_mark(field);
+        if field.from == field.to {
+            return signed(' ', field.path, &old, " (made anew)");
+        }
+        if old.len() > 1 || new.len() > 1 {
+            let lines = unified(&old, &new).into_iter().map(|line| {
+                let line = plain(&line);
+                let (sign, rest) = line.split_at(line.chars().next().map_or(0, char::len_utf8));
+                format!("{sign}  {}", rest.trim_start())
+            });
+            return std::iter::once(format!("  {}:{mark}", field.path)).chain(lines).collect();
+        }
+        let from = signed('-', field.path, &old, &mark);
+        from.into_iter().chain(signed('+', field.path, &new, "")).collect::<Vec<_>>()
+    });
+    fields.collect()
+}
+
+fn signed(sign: char, path: &str, lines: &[String], mark: &str) -> Vec<String> {
+    match lines {
+        [] => Vec::new(),
+        [line] => vec![format!("{sign} {path}: {line}{mark}")],
+        lines => {
+            let head = format!("{sign} {path}:{mark}");
+            std::iter::once(head).chain(lines.iter().map(|line| format!("{sign}   {line}"))).collect()
+        }
+    }
+}
+
+/// Returns lines in a fence that none of them can close.
+fn block(language: &str, lines: &[String]) -> String {
+    let fence = fence(lines);
+    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    format!("{fence}{language}\n{body}{fence}\n\n")
+}
+
+fn plain(styled: &str) -> String {
+    strip_str(styled).to_string()
+}
+
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod contexts;
 mod drifting;
 pub(crate) mod environment;
 mod looking;
+mod owning;
 mod pacing;
 mod piping;
 mod projects;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::adopt::Adopt;
 use crate::commands::apply::Apply;
 use crate::commands::completion::Completion;
 use crate::commands::context::Context;
@@ -11,6 +12,7 @@ use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
 use crate::commands::drift::Drift;
+use crate::commands::forget::Forget;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     Apply(Apply),
     Destroy(Destroy),
     Drift(Drift),
+    Adopt(Adopt),
+    Forget(Forget),
     Get(Get),
     Describe(Describe),
     Delete(Delete),

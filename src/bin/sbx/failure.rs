@@ -188,6 +188,14 @@ pub(crate) enum Failure {
         /// The objects.
         objects: Vec<String>,
     },
+    /// Objects that were asked for are not on record.
+    #[error("not managed here: {}", objects.join(", "))]
+    NotRecorded {
+        /// The objects.
+        objects: Vec<String>,
+        /// Where the inventory is.
+        place: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -249,6 +257,7 @@ impl Failure {
             | Self::OtherWorkspace { .. }
             | Self::Superseded { .. }
             | Self::NotFound { .. }
+            | Self::NotRecorded { .. }
             | Self::File { .. }
             | Self::Input { .. }
             | Self::Output { .. }

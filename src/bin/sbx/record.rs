@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sbx::reconcile::inventory::{Run, Stranger};
+use sbx::reconcile::inventory::{Effect, Run, Stranger};
 use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
 
@@ -250,6 +250,19 @@ impl Record {
             has_steps,
         };
         Ok(Some(self.ledger.begin(reading, opening).await?))
+    }
+
+    /// Writes down what changes without a call. The record has to be locked and read before.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Inventory`].
+    pub(crate) async fn note(&self, effects: Vec<Effect>, serial: Option<u64>, summary: String) -> Result<(), Failure> {
+        let run = Run { outcome: "done".to_owned(), summary, ..self.run(serial) };
+        let plan = Plan { effects, ..Plan::default() };
+        let Some(recording) = self.begin(&plan, serial).await? else { return Ok(()) };
+        recording.finish(run).await?;
+        self.check_lock()
     }
 
     fn seen(&self) -> Option<Seen> {

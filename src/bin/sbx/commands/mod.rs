@@ -1,5 +1,6 @@
 //! The commands, one file each: what can be said to it with its help text, and what it does.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod context;
@@ -7,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod destroy;
 pub(crate) mod drift;
+pub(crate) mod forget;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;

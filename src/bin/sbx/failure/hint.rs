@@ -37,6 +37,9 @@ impl Failure {
                 vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
             }
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
+            Self::NotRecorded { place, .. } => {
+                vec![format!("nothing was written; the inventory is {place}, and --inventory URL names another")]
+            }
             _ => Vec::new(),
         }
     }

@@ -187,7 +187,7 @@ mod tests {
         ~ pool/warm was changed
             replicas: 5 -> 7
 
-        Drift: 2 of 3 objects not as applied.
+        Drift: 2 of 3 objects are not as they were applied.
         The manifests are ahead by 1 change: volume/data. See sbx plan
         ");
         let json = report.to_json();

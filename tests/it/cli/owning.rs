@@ -170,3 +170,20 @@ fn a_destroy_removes_what_is_managed_and_lets_go_of_data() {
     --- exit code 64
     ");
 }
+
+#[test]
+fn a_pipeline_prunes_by_an_inventory_that_lasts() {
+    let mut environment = Environment::new();
+    environment.set("CI", "true").write("w.yaml", DECLARED);
+    let server = super::server::Server::start(&environment, &[]);
+    let url = server.url();
+    let apply =
+        |more: &[&str]| environment.sbx(&[&["apply", "-f", "w.yaml", "--yes", "--endpoint", &url], more].concat());
+    let refused = apply(&["--prune"]);
+    assert_eq!(refused.code, Some(64), "{refused}");
+    assert!(refused.stderr.contains("--inventory") && refused.stderr.contains("--no-prune"), "{refused}");
+    assert_eq!(environment.sbx(&["get", "all", "-o", "name", "--endpoint", &url]).stdout, "", "nothing was done");
+    let named = apply(&["--prune", "--inventory", "state/prod.json"]);
+    assert_eq!(named.code, Some(0), "{named}");
+    assert_eq!(apply(&["--inventory", "state/prod.json"]).code, Some(0));
+}

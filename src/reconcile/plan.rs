@@ -4,6 +4,7 @@
 //! place in the order and what it rests on; what cannot be done is a [`Change`] that is blocked, with its reason. The
 //! executor has no choices left to make. Read `decide.rs` for how an action is chosen, `steps.rs` for the order.
 
+mod adoption;
 mod decide;
 mod effects;
 mod matching;
@@ -24,6 +25,7 @@ mod steps;
 mod tests;
 mod undeclared;
 
+pub use adoption::{Adoption, adopt};
 pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 

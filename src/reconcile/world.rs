@@ -89,6 +89,15 @@ impl World {
         self.live.values()
     }
 
+    /// Returns every live object that neither the record of what is owned nor one of the others knows.
+    pub fn unmanaged(&self) -> impl Iterator<Item = &Live> {
+        let is_recorded =
+            |live: &Live| self.inventory.as_ref().is_some_and(|inventory| inventory.entry_of(live).is_some());
+        let is_siblings =
+            |live: &Live| live.id.as_ref().is_some_and(|id| self.siblings.contains_key(&(live.key.kind, id.clone())));
+        self.iter().filter(move |live| !is_recorded(live) && !is_siblings(live))
+    }
+
     /// Returns the live objects that refer to this one, and so keep it from being deleted.
     pub fn holders(&self, key: &Key) -> impl Iterator<Item = &Live> {
         self.holders.get(key).into_iter().flatten().filter_map(|holder| self.live.get(holder))

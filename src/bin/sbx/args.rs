@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::adopt::Adopt;
 use crate::commands::apply::Apply;
 use crate::commands::completion::Completion;
 use crate::commands::context::Context;
@@ -13,6 +14,7 @@ use crate::commands::destroy::Destroy;
 use crate::commands::doctor::Doctor;
 use crate::commands::drift::Drift;
 use crate::commands::export::Export;
+use crate::commands::forget::Forget;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     Apply(Apply),
     Destroy(Destroy),
     Drift(Drift),
+    Adopt(Adopt),
+    Forget(Forget),
     Get(Get),
     Describe(Describe),
     Export(Export),

@@ -33,6 +33,8 @@ pub(crate) const COMMITS: [&str; 5] =
 pub(crate) const RUN_URLS: [&str; 4] = ["CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"];
 /// Hold the parts of the address of a run of GitHub Actions.
 pub(crate) const GITHUB_RUN: [&str; 3] = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"];
+/// Whether a pipeline runs this, as all of them say it: `true`.
+pub(crate) const CI: &str = "CI";
 /// The settings of object stores, by the names that their own tools have.
 pub(crate) const OBJECT_STORES: [&str; 31] = [
     "AWS_ACCESS_KEY_ID",

@@ -194,6 +194,14 @@ pub(crate) enum Failure {
         /// The files.
         files: Vec<PathBuf>,
     },
+    /// Objects that were asked for are not on record.
+    #[error("not managed here: {}", objects.join(", "))]
+    NotRecorded {
+        /// The objects.
+        objects: Vec<String>,
+        /// Where the inventory is.
+        place: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -256,6 +264,7 @@ impl Failure {
             | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::WouldOverwrite { .. }
+            | Self::NotRecorded { .. }
             | Self::File { .. }
             | Self::Input { .. }
             | Self::Output { .. }

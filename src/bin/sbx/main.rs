@@ -67,6 +67,8 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Drift(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Adopt(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Forget(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Export(command) => cx.block_on(async |cx| command.run(cx).await),

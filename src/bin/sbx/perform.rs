@@ -132,11 +132,18 @@ pub(crate) async fn perform(
 }
 
 async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &mut Ui) -> Result<(), Failure> {
+    let place = paint(style::STRONG, escape(&workspace.label()));
     let what = match view.purpose {
         Purpose::Apply => "Make these changes",
         Purpose::Remove => "Delete these objects",
+        // It may take everything: whoever agrees says where.
+        Purpose::Destroy => {
+            let name = workspace.name();
+            let shown = escape(&name).into_owned();
+            let question = format!("Delete these objects in {place}? Write `{shown}` to do so: ");
+            return confirm_with(&name, &question, consent.yes, ui).await;
+        }
     };
-    let place = paint(style::STRONG, escape(&workspace.label()));
     confirm(&format!("{what} in {place}? Only `yes` means yes: "), consent.yes, ui).await
 }
 
@@ -146,6 +153,11 @@ async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &m
 ///
 /// [`Failure::NoTerminal`], [`Failure::Declined`] and [`Failure::Interrupted`].
 pub(crate) async fn confirm(question: &str, is_agreed: bool, ui: &mut Ui) -> Result<(), Failure> {
+    confirm_with("yes", question, is_agreed, ui).await
+}
+
+/// Asks a question that only one word answers.
+async fn confirm_with(word: &str, question: &str, is_agreed: bool, ui: &mut Ui) -> Result<(), Failure> {
     if is_agreed {
         return Ok(());
     }
@@ -160,7 +172,7 @@ pub(crate) async fn confirm(question: &str, is_agreed: bool, ui: &mut Ui) -> Res
             return Err(Failure::Interrupted);
         }
     };
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Declined) }
+    if answer.trim() == word { Ok(()) } else { Err(Failure::Declined) }
 }
 
 async fn run(

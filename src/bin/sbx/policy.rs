@@ -109,7 +109,12 @@ impl Allowed {
     }
 }
 
-fn take_over(words: &[String], desired: &Desired) -> Result<TakeOver, Failure> {
+/// Returns what words name of what is declared; `all` names all of it.
+///
+/// # Errors
+///
+/// [`Failure::Usage`].
+pub(crate) fn take_over(words: &[String], desired: &Desired) -> Result<TakeOver, Failure> {
     match words {
         [] => Ok(TakeOver::Nothing),
         [all] if all == "all" => Ok(TakeOver::All),
@@ -117,7 +122,12 @@ fn take_over(words: &[String], desired: &Desired) -> Result<TakeOver, Failure> {
     }
 }
 
-fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<Key>, Failure> {
+/// Returns what words name of what is declared.
+///
+/// # Errors
+///
+/// [`Failure::Usage`].
+pub(crate) fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<Key>, Failure> {
     let declared = words.iter().map(|word| {
         let key = naming::key(word)?;
         match desired.get(&key) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sbx::kinds::KindId;
-use sbx::reconcile::inventory::{Run, Stranger};
+use sbx::reconcile::inventory::{Effect, Run, Stranger};
 use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
 use sbx::types::ObjectId;
@@ -63,6 +63,8 @@ pub(crate) struct Record {
     ledger: Ledger,
     endpoint: String,
     accepts_workspace: bool,
+    /// Whether it is a file of a pipeline's machine that nobody named, and gone with that machine.
+    is_passing: bool,
     /// What was read last, and what the live state said of it.
     seen: Mutex<Option<Seen>>,
     lease: OnceLock<Lease>,
@@ -150,9 +152,11 @@ impl Record {
         server: &Server,
         environment: &Environment,
     ) -> Result<Option<Self>, Failure> {
-        let Some((place, _)) = place(args, settings) else { return Ok(None) };
+        let Some((place, from)) = place(args, settings) else { return Ok(None) };
+        let is_in_ci = environment.get(env::CI).is_some_and(|value| value == "true");
         Ok(Some(Self {
             ledger: open(&place, environment)?,
+            is_passing: is_in_ci && from == Source::Default && matches!(server, Server::Remote(_)),
             endpoint: match server {
                 Server::Local { .. } => LOCAL.to_owned(),
                 Server::Remote(remote) => remote.label(),
@@ -226,6 +230,20 @@ impl Record {
         Failure::OtherWorkspace { place: self.ledger.place(), source: stranger }
     }
 
+    /// Refuses to prune by a record that a pipeline's next run will not find.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`].
+    pub(crate) fn check_prune(&self, prunes: bool) -> Result<(), Failure> {
+        if !prunes || !self.is_passing {
+            return Ok(());
+        }
+        let message = "pruning in a pipeline by an inventory in a file that nobody named".to_owned();
+        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept;                     or pass --no-prune";
+        Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
+    }
+
     /// Returns whether there was one when it was read.
     pub(crate) fn exists(&self) -> bool {
         self.seen().is_some_and(|seen| seen.reading.exists)
@@ -264,6 +282,19 @@ impl Record {
             has_steps,
         };
         Ok(Some(self.ledger.begin(reading, opening).await?))
+    }
+
+    /// Writes down what changes without a call. The record has to be locked and read before.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Inventory`].
+    pub(crate) async fn note(&self, effects: Vec<Effect>, serial: Option<u64>, summary: String) -> Result<(), Failure> {
+        let run = Run { outcome: "done".to_owned(), summary, ..self.run(serial) };
+        let plan = Plan { effects, ..Plan::default() };
+        let Some(recording) = self.begin(&plan, serial).await? else { return Ok(()) };
+        recording.finish(run).await?;
+        self.check_lock()
     }
 
     fn seen(&self) -> Option<Seen> {

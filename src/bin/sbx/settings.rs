@@ -122,6 +122,11 @@ impl Settings {
             (None, None) => server.label(),
         }
     }
+
+    /// Returns the word that means a server: the target, else the context, else its address.
+    pub(crate) fn name_of(&self, server: &Server) -> String {
+        self.target.clone().or_else(|| self.context.clone()).unwrap_or_else(|| server.label())
+    }
 }
 
 /// A server, and what it was found through.

@@ -134,6 +134,18 @@ impl Workspace {
         }
     }
 
+    /// Returns the record of what is owned in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when there is to be none.
+    pub(crate) fn recorded(&self) -> Result<&Record, Failure> {
+        self.record.as_ref().ok_or_else(|| Failure::Usage {
+            message: "this works on the inventory, and there is none".to_owned(),
+            hint: Some("leave `--inventory none` away, or name one with --inventory URL".to_owned()),
+        })
+    }
+
     /// Reads the live state, and what is recorded of it.
     ///
     /// # Errors
@@ -171,6 +183,11 @@ impl Workspace {
             Some(Server::Local { .. }) | None => "local".to_owned(),
             Some(server @ Server::Remote(_)) => server.label(),
         }
+    }
+
+    /// Returns the one word that means the workspace.
+    pub(crate) fn name(&self) -> String {
+        self.settings.name_of(&self.server)
     }
 
     /// Makes a failure of a call.

@@ -104,12 +104,9 @@ fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
 
 /// Returns how many live objects nobody declares, and nobody here or next to us owns.
 pub(super) fn n_unmanaged(given: Given<'_>, matches: &Matches<'_>) -> usize {
-    let Some(inventory) = &given.world.inventory else { return 0 };
-    let is_ours = |live: &&Live| {
-        matches.has_live(&live.key) || given.all.get(&live.key).is_some() || inventory.entry_of(live).is_some()
-    };
-    let is_siblings = |live: &&Live| {
-        live.id.as_ref().is_some_and(|id| given.world.siblings.contains_key(&(live.key.kind, id.clone())))
-    };
-    given.world.iter().filter(|live| !is_ours(live) && !is_siblings(live)).count()
+    if given.world.inventory.is_none() {
+        return 0;
+    }
+    let is_declared = |live: &&Live| matches.has_live(&live.key) || given.all.get(&live.key).is_some();
+    given.world.unmanaged().filter(|live| !is_declared(live)).count()
 }

@@ -83,6 +83,7 @@ impl Apply {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
+        workspace.record.as_ref().map_or(Ok(()), |record| record.check_prune(policy.prune))?;
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);

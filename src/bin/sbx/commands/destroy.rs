@@ -1,4 +1,4 @@
-//! `sbx destroy`: remove what is declared.
+//! `sbx destroy`: remove what is managed.
 
 use sbx::reconcile::plan::{self, Change};
 
@@ -12,14 +12,16 @@ use crate::project::{Access, Project};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
-/// Delete what the manifests declare, and nothing else
+/// Delete what is managed here, and nothing else
 ///
-/// What holds data (volumes and sandboxes) is kept, unless its manifest says `on_remove: delete` below `lifecycle`.
+/// That is all that the inventory owns or, with -f, what those manifests declare of it. What holds data (volumes and
+/// sandboxes) is let go of and stays, unless it was applied with `on_remove: delete` below `lifecycle`. It asks for the
+/// name of the target, of the context or of the server.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sbx destroy dev                          A target of sbx.yaml
-  sbx destroy -f manifests
+  sbx destroy dev                          All that is managed in a target of sbx.yaml
+  sbx destroy --local                      All that is managed on the server built into sbx
   sbx destroy -f manifests/pools.yaml --yes")]
 pub(crate) struct Destroy {
     #[command(flatten)]
@@ -35,20 +37,35 @@ pub(crate) struct Destroy {
 
 impl Destroy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
-        let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
+        let project = Project::of_either(&self.manifests, &self.connection, Access::Writes, &mut cx.ui)?;
+        let manifests = if self.manifests.files.is_empty() {
+            None
+        } else {
+            Some(manifests::read(&self.manifests, &project, &mut cx.ui)?)
+        };
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
-        let result = self.destroy(&manifests, &workspace, cx).await;
+        let result = self.destroy(manifests.as_ref(), &workspace, cx).await;
         workspace.finish(result).await
     }
 
-    async fn destroy(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+    async fn destroy(
+        &self,
+        manifests: Option<&Manifests>,
+        workspace: &Workspace,
+        cx: &mut Context,
+    ) -> Result<Exit, Failure> {
+        if manifests.is_none() {
+            workspace.recorded()?;
+        }
         workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = plan::plan_destroy(&manifests.desired, &world);
-        let place = |change: &Change| manifests.place_of(change);
-        let view = View { plan: &plan, place: &place, purpose: Purpose::Remove, show_unchanged: false };
+        let plan = match manifests {
+            Some(manifests) => plan::plan_destroy(&manifests.desired, &world),
+            None => plan::plan_destroy_owned(&world),
+        };
+        let place = |change: &Change| manifests.and_then(|manifests| manifests.place_of(change));
+        let view = View { plan: &plan, place: &place, purpose: Purpose::Destroy, show_unchanged: false };
         perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
     }
 }

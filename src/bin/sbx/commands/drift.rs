@@ -12,6 +12,7 @@ use crate::manifests::{self, Manifests};
 use crate::patch::Patch;
 use crate::perform::tell_oddities;
 use crate::project::{Access, Project};
+use crate::record::Record;
 use crate::ui::drift::{Basis, Report};
 use crate::ui::{Ui, escape};
 use crate::workspace::Workspace;
@@ -64,7 +65,7 @@ impl Drift {
         }
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        let is_recorded = workspace.record.as_ref().is_some_and(|record| record.exists());
+        let is_recorded = workspace.record.as_ref().is_some_and(Record::exists);
         let world = workspace.finish(result).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);

@@ -1,5 +1,6 @@
 //! The commands, one file each: what can be said to it with its help text, and what it does.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod context;
@@ -9,6 +10,7 @@ pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod export;
+pub(crate) mod forget;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;

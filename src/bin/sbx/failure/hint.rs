@@ -40,6 +40,9 @@ impl Failure {
                 vec!["nothing was written: name another folder, or pass --force to replace them".to_owned()]
             }
             Self::NotFound { .. } => vec!["`sbx get all` lists what is live".to_owned()],
+            Self::NotRecorded { place, .. } => {
+                vec![format!("nothing was written; the inventory is {place}, and --inventory URL names another")]
+            }
             _ => Vec::new(),
         }
     }

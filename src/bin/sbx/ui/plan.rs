@@ -28,8 +28,10 @@ pub(crate) struct View<'a> {
 pub(crate) enum Purpose {
     /// Bringing the live state to what is declared.
     Apply,
-    /// Removing objects.
+    /// Removing the objects that were named.
     Remove,
+    /// Removing all that is managed, or a part of it.
+    Destroy,
 }
 
 impl Purpose {
@@ -37,7 +39,8 @@ impl Purpose {
     pub(crate) fn command(self) -> &'static str {
         match self {
             Self::Apply => "apply",
-            Self::Remove => "destroy",
+            Self::Remove => "delete",
+            Self::Destroy => "destroy",
         }
     }
 }
@@ -288,7 +291,7 @@ pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
             Purpose::Apply => {
                 format!("No changes. Nothing to do: {} are as declared.", counted(summary.keep, "object"))
             }
-            Purpose::Remove => "Nothing to delete.".to_owned(),
+            Purpose::Remove | Purpose::Destroy => "Nothing to delete.".to_owned(),
         };
     }
     let counts = [

@@ -1,0 +1,113 @@
+//! Taking declared live objects into the record as they are: what rebuilds one that was lost.
+
+use std::sync::Arc;
+
+use super::rolling::Leftovers;
+use super::{Action, Change, Policy, TakeOver, plan};
+use crate::kinds::{Key, Live, Object};
+use crate::reconcile::inventory::{Effect, Entry, Standing};
+use crate::reconcile::world::{Desired, World};
+
+/// What is taken into the record, and what is not.
+#[derive(Debug, Clone, Default)]
+pub struct Adoption {
+    /// What changes in the record.
+    pub effects: Vec<Effect>,
+    /// Declared objects that are recorded, since they are live as they are declared, or were ours before.
+    pub equal: Vec<Key>,
+    /// Declared objects that are recorded as they are live, which is not as they are declared.
+    pub different: Vec<Key>,
+    /// What replacements left of declared objects under reserved names, recorded too.
+    pub leftovers: Vec<Key>,
+    /// Declared objects that are live otherwise, and that nobody allowed to be taken over.
+    pub left_alone: Vec<Key>,
+    /// Declared objects that another project owns, with the name of its record.
+    pub siblings: Vec<(Key, Arc<str>)>,
+    /// Declared objects that are not live.
+    pub missing: Vec<Key>,
+    /// How many declared objects are recorded already.
+    pub n_owned: usize,
+}
+
+/// Returns what to record of the declared objects that are asked for. Nothing of it takes a call.
+///
+/// One that differs from what is declared is recorded with the spec that it has, so that the next plan shows the
+/// difference as a change of the manifests and not as somebody's doing.
+pub fn adopt(desired: &Desired, world: &World, take_over: &TakeOver, is_asked_for: impl Fn(&Key) -> bool) -> Adoption {
+    let planned = plan(desired, world, &Policy::default());
+    let leftovers = Leftovers::find(desired, world);
+    let mut adoption = Adoption::default();
+    for change in planned.changes.iter().filter(|change| is_asked_for(&change.key)) {
+        let Some(object) = desired.get(&change.key) else { continue };
+        adoption.take(change, object, world, take_over);
+        for live in leftovers.of(&object.key).iter().filter(|live| !is_recorded(live, world)) {
+            adoption.leftovers.push(live.key.clone());
+            adoption.effects.extend(as_it_is(object, live));
+        }
+    }
+    adoption
+}
+
+impl Adoption {
+    /// Returns how many objects are recorded.
+    pub fn len(&self) -> usize {
+        self.effects.len()
+    }
+
+    /// Returns whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    fn take(&mut self, change: &Change, object: &Object, world: &World, take_over: &TakeOver) {
+        let name = change.was.as_ref().unwrap_or(&change.key.name);
+        let live = world.get(&Key { kind: change.key.kind, name: name.clone() });
+        let Some(live) = live.filter(|_| change.id.is_some() || change.action != Action::Create) else {
+            return self.missing.push(object.key.clone());
+        };
+        if let Some((_, entry)) = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live)) {
+            return self.take_up_again(entry, object, live);
+        }
+        if crate::kinds::is_reserved(&live.key.name) {
+            // It is half replaced: what there is of it is recorded as what a replacement left.
+            return;
+        }
+        let sibling = live.id.as_ref().and_then(|id| world.siblings.get(&(live.key.kind, id.clone())));
+        if let Some(record) = sibling {
+            return self.siblings.push((object.key.clone(), Arc::clone(record)));
+        }
+        let effect = match change.action {
+            Action::Adopt => Some(Effect::Put { key: live.key.clone(), entry: Entry::of(object, Some(live)) }),
+            _ if take_over.has(&object.key) => as_it_is(object, live),
+            _ => None,
+        };
+        match (effect, change.action) {
+            (None, _) => self.left_alone.push(object.key.clone()),
+            (Some(effect), action) => {
+                self.effects.push(effect);
+                if action == Action::Adopt { &mut self.equal } else { &mut self.different }.push(object.key.clone());
+            }
+        }
+    }
+
+    fn take_up_again(&mut self, entry: &Entry, object: &Object, live: &Live) {
+        if entry.standing == Standing::Owned {
+            self.n_owned += 1;
+            return;
+        }
+        let entry = Entry { standing: Standing::Owned, ..entry.clone() };
+        self.effects.push(Effect::Put { key: live.key.clone(), entry });
+        self.equal.push(object.key.clone());
+    }
+}
+
+fn is_recorded(live: &Live, world: &World) -> bool {
+    world.inventory.as_ref().is_some_and(|inventory| inventory.entry_of(live).is_some())
+}
+
+/// Records an object with the spec that it has; one that cannot be read has none to record.
+fn as_it_is(object: &Object, live: &Live) -> Option<Effect> {
+    let spec = live.spec.as_ref().ok()?.clone();
+    let entry = Entry { applied: spec.into(), ..Entry::of(object, Some(live)) };
+    Some(Effect::Put { key: live.key.clone(), entry })
+}

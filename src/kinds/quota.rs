@@ -87,6 +87,18 @@ impl Quota {
         ]
     }
 
+    /// Returns the larger of two amounts, of each resource by itself.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            sandboxes: self.sandboxes.max(other.sandboxes),
+            volumes: self.volumes.max(other.volumes),
+            cpu_millicores: self.cpu_millicores.max(other.cpu_millicores),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            storage_bytes: self.storage_bytes.max(other.storage_bytes),
+        }
+    }
+
     /// Returns what is left after taking `other` away, never less than nothing.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {

@@ -47,7 +47,7 @@ impl Stage {
         let before = self.takes(key);
         self.model.perform(step)?;
         self.used = (self.used + self.takes(key)).saturating_sub(before);
-        self.most = most(self.most, self.used);
+        self.most = self.most.max(self.used);
         Ok(())
     }
 
@@ -89,14 +89,4 @@ fn peaks(world: &World, stage: &Stage) -> Vec<Peak> {
     });
     let changes = |peak: &Peak| peak.peak != peak.before || peak.after != peak.before;
     peaks.filter(|peak| (peak.limit.is_some() && changes(peak)) || peak.is_passing()).collect()
-}
-
-fn most(one: Quota, other: Quota) -> Quota {
-    Quota {
-        sandboxes: one.sandboxes.max(other.sandboxes),
-        volumes: one.volumes.max(other.volumes),
-        cpu_millicores: one.cpu_millicores.max(other.cpu_millicores),
-        memory_bytes: one.memory_bytes.max(other.memory_bytes),
-        storage_bytes: one.storage_bytes.max(other.storage_bytes),
-    }
 }

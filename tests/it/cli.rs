@@ -11,6 +11,7 @@ mod contexts;
 pub(crate) mod environment;
 mod exporting;
 mod looking;
+mod observing;
 mod pacing;
 mod piping;
 mod projects;

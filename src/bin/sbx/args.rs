@@ -14,6 +14,7 @@ use crate::commands::export::Export;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
+use crate::commands::observe::Observe;
 use crate::commands::plan::Plan;
 use crate::commands::schema::Schema;
 use crate::commands::serve::Serve;
@@ -117,6 +118,7 @@ pub(crate) enum Command {
     Get(Get),
     Describe(Describe),
     Export(Export),
+    Observe(Observe),
     Delete(Delete),
     History(History),
     Unlock(Unlock),

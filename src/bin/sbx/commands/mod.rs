@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod serve;

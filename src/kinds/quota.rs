@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Add, Mul};
 
+use serde::{Deserialize, Serialize};
+
 use crate::client::{Error, Reader};
 
 /// Something that a workspace may limit.
@@ -52,7 +54,7 @@ impl fmt::Display for Resource {
 }
 
 /// Amounts of everything that a workspace may limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Sandboxes, warm replicas among them.
     pub sandboxes: u64,
@@ -67,7 +69,7 @@ pub struct Quota {
 }
 
 /// What a workspace uses and may use; a limit of 0 means "unlimited".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// What is in use.
     pub used: Quota,

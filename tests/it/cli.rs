@@ -13,6 +13,7 @@ mod drifting;
 pub(crate) mod environment;
 mod exporting;
 mod looking;
+mod observing;
 mod owning;
 mod pacing;
 mod piping;

@@ -18,6 +18,7 @@ use crate::commands::forget::Forget;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
+use crate::commands::observe::Observe;
 use crate::commands::plan::Plan;
 use crate::commands::schema::Schema;
 use crate::commands::serve::Serve;
@@ -124,6 +125,7 @@ pub(crate) enum Command {
     Get(Get),
     Describe(Describe),
     Export(Export),
+    Observe(Observe),
     Delete(Delete),
     History(History),
     Unlock(Unlock),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sbx::client;
+use sbx::reconcile::ObservationError;
 use sbx::reconcile::inventory::Stranger;
 use sbx::reconcile::ledger;
 use sbx::reconcile::plan::Refusal;
@@ -149,6 +150,14 @@ pub(crate) enum Failure {
         /// Why not.
         source: LoadError,
     },
+    /// A file is no live state that can be planned against.
+    #[error("cannot plan against `{}`", path.display())]
+    Observation {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ObservationError,
+    },
     /// A saved plan is for another workspace.
     #[error("the plan was made for {saved}, and this is {here}")]
     PlanForAnother {
@@ -257,6 +266,7 @@ impl Failure {
             | Self::Declined
             | Self::Refused { .. }
             | Self::SavedPlan { .. }
+            | Self::Observation { .. }
             | Self::PlanForAnother { .. }
             | Self::HeldBack { .. }
             | Self::Inventory(_)

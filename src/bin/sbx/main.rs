@@ -18,6 +18,7 @@ mod local;
 mod logging;
 mod manifests;
 mod naming;
+mod observation;
 mod patch;
 mod perform;
 mod policy;
@@ -72,6 +73,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Get(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Describe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Export(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Observe(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use sbx::reconcile::plan::{self, Change};
+use sbx::reconcile::{Observation, World};
 
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests;
+use crate::observation;
 use crate::perform::{plan_exit, tell_oddities};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
@@ -38,6 +40,9 @@ pub(crate) struct Plan {
     /// Save the plan, for review and for `sbx apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Plan against the live state that `sbx observe` saved, with no key and no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context"])]
+    against: Option<PathBuf>,
     /// Exit with 2 when there are changes to make
     #[arg(long)]
     exit_code: bool,
@@ -58,7 +63,16 @@ impl Plan {
         outputs: Outputs,
         connection: Connection,
     ) -> Self {
-        Self { manifests, outputs, out: None, exit_code: false, show_unchanged: false, policy, connection }
+        Self {
+            manifests,
+            outputs,
+            out: None,
+            against: None,
+            exit_code: false,
+            show_unchanged: false,
+            policy,
+            connection,
+        }
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
@@ -66,11 +80,7 @@ impl Plan {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
-        let workspace = Workspace::open(&self.connection, &project, cx).await?;
-        let (label, endpoint) = (workspace.label(), workspace.identity());
-        workspace.tell_of_no_record(&mut cx.ui);
-        let result = interrupt::or_stop(workspace.observe()).await;
-        let world = workspace.finish(result).await?;
+        let Seen { world, label, endpoint } = self.look(&project, cx).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, &policy);
@@ -84,4 +94,24 @@ impl Plan {
         output::show_plan(&view, &subject, &mut cx.ui)?;
         plan_exit(&plan, self.exit_code)
     }
+
+    /// Reads what is live, or what was when it was saved.
+    async fn look(&self, project: &Project, cx: &mut Context) -> Result<Seen, Failure> {
+        if let Some(path) = &self.against {
+            let Observation { world, endpoint, .. } = observation::read(path, &mut cx.ui)?;
+            return Ok(Seen { world, label: endpoint.clone(), endpoint });
+        }
+        let workspace = Workspace::open(&self.connection, project, cx).await?;
+        let (label, endpoint) = (workspace.label(), workspace.identity());
+        workspace.tell_of_no_record(&mut cx.ui);
+        let result = interrupt::or_stop(workspace.observe()).await;
+        Ok(Seen { world: workspace.finish(result).await?, label, endpoint })
+    }
+}
+
+/// What a plan is made against, and what that is called.
+struct Seen {
+    world: World,
+    label: String,
+    endpoint: String,
 }

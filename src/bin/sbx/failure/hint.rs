@@ -25,6 +25,7 @@ impl Failure {
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
             Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
             Self::SavedPlan { .. } => vec!["`sbx plan --out FILE` saves a plan".to_owned()],
+            Self::Observation { .. } => vec!["`sbx observe -o FILE` saves the live state".to_owned()],
             Self::PlanForAnother { .. } => {
                 vec!["name its server with --endpoint, --context or --local, or plan again for this one".to_owned()]
             }

@@ -57,6 +57,39 @@ fn a_merge_is_applied_and_an_older_one_is_not() {
     assert!(!runner.read("state/prod.json").contains("3Gi"), "the older run did nothing");
 }
 
+#[test]
+fn drift_opens_one_issue_and_closes_it() {
+    let mut runner = Runner::start();
+    runner.write("manifests/all.yaml", VOLUME);
+    assert!(runner.run("apply-on-merge", "apply").is_good());
+    let job = runner.run("drift", "drift");
+    assert_eq!(job.codes(), [("Install sbx", 0), ("Look for drift", 0), ("Tell", 0)], "{job}");
+    assert!(!runner.calls().contains("issue create"), "{job}");
+
+    runner.by_hand(&VOLUME.replace("2Gi", "4Gi"));
+    let job = runner.run("drift", "drift");
+    assert!(job.is_good() && runner.calls().contains("gh issue create "), "{job}");
+    let issue = runner.read("posted.md");
+    assert!(issue.contains("\n    ~ ") && issue.contains("volume/data") && issue.contains("4Gi"), "{issue}");
+
+    runner.answer("31\n");
+    assert!(runner.run("drift", "drift").is_good());
+    assert!(runner.calls().contains("gh issue edit 31 --body-file issue.md\n"), "{}", runner.calls());
+    runner.write("manifests/all.yaml", &VOLUME.replace("2Gi", "4Gi"));
+    assert!(runner.run("apply-on-merge", "apply").is_good());
+    let job = runner.run("drift", "drift");
+    assert!(job.is_good() && runner.calls().contains("gh issue close 31 "), "{job}");
+}
+
+#[test]
+fn a_look_for_drift_that_fails_tells_nobody_that_all_is_well() {
+    let runner = Runner::start();
+    runner.answer("31\n");
+    let job = runner.run("drift", "drift");
+    assert_eq!(job.codes(), [("Install sbx", 0), ("Look for drift", 1)], "there are no manifests: {job}");
+    assert!(!runner.calls().contains("gh "), "{}", runner.calls());
+}
+
 /// Whoever opens a pull request writes its title and its branch: an expression in a script would run them.
 #[test]
 fn no_script_has_an_expression_in_it() {

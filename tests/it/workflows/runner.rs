@@ -75,6 +75,15 @@ impl Runner {
         self.read("calls")
     }
 
+    /// Makes the workspace what a manifest says, unknown to the repository.
+    pub(super) fn by_hand(&self, manifest: &str) {
+        self.environment.write("../by-hand.yaml", manifest);
+        let mut command = self.environment.command();
+        command.args(["apply", "--yes", "--quiet", "--inventory", "none", "-f", "../by-hand.yaml", "--endpoint"]);
+        let output = command.arg(self.server.url()).env("SBX_API_KEY", KEY).output();
+        assert!(output.expect("the program can be started").status.success());
+    }
+
     /// Runs a job: each step after the other, and after one that failed only those that always run.
     pub(super) fn run(&self, workflow: &str, job: &str) -> Job {
         let workflow = Workflow::read(workflow);

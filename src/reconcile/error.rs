@@ -89,10 +89,10 @@ pub enum StepError {
 }
 
 fn half_way(key: &Key, retired: &Name, is_undone: bool) -> String {
-    match is_undone {
-        true => ": it has its name again".to_owned(),
-        false => format!(", and is still named `{retired}`: apply again, and {key} gets its name"),
+    if is_undone {
+        return ": it has its name again".to_owned();
     }
+    format!(", and is still named `{retired}`: apply again, and {key} gets its name")
 }
 
 fn taken_back(is_taken_back: bool) -> &'static str {

@@ -64,7 +64,7 @@ impl World {
     #[must_use]
     pub(super) fn with_more(self, more: impl IntoIterator<Item = Live>) -> Self {
         let Self { live, misnamed, capacity, now, inventory, siblings, .. } = self;
-        Self { misnamed, capacity, inventory, siblings, ..Self::new(live.into_values().chain(more), now) }
+        Self { inventory, siblings, misnamed, capacity, ..Self::new(live.into_values().chain(more), now) }
     }
 
     /// Adds what is known to be ours, once the live state has said what became of its open intents.

@@ -44,7 +44,7 @@ impl Probe {
 
 impl Transport for Probe {
     fn send(&self, request: Request<Bytes>, limits: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        let path = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
+        let path = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
         let line = format!("{} {}", request.method(), path.trim_start_matches("/v2/sandboxes"));
         let act = (self.act)(&line);
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());

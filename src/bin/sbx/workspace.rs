@@ -118,12 +118,11 @@ impl Workspace {
     ///
     /// [`Failure::Inventory`] and [`Failure::Interrupted`].
     pub(crate) async fn lock(&self, command: &str, args: &LockArgs, ui: &mut Ui) -> Result<(), Failure> {
-        match &self.record {
-            Some(record) => interrupt::or_stop(record.lock(command, args, ui)).await,
-            None => {
-                self.tell_of_no_record(ui);
-                Ok(())
-            }
+        if let Some(record) = &self.record {
+            interrupt::or_stop(record.lock(command, args, ui)).await
+        } else {
+            self.tell_of_no_record(ui);
+            Ok(())
         }
     }
 

@@ -26,7 +26,7 @@ impl Inventory {
         let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live);
         for intent in &self.intents {
             let live = match &intent.deed {
-                Deed::Create { .. } => world.get(&intent.key).or_else(|| self.swapped(intent, world)),
+                Deed::Create { .. } => world.get(&intent.key).or_else(|| swapped(intent, world)),
                 Deed::Update | Deed::Rename | Deed::Delete => world.get(&intent.key),
             };
             let known = live.and_then(|live| self.entry_of(live));
@@ -51,11 +51,6 @@ impl Inventory {
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
         settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
         settled
-    }
-
-    /// Returns what is live under the name that an object was to get after it was made, if it did.
-    fn swapped<'a>(&self, intent: &Intent, world: &'a World) -> Option<&'a Live> {
-        world.get(&Key { kind: intent.key.kind, name: intent.becomes.clone()? })
     }
 
     /// Returns whether a live reference is the intended one, also where what it points at got its name since.
@@ -118,6 +113,11 @@ impl Inventory {
         let reached: Vec<(&'static str, Value)> = reached.collect();
         Some(Entry { applied: known.applied()?.with_changes(&reached).into(), ..known.clone() })
     }
+}
+
+/// Returns what is live under the name that an object was to get after it was made, if it did.
+fn swapped<'a>(intent: &Intent, world: &'a World) -> Option<&'a Live> {
+    world.get(&Key { kind: intent.key.kind, name: intent.becomes.clone()? })
 }
 
 fn found(intended: &Entry, live: &Live) -> Entry {

@@ -389,15 +389,7 @@ impl fmt::Display for Note {
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::Recreated { why } => recreated(f, why),
-            Self::BuiltBeside { incoming, is_there, caveat } => {
-                let how = if *is_there {
-                    "is there already, and takes its place"
-                } else {
-                    "is built beside it, then swapped"
-                };
-                write!(f, "`{incoming}` {how}")?;
-                caveat.map_or(Ok(()), |caveat| write!(f, "; {caveat}"))
-            }
+            Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
             Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
             Self::OldKept { name, holders, now } => {
                 write!(f, "the old one stays as `{name}`, until a later apply: ")?;
@@ -466,6 +458,17 @@ impl fmt::Display for Note {
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }
+}
+
+fn built_beside(
+    f: &mut fmt::Formatter<'_>,
+    incoming: &Name,
+    is_there: bool,
+    caveat: Option<&'static str>,
+) -> fmt::Result {
+    let how = if is_there { "is there already, and takes its place" } else { "is built beside it, then swapped" };
+    write!(f, "`{incoming}` {how}")?;
+    caveat.map_or(Ok(()), |caveat| write!(f, "; {caveat}"))
 }
 
 fn recreated(f: &mut fmt::Formatter<'_>, why: &NotRolling) -> fmt::Result {

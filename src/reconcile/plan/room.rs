@@ -81,8 +81,8 @@ impl Room {
         for (step, _) in self.shares.iter().enumerate().filter(|(_, share)| share.given != [0; N]) {
             givers.entry(steps[step].change).or_default().push(step);
         }
-        for taker in 0..steps.len() {
-            for &giver in givers.get(&steps[taker].change).into_iter().flatten() {
+        for (taker, step) in steps.iter().enumerate() {
+            for &giver in givers.get(&step.change).into_iter().flatten() {
                 let (mut taken, mut given) = (self.shares[taker].taken, self.shares[giver].given);
                 (0..N).for_each(|i| move_over(&mut given[i], &mut taken[i]));
                 (self.shares[taker].taken, self.shares[giver].given) = (taken, given);

@@ -105,7 +105,7 @@ impl Case {
         let deleted = self.meddle(&workspace).await;
         let before = disk.world(&workspace).await.expect("nothing goes wrong here");
 
-        let n_calls = self.n_calls(&before).await;
+        let n_calls = self.n_calls(&before);
         workspace.begin_all(self.faults.iter().map(|(place, fault)| (call_at(*place, n_calls), *fault)).collect());
         let first = self.attempt(&workspace, disk, &self.after).await;
         workspace.begin(None);
@@ -179,7 +179,7 @@ impl Case {
     }
 
     /// Returns how many calls the edit takes when nothing goes wrong.
-    async fn n_calls(&self, world: &World) -> usize {
+    fn n_calls(&self, world: &World) -> usize {
         let plan = plan(&self.after.desired(), world, &policy());
         // Five to look, and for each step one to check and one to act; renames look once more.
         5 + plan.steps.len() * 2

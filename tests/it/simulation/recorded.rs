@@ -47,7 +47,9 @@ impl Pending {
     fn write(&self) {
         let effects = std::mem::take(&mut *self.effects.lock().unwrap_or_else(PoisonError::into_inner));
         let mut inventory = self.disk.read();
-        effects.into_iter().for_each(|effect| inventory.fulfil(effect));
+        for effect in effects {
+            inventory.fulfil(effect);
+        }
         self.disk.write(inventory);
     }
 }
@@ -81,7 +83,9 @@ impl Disk {
             self.tell(&plan);
             assert_possible(&plan, &world);
             let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
-            plan.effects.iter().cloned().for_each(|effect| inventory.apply(effect));
+            for effect in plan.effects.iter().cloned() {
+                inventory.apply(effect);
+            }
             inventory.intend(plan.intents(now()));
             self.write(inventory);
             let pending = Arc::new(Pending { disk: Arc::clone(self), writes, effects: Mutex::default() });
@@ -131,7 +135,7 @@ fn short(effect: &Effect) -> String {
         Effect::Put { key, entry } => format!("put {key} {:?}", entry.id),
         Effect::Move { from, to } => format!("move {from} to {to}"),
         Effect::Drop { key } => format!("drop {key}"),
-        other => format!("{other:?}"),
+        Effect::Learn(habits) => format!("{habits:?}"),
     }
 }
 

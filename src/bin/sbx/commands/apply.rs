@@ -87,9 +87,10 @@ impl Apply {
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let plan = match self.abort_rollouts {
-            true => plan::plan_abort_rollouts(&manifests.desired, &world),
-            false => plan::plan(&manifests.desired, &world, policy),
+        let plan = if self.abort_rollouts {
+            plan::plan_abort_rollouts(&manifests.desired, &world)
+        } else {
+            plan::plan(&manifests.desired, &world, policy)
         };
         let place = |change: &Change| manifests.place_of(change);
         let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };

@@ -65,7 +65,7 @@ pub(crate) fn outcome(report: &Report<'_>) -> String {
 /// Returns the annotations of what is wrong with manifests.
 pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources) -> String {
     let mut out = String::new();
-    for diagnostic in found.iter() {
+    for diagnostic in found {
         let level = match diagnostic.severity {
             Severity::Error => Level::Error,
             Severity::Warning => Level::Warning,

@@ -72,7 +72,7 @@ pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources, verdict: Optio
     let verdict = verdict.map_or_else(|| super::diagnostic::summary(found), ToOwned::to_owned);
     page.always(&format!("**{}**\n\n", prose(&verdict)));
     let mut n_left = 0;
-    for diagnostic in found.iter() {
+    for diagnostic in found {
         let word = match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Add as _;
 
 use super::{can_roll, named};
-use crate::kinds::{Capacity, Key, Quota, Reference};
+use crate::kinds::{Capacity, Key, Quota, Reference, Spec};
 use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::Note;
 use crate::reconcile::plan::quota::{lacking, takes};
@@ -32,12 +32,11 @@ pub(in crate::reconcile::plan) fn find(decisions: &mut [Decision<'_>], desired: 
     let (mut builds, mut used, mut given_back) = (Vec::new(), capacity.used, Quota::default());
     for (index, decision) in decisions.iter().enumerate() {
         let (before, after) = takes(decision, &others, world);
-        match &decision.change.rollout {
-            Some(Rollout::Replaces { .. }) => builds.push(build(index, decision, before, after, decisions, world)),
-            _ => {
-                used = used.add(after);
-                given_back = given_back.add(before);
-            }
+        if rolls(decision) {
+            builds.push(build(index, decision, before, after, decisions, world));
+        } else {
+            used = used.add(after);
+            given_back = given_back.add(before);
         }
     }
     used = used.saturating_sub(given_back);
@@ -63,7 +62,7 @@ fn build(
         .change
         .spec
         .iter()
-        .flat_map(|spec| spec.references())
+        .flat_map(Spec::references)
         .filter_map(Reference::key)
         .find(|source| decisions.iter().any(|other| other.change.key == *source && rolls(other)));
     Build { decision: index, needs: if is_there { Quota::default() } else { after }, gives: before, source }
@@ -107,7 +106,7 @@ fn unroomed_dependants(decisions: &[Decision<'_>]) -> Obstacles {
             _ => None,
         });
         let Some((what, needed, free)) = over else { continue };
-        let sources = change.spec.iter().flat_map(|spec| spec.references()).filter_map(Reference::key);
+        let sources = change.spec.iter().flat_map(Spec::references).filter_map(Reference::key);
         for source in sources.filter(|source| rolling.contains_key(source)) {
             obstacles.insert(source, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
         }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::named;
-use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
+use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference, Value};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
@@ -87,7 +87,11 @@ impl Plot {
             if !is_there && (one.turn == 0 || sources.iter().all(|source| !led.contains(source))) {
                 self.early.insert(one.index);
             }
-            led.extend(sources);
+            // A pool that is paused keeps nothing warm under the source's name.
+            let is_paused = |value: &Value| matches!(value, Value::Replicas(replicas) if replicas.min == 0);
+            if !one.object.spec.values().iter().flatten().any(is_paused) {
+                led.extend(sources);
+            }
         }
     }
 
@@ -237,10 +241,8 @@ impl Draft {
     /// Lets what is built later wait for the room that others give back.
     pub(in crate::reconcile::plan) fn connect_turns(&mut self) {
         let free_now = |step: &&usize| self.steps[**step].after.is_empty();
-        let first: Vec<usize> = match self.plot.is_limited {
-            true => self.deletes.values().filter(free_now).copied().collect(),
-            false => Vec::new(),
-        };
+        let deletes = self.deletes.values().filter(|_| self.plot.is_limited);
+        let first: Vec<usize> = deletes.filter(free_now).copied().collect();
         for (turn, build) in std::mem::take(&mut self.plot.builds) {
             let earlier = self.plot.ends_of_old.iter().filter(|(other, _)| *other < turn).map(|(_, delete)| *delete);
             let mut after: Vec<_> = first.iter().copied().chain(earlier).collect();

@@ -131,7 +131,7 @@ fn outside_of_fences(page: &str) -> Vec<&str> {
     outside
 }
 
-/// Takes code within a line away, as CommonMark finds it: up to the next run of as many backticks.
+/// Takes code within a line away, as `CommonMark` finds it: up to the next run of as many backticks.
 fn without_code(line: &str) -> String {
     let mut rest = line;
     let mut out = String::new();

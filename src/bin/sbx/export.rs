@@ -140,11 +140,11 @@ mod tests {
 
     use super::*;
 
-    fn live(kind: KindId, name: &str, spec: serde_json::Value) -> Live {
+    fn live(kind: KindId, name: &str, spec: &serde_json::Value) -> Live {
         Live {
             key: Key { kind, name: name.parse().unwrap() },
             id: Some(ObjectId::new(format!("id-of-{name}"))),
-            spec: Ok(kinds::spec_from_json(kind, &spec).unwrap()),
+            spec: Ok(kinds::spec_from_json(kind, spec).unwrap()),
             health: Health::Good,
             created_at: None,
             expires_at: None,
@@ -163,15 +163,15 @@ mod tests {
     }
 
     fn volume(name: &str) -> Live {
-        live(VOLUME, name, json!({"size": "1Gi"}))
+        live(VOLUME, name, &json!({"size": "1Gi"}))
     }
 
     fn template(name: &str, image: &str) -> Live {
-        live(TEMPLATE, name, json!({"image": image}))
+        live(TEMPLATE, name, &json!({"image": image}))
     }
 
     fn with_mount(name: &str, volume: &str, path: &str) -> Live {
-        live(TEMPLATE, name, json!({"image": "a", "volume_mounts": [{"volume_name": volume, "mount_path": path}]}))
+        live(TEMPLATE, name, &json!({"image": "a", "volume_mounts": [{"volume_name": volume, "mount_path": path}]}))
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let failed = Live { health: Health::Failed("no such image".to_owned()), ..template("t", "a") };
         let unreadable = Unreadable { why: "its size: no number".to_owned(), references: Vec::new() };
         let unreadable = Live { spec: Err(unreadable), ..volume("v") };
-        let pool = live(kinds::POOL, "p", json!({"template_name": "t", "replicas": 1}));
+        let pool = live(kinds::POOL, "p", &json!({"template_name": "t", "replicas": 1}));
         let cases = [
             (why_not([volume("v--sbx-01234567")], "v--sbx-01234567"), "it is under construction"),
             (why_not([failed], "t"), "it failed: no such image"),
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(why.as_deref(), Some(expected));
         }
         let reference = Reference { kind: TEMPLATE, name: Arc::from("t--sbx-01234567") };
-        let pool = live(kinds::POOL, "p", json!({"template_name": reference.name, "replicas": 1}));
+        let pool = live(kinds::POOL, "p", &json!({"template_name": reference.name, "replicas": 1}));
         let why = why_not([template("t--sbx-01234567", "a"), pool], "p");
         assert_eq!(why.as_deref(), Some("it refers to template/t--sbx-01234567, which is under construction"));
     }

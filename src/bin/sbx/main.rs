@@ -65,7 +65,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Init(command) => command.run(cx),
         Command::Validate(command) => command.run(cx),
         Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
-        Command::Apply(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Apply(command) => cx.block_on(async |cx| Box::pin(command.run(cx)).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Drift(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Adopt(command) => cx.block_on(async |cx| command.run(cx).await),

@@ -281,8 +281,8 @@ async fn remember(record: &Record, habits: Habits) -> Result<(), Failure> {
     let plan = Plan { effects: vec![Effect::Learn(habits)], ..Plan::default() };
     let Some(recording) = record.begin(&plan, None).await? else { return Ok(()) };
     let mut run = record.run(None);
-    run.outcome = "done".to_owned();
-    run.summary = "Probed the server.".to_owned();
+    "done".clone_into(&mut run.outcome);
+    "Probed the server.".clone_into(&mut run.summary);
     recording.finish(run).await?;
     record.check_lock()
 }

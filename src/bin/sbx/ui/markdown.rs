@@ -203,7 +203,7 @@ fn signed(sign: char, path: &str, lines: &[String], mark: &str) -> Vec<String> {
 /// Returns lines in a fence that none of them can close.
 fn block(language: &str, lines: &[String]) -> String {
     let fence = fence(lines);
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let body: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     format!("{fence}{language}\n{body}{fence}\n\n")
 }
 

@@ -60,7 +60,9 @@ impl<'p> Progress<'p> {
             Display::Json => ui.line(&json::event(self.plan, event).to_string()),
             Display::Lines(slow) => {
                 slow.fold(event, Instant::now());
-                line(self.plan, event).iter().for_each(|line| ui.status(line));
+                if let Some(line) = line(self.plan, event) {
+                    ui.status(&line);
+                }
             }
             Display::Live(live) => {
                 live.fold(self.plan, event);

@@ -14,6 +14,8 @@ use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 /// One object that is built beside its predecessor.
 struct Build {
     decision: usize,
+    /// Whether the new object is there already.
+    is_there: bool,
     /// What the new object takes; nothing if it is there already.
     needs: Quota,
     /// What the old object gives back when it is gone.
@@ -65,7 +67,7 @@ fn build(
         .flat_map(Spec::references)
         .filter_map(Reference::key)
         .find(|source| decisions.iter().any(|other| other.change.key == *source && rolls(other)));
-    Build { decision: index, needs: if is_there { Quota::default() } else { after }, gives: before, source }
+    Build { decision: index, is_there, needs: if is_there { Quota::default() } else { after }, gives: before, source }
 }
 
 fn rolls(decision: &Decision<'_>) -> bool {
@@ -73,13 +75,14 @@ fn rolls(decision: &Decision<'_>) -> bool {
 }
 
 /// One after the other: what is there already first, since it gives room back; then those of one source together, so
-/// that a source is swapped when the first of them is ready.
+/// that a source is swapped when the first of them is ready; what keeps nothing warm comes last, and leads no source.
 fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: Capacity) -> Obstacles {
     let nothing = Quota::default();
     builds.retain(|build| build.needs != nothing || build.gives != nothing);
-    builds.sort_by_key(|build| (build.needs != nothing, build.source.clone(), build.decision));
+    let place = |build: &Build| (!build.is_there, build.needs == nothing, build.source.clone(), build.decision);
+    builds.sort_by_key(place);
     let (mut used, mut obstacles) = (capacity.used, Obstacles::new());
-    for (place, Build { decision, needs, gives, source }) in builds.into_iter().enumerate() {
+    for (place, Build { decision, needs, gives, source, .. }) in builds.into_iter().enumerate() {
         let change = &mut decisions[decision].change;
         if let Some(Note::OverQuota { what, needed, free }) = lacking(&Capacity { used, ..capacity }.free(), needs) {
             // A source goes with all that is made from it, or not at all: those left behind would serve nobody.

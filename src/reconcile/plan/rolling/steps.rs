@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::named;
-use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference, Value};
+use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
@@ -87,11 +87,7 @@ impl Plot {
             if !is_there && (one.turn == 0 || sources.iter().all(|source| !led.contains(source))) {
                 self.early.insert(one.index);
             }
-            // A pool that is paused keeps nothing warm under the source's name.
-            let is_paused = |value: &Value| matches!(value, Value::Replicas(replicas) if replicas.min == 0);
-            if !one.object.spec.values().iter().flatten().any(is_paused) {
-                led.extend(sources);
-            }
+            led.extend(sources);
         }
     }
 

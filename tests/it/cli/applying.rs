@@ -138,6 +138,9 @@ fn changes_of_each_sort() {
           2. put warm--sbx-1bbfdd4c in the place of pool/warm
           3. delete pool/warm--sbx-a21c1807
 
+    sandboxes: 2 now, 4 at the peak, 2 after
+    CPU: 1000m now, 2000m at the peak, 1000m after
+    memory: 1Gi now, 2Gi at the peak, 1Gi after
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.

@@ -46,6 +46,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// All but [`Fault::Stale`]: without a record, nothing tells an old list from a new one.
     pub(crate) const ALL: &[Self] = &[
         Self::Refused,
         Self::LostBefore,
@@ -57,7 +58,6 @@ impl Fault {
         Self::BadGateway,
         Self::Broken,
         Self::TooMany,
-        Self::Stale,
         Self::KilledBefore,
         Self::KilledAfter,
     ];

@@ -83,7 +83,9 @@ impl Case {
         let before = Manifests::random(&mut rng).closed();
         let after = before.edited(&mut rng).closed();
         let n_faults = rng.usize(1..3);
-        let fault = |rng: &mut Rng| (rng.f64(), *rng.choice(Fault::ALL).expect("there are faults"));
+        let fault = |rng: &mut Rng| {
+            (rng.f64(), *rng.choice([Fault::ALL, &[Fault::Stale]].concat().iter()).expect("there are faults"))
+        };
         Self {
             is_reverted: rng.usize(0..3) == 0,
             faults: (0..n_faults).map(|_| fault(&mut rng)).collect(),

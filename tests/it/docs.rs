@@ -65,6 +65,28 @@ fn every_invariant_names_its_test() {
     assert!(orphans.is_empty(), "no test is named, or not one that exists: {orphans:#?}");
 }
 
+/// What the README claims is held by tests: each item of that list names at least one that exists, and links to files that do.
+#[test]
+fn every_claim_of_the_readme_names_its_test() {
+    let tests = names_of_tests();
+    let claims = claims(&tree::read("README.md"));
+    assert!(claims.len() > 5, "the list of claims is not found: {claims:?}");
+    let orphans: Vec<_> = claims.iter().filter(|claim| !names_its_tests(claim, &tests)).collect();
+    assert!(orphans.is_empty(), "no test is named, or not one that exists: {orphans:#?}");
+    let unlinked: Vec<_> = claims.iter().filter(|claim| links(claim).is_empty()).collect();
+    assert!(unlinked.is_empty(), "no file is linked: {unlinked:#?}");
+}
+
+#[test]
+fn every_link_of_the_documents_leads_to_a_file() {
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = tree::read(document);
+        let links = links(&text);
+        let broken: Vec<_> = links.iter().filter(|link| !tree::root().join(link).exists()).collect();
+        assert!(broken.is_empty(), "{document}: {broken:?}");
+    }
+}
+
 fn manifests(folder: &str) -> Vec<PathBuf> {
     ["yaml", "yml"].iter().flat_map(|ending| tree::files(folder, ending)).collect()
 }
@@ -103,6 +125,19 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
 fn invariants(markdown: &str) -> Vec<String> {
     let paragraphs = markdown.split("\n\n").map(str::trim);
     paragraphs.filter(|text| text.trim_start_matches(['-', ' ']).starts_with("*Invariant")).map(str::to_owned).collect()
+}
+
+/// Returns the items of the list in the README's section on safety.
+fn claims(markdown: &str) -> Vec<String> {
+    let after = markdown.split_once("## How it keeps you safe\n").map_or("", |(_, after)| after);
+    let section = after.split("\n## ").next().unwrap_or_default();
+    section.split("\n- ").skip(1).map(|item| item.split("\n\n").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Returns the files and folders that a text links to, without addresses of the web.
+fn links(markdown: &str) -> Vec<&str> {
+    let targets = markdown.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#')).collect()
 }
 
 /// Returns whether a paragraph has at least one test's path in backticks, such as `layering::arrows_point_down`, and
@@ -157,6 +192,13 @@ mod tests {
     #[should_panic(expected = "not one command")]
     fn a_block_of_two_commands_is_refused() {
         first_commands("```sh\none\ntwo\n```\n```sh\nthree\n```\n");
+    }
+
+    #[test]
+    fn claims_and_links_are_found() {
+        let markdown = "# A\n\n- no\n\n## How it keeps you safe\n\nSo:\n\n- **One** [x](a/b.rs),\n  more\n- two\n\nEnd.\n\n## B\n- no\n";
+        assert_eq!(claims(markdown), ["**One** [x](a/b.rs),\n  more", "two"]);
+        assert_eq!(links("[a](b.md), [c](https://example.com), [d](#e)"), ["b.md"]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::server::{API_KEY, Server};
 const CHANGES: &[(&str, &str, &str, &[&str])] = &[
     ("Volume", "archive", "blocked", &["size"]),
     ("Volume", "scratch", "create", &[]),
-    ("Template", "plain", "create", &[]),
-    ("Pool", "plain-warm", "replace", &["template_name"]),
+    // It was renamed behind the manifests' back, and is known by its id; its pool follows it.
+    ("Template", "plain", "rename", &[]),
     ("Pool", "worker-warm", "update", &["replicas"]),
     ("Sandbox", "box-1", "update", &["ttl_seconds"]),
 ];

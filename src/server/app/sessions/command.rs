@@ -100,13 +100,9 @@ impl Command {
         }
     }
 
-    /// Returns a receiver of news, to notice that the command writes.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
-    }
-
-    /// Takes the output until the command ends, and kills it when one of its limits is reached.
-    pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>) {
+    /// Takes the output until the command ends, and kills it when one of its limits is reached; calls `on_output`
+    /// whenever it writes.
+    pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>, on_output: impl Fn()) {
         let Some(killed) = self.state().process.as_ref().map(|process| process.kill.clone()) else { return };
         let mut attached = self.n_attached.subscribe();
         let deadline = new.timeout.map(|timeout| Instant::now() + timeout);
@@ -126,8 +122,14 @@ impl Command {
             let idle_end = unwatched_since.zip(new.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
                 frame = output.recv() => match frame {
-                    Some(Frame::Stdout(bytes)) => self.write(Stream::Stdout, &mut streams, &bytes),
-                    Some(Frame::Stderr(bytes)) => self.write(Stream::Stderr, &mut streams, &bytes),
+                    Some(Frame::Stdout(bytes)) => {
+                        on_output();
+                        self.write(Stream::Stdout, &mut streams, &bytes);
+                    }
+                    Some(Frame::Stderr(bytes)) => {
+                        on_output();
+                        self.write(Stream::Stderr, &mut streams, &bytes);
+                    }
                     Some(Frame::Exit(code)) => {
                         self.finish(&mut streams, if is_timed_out { End::TimedOut } else { End::Exited(code) });
                         return;

@@ -69,8 +69,10 @@ pub(crate) fn build(app: App, access: Access) -> Router {
         protected = protected.nest("/_sbx", admin_routes());
     }
     let key = access.api_key.map(Arc::new);
-    let protected =
-        protected.method_not_allowed_fallback(method_not_allowed).layer(from_fn_with_state(key, access::require_key));
+    let protected = protected
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(key, access::require_key))
+        .layer(from_fn(access::refuse_own_pages));
 
     let services = routes(table::services(), &shared);
     let mut router = Router::new().route("/healthz", get(system::health)).merge(services).merge(protected);

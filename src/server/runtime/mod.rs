@@ -4,10 +4,14 @@
 //! and their buffers, times to live. A runtime makes a sandbox from an image, and gives a handle through which commands
 //! run in it. Start with [`Runtime`].
 
+mod choice;
 pub mod fake;
 mod instance;
+#[cfg(target_os = "linux")]
+mod namespace;
 mod none;
 
+pub use choice::{Unavailable, namespace, run_agent};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
 

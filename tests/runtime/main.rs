@@ -1,0 +1,4 @@
+//! Sandboxes that really run, made of Linux namespaces, with the real program as their agent.
+
+mod bench;
+mod commands;

@@ -24,7 +24,7 @@ use crate::types::SandboxId;
 
 /// A runtime for tests. Clones are the same runtime.
 ///
-/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits,
+/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits and reads no input,
 /// `cat` writes out what comes in until that ends, `size` waits for the size of its terminal, `exit CODE` ends. A command without `exit` ends with 0; a killed
 /// one with 137.
 #[derive(Clone, Default)]

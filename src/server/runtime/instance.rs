@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// A running sandbox.
 pub trait Instance: Send + Sync + 'static {
@@ -79,8 +80,11 @@ pub struct Session {
     pub pid: u32,
     /// What it writes, in the order in which it wrote it.
     pub output: mpsc::Receiver<Frame>,
-    /// What it is told.
+    /// What it is told. Input that the command does not read yet holds up what comes after.
     pub control: mpsc::Sender<Control>,
+    /// Cancelling it kills the whole process group; on a way of its own, so that it works for a command that does not
+    /// read its input.
+    pub kill: CancellationToken,
 }
 
 /// A piece of what a command does.
@@ -108,8 +112,6 @@ pub enum Control {
         /// How many characters a line.
         columns: u16,
     },
-    /// Kill its whole process group.
-    Kill,
 }
 
 /// Why a command did not start.

@@ -48,6 +48,7 @@ impl Command {
             "err" => self.write(Frame::Stderr(Bytes::copy_from_slice(rest.as_bytes()))).await,
             "sleep" => self.sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await,
             "cat" => self.cat().await,
+            "size" => self.size().await,
             "exit" => Err(Ended(rest.parse().unwrap_or(0))),
             _ => Err(Ended(127)),
         }
@@ -64,7 +65,7 @@ impl Command {
             tokio::select! {
                 () = &mut over => return Ok(()),
                 order = self.orders.recv() => match order {
-                    Some(Control::Input(_)) => {}
+                    Some(Control::Input(_) | Control::CloseInput | Control::Resize { .. }) => {}
                     Some(Control::Kill) | None => return Err(Ended(KILLED)),
                 },
             }
@@ -75,6 +76,21 @@ impl Command {
         loop {
             match self.orders.recv().await {
                 Some(Control::Input(bytes)) => self.write(Frame::Stdout(bytes)).await?,
+                Some(Control::CloseInput) => return Ok(()),
+                Some(Control::Resize { .. }) => {}
+                Some(Control::Kill) | None => return Err(Ended(KILLED)),
+            }
+        }
+    }
+
+    /// Waits to be told the size of its terminal, and writes it.
+    async fn size(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.orders.recv().await {
+                Some(Control::Resize { rows, columns }) => {
+                    return self.write(Frame::Stdout(format!("{rows}x{columns}").into())).await;
+                }
+                Some(Control::Input(_) | Control::CloseInput) => {}
                 Some(Control::Kill) | None => return Err(Ended(KILLED)),
             }
         }

@@ -5,18 +5,30 @@
 //! is a registry's. [`Images::resolve`] gives back directories; to mount them is the runtime's business. Layers are kept
 //! by the digest of what is in them, so that images share them; nothing is believed that its digest does not confirm.
 
+mod digest;
 mod error;
+mod layers;
+mod local;
+mod manifest;
 mod options;
 mod paths;
 mod reference;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod unpack;
+mod zstd;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::ImageError;
+use layers::Layers;
+use local::Found;
+use manifest::Config;
 pub use options::{Fallback, HostPaths, ImageOptions, Limits};
 use paths::Paths;
-use reference::Reference;
+use reference::{Located, Reference};
 
 /// An image, unpacked: its layers as directories, and what its configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +66,11 @@ pub enum ImageSource {
 pub struct Images {
     options: ImageOptions,
     paths: Paths,
+    layers: Layers,
 }
+
+/// How an image is found on the host's disk.
+type Find = fn(&str, &Located, &Paths) -> Result<Found, ImageError>;
 
 impl Images {
     /// Opens the images that are kept in `dir`, which is made when something is first kept.
@@ -65,8 +81,10 @@ impl Images {
     ///
     /// [`ImageError::File`] when the folder or a file that the options name cannot be used.
     pub fn open(dir: impl Into<PathBuf>, options: ImageOptions) -> Result<Self, ImageError> {
-        let paths = Paths::new(&options.host_paths, &dir.into())?;
-        Ok(Self { options, paths })
+        let dir = dir.into();
+        let paths = Paths::new(&options.host_paths, &dir)?;
+        let layers = Layers::open(&dir, options.limits)?;
+        Ok(Self { options, paths, layers })
     }
 
     /// Returns what to tell whoever starts the server: where images come from.
@@ -88,7 +106,9 @@ impl Images {
             Reference::Host => self.host(reference),
             Reference::Directory(path) => self.directory(reference, &path),
             Reference::Registry(_) if self.options.fallback == Fallback::Host => Ok(Image::of_the_host()),
-            Reference::Layout(_) | Reference::OciArchive(_) | Reference::DockerArchive(_) => not_yet(reference),
+            Reference::Layout(located) => self.local(reference, located, local::layout).await,
+            Reference::OciArchive(located) => self.local(reference, located, local::oci_archive).await,
+            Reference::DockerArchive(located) => self.local(reference, located, local::docker_archive).await,
             Reference::Registry(_) => not_yet(reference),
         }
     }
@@ -100,13 +120,32 @@ impl Images {
         Ok(Image::of_the_host())
     }
 
-    fn directory(&self, reference: &str, path: &std::path::Path) -> Result<Image, ImageError> {
+    fn directory(&self, reference: &str, path: &Path) -> Result<Image, ImageError> {
         let layer = self.paths.directory(reference, path)?;
         Ok(Image { layers: vec![layer], source: ImageSource::Directory, ..Image::of_the_host() })
+    }
+
+    async fn local(&self, reference: &str, located: Located, find: Find) -> Result<Image, ImageError> {
+        let (text, paths) = (reference.to_owned(), self.paths.clone());
+        let finding = tokio::task::spawn_blocking(move || find(&text, &located, &paths));
+        let found = finding.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let mut layers = Vec::new();
+        for layer in found.layers {
+            let _lock = self.layers.lock(&layer.diff_id).await;
+            layers.push(match self.layers.get(&layer.diff_id) {
+                Some(path) => path,
+                None => self.layers.unpack(layer).await?,
+            });
+        }
+        Ok(Image::new(layers, &found.config, ImageSource::Archive))
     }
 }
 
 impl Image {
+    fn new(layers: Vec<PathBuf>, config: &Config, source: ImageSource) -> Self {
+        Self { layers, env: config.env(), workdir: config.workdir(), user: config.user(), source }
+    }
+
     fn of_the_host() -> Self {
         Self { layers: Vec::new(), env: BTreeMap::new(), workdir: None, user: None, source: ImageSource::Host }
     }

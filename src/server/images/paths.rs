@@ -88,8 +88,8 @@ mod tests {
 
     use super::*;
 
-    fn paths(allowed: HostPaths, data: &Path) -> Paths {
-        Paths::new(&allowed, &data.join("images")).expect("the folders are there")
+    fn paths(allowed: &HostPaths, data: &Path) -> Paths {
+        Paths::new(allowed, &data.join("images")).expect("the folders are there")
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
             fs::create_dir_all(dir.path().join(name)).expect("can be made");
         }
         symlink("../other", dir.path().join("root/out")).expect("can be made");
-        let paths = paths(HostPaths::Under(dir.path().join("root")), &dir.path().join("data"));
+        let paths = paths(&HostPaths::Under(dir.path().join("root")), &dir.path().join("data"));
         assert!(paths.directory("x", &dir.path().join("root/py")).is_ok());
         for name in ["other", "root/out", "root/missing"] {
             let found = paths.directory("x", &dir.path().join(name));
@@ -112,7 +112,7 @@ mod tests {
     fn neither_the_machines_root_nor_the_servers_data_is_an_image() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let data = dir.path().join("data");
-        let paths = paths(HostPaths::Anywhere, &data);
+        let paths = paths(&HostPaths::Anywhere, &data);
         for path in [Path::new("/"), dir.path(), &data, &data.join("images")] {
             let found = paths.directory("x", path);
             assert!(matches!(found, Err(ImageError::NotAllowed { .. })), "{}: {found:?}", path.display());
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn by_default_nothing_of_the_host_is_used() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let paths = paths(HostPaths::default(), dir.path());
+        let paths = paths(&HostPaths::default(), dir.path());
         assert!(matches!(paths.existing("x", Path::new("/usr")), Err(ImageError::NotAllowed { .. })));
         assert!(paths.check_host("host").is_err());
     }

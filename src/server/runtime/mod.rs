@@ -7,6 +7,7 @@
 pub mod fake;
 mod instance;
 mod none;
+pub(in crate::server) mod overlay;
 
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;

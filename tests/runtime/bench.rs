@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sbx::server::runtime::{self, Control, ExecSpec, Frame, Instance, LaunchSpec, Mount, Runtime, Session};
+use sbx::server::images::{Fallback, ImageOptions};
+use sbx::server::runtime::{
+    self, Control, ExecSpec, Frame, Instance, LaunchSpec, Mount, NamespaceOptions, Runtime, Session,
+};
 use sbx::types::{ByteSize, Cpu, SandboxId};
 use tempfile::TempDir;
 
@@ -27,9 +30,9 @@ pub(crate) struct Done {
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let runtime = open(folder.path().join("runtime"));
+        let runtime = open(folder.path().join("runtime")).await;
         Self { runtime, _folder: folder }
     }
 
@@ -47,8 +50,10 @@ impl Bench {
     }
 }
 
-pub(crate) fn open(data: PathBuf) -> Arc<dyn Runtime> {
-    runtime::namespace(data, Some(env!("CARGO_BIN_EXE_sbx").into())).expect("this machine has namespaces")
+pub(crate) async fn open(data: PathBuf) -> Arc<dyn Runtime> {
+    let images = ImageOptions::new().fallback(Fallback::Host);
+    let options = NamespaceOptions::new(data).agent(env!("CARGO_BIN_EXE_sbx")).images(images);
+    runtime::namespace(options).await.expect("this machine has namespaces")
 }
 
 pub(crate) fn id(number: u32) -> SandboxId {

@@ -7,7 +7,7 @@ use crate::bench::{Bench, Done, command, finish, input, sh, start, tell};
 
 #[tokio::test]
 async fn a_command_has_output_and_an_exit_code() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let done = sh(&sandbox, "id -u; pwd; echo wrong >&2; exit 3").await;
     assert_eq!(done, Done { code: 3, stdout: "0\n/home/user\n".to_owned(), stderr: "wrong\n".to_owned() });
@@ -16,7 +16,7 @@ async fn a_command_has_output_and_an_exit_code() {
 
 #[tokio::test]
 async fn a_command_reads_its_input_to_the_end() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let session = start(&sandbox, "wc -c").await;
     for _ in 0..64 {
@@ -29,11 +29,11 @@ async fn a_command_reads_its_input_to_the_end() {
 
 #[tokio::test]
 async fn a_command_is_killed_with_its_children() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let mut session = start(&sandbox, "sleep 600 & echo up; wait").await;
     session.output.recv().await.expect("it says that it is up");
-    tell(&session, Control::Kill).await;
+    session.kill.cancel();
     assert_eq!(finish(session).await.code, 137);
     let done = sh(&sandbox, "cat /proc/[0-9]*/comm").await;
     assert!(!done.stdout.contains("sleep"), "{done:?}");
@@ -42,7 +42,7 @@ async fn a_command_is_killed_with_its_children() {
 
 #[tokio::test]
 async fn a_terminal_is_one() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let spec = ExecSpec { pty: true, ..command(&["/bin/sh", "-c", "tty; read line; stty size; echo \"got $line\""]) };
     let session = sandbox.exec(spec).await.expect("the shell starts");
@@ -57,7 +57,7 @@ async fn a_terminal_is_one() {
 
 #[tokio::test]
 async fn a_file_is_written_and_read() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let text = "line\n".repeat(100_000);
     let content = std::io::Cursor::new(text.clone().into_bytes());
@@ -74,7 +74,7 @@ async fn a_file_is_written_and_read() {
 
 #[tokio::test]
 async fn a_port_inside_can_be_dialled() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     assert!(sandbox.dial(8000).await.is_err());
     let script = "import socket

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Runtime;
+use crate::server::images::ImageOptions;
 
 /// Why there are no namespaces to be had.
 #[derive(Debug, thiserror::Error)]
@@ -19,20 +20,49 @@ pub enum Unavailable {
     Setup(#[source] io::Error),
 }
 
-/// Returns the runtime that makes sandboxes of Linux namespaces.
-///
-/// `data` is a folder for images, volumes and the disks of sandboxes, which belongs to this runtime alone. `agent` is a
-/// program that calls [`run_agent`]; the present program when `None`.
+/// How the runtime of namespaces is set up.
+#[derive(Debug, Clone)]
+pub struct NamespaceOptions {
+    data: PathBuf,
+    agent: Option<PathBuf>,
+    images: ImageOptions,
+}
+
+impl NamespaceOptions {
+    /// Returns the defaults: the present program as the agent, and images as [`ImageOptions`] has them.
+    ///
+    /// `data` is a folder for images, volumes and the disks of sandboxes, which belongs to the server alone that has the
+    /// runtime.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), agent: None, images: ImageOptions::new() }
+    }
+
+    /// Sets another program as the agent: one that calls [`run_agent`].
+    #[must_use]
+    pub fn agent(mut self, program: impl Into<PathBuf>) -> Self {
+        self.agent = Some(program.into());
+        self
+    }
+
+    /// Sets where images come from.
+    #[must_use]
+    pub fn images(mut self, images: ImageOptions) -> Self {
+        self.images = images;
+        self
+    }
+}
+
+/// Returns the runtime that makes sandboxes of Linux namespaces, having tried it out.
 ///
 /// # Errors
 ///
 /// [`Unavailable`] when this machine has no namespaces for this user.
 #[cfg(target_os = "linux")]
-pub fn namespace(data: PathBuf, agent: Option<PathBuf>) -> Result<Arc<dyn Runtime>, Unavailable> {
+pub async fn namespace(options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
     // By this path the kernel finds the program even after its file was replaced.
-    let agent = agent.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-    let runtime = super::namespace::NamespaceRuntime::open(data, agent).map_err(Unavailable::Setup)?;
-    Ok(Arc::new(runtime))
+    let agent = options.agent.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    let runtime = super::namespace::NamespaceRuntime::open(&options.data, agent, options.images).await;
+    Ok(Arc::new(runtime.map_err(Unavailable::Setup)?))
 }
 
 /// Returns that there is no such runtime here.
@@ -41,7 +71,8 @@ pub fn namespace(data: PathBuf, agent: Option<PathBuf>) -> Result<Arc<dyn Runtim
 ///
 /// [`Unavailable::Platform`] always.
 #[cfg(not(target_os = "linux"))]
-pub fn namespace(_data: PathBuf, _agent: Option<PathBuf>) -> Result<Arc<dyn Runtime>, Unavailable> {
+#[expect(clippy::unused_async, reason = "as where there is one")]
+pub async fn namespace(_options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
     Err(Unavailable::Platform)
 }
 

@@ -10,8 +10,9 @@ mod instance;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod none;
+pub(in crate::server) mod overlay;
 
-pub use choice::{Unavailable, namespace, run_agent};
+pub use choice::{NamespaceOptions, Unavailable, namespace, run_agent};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
 

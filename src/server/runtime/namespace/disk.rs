@@ -59,7 +59,12 @@ impl Disks {
         self.root.join("mount")
     }
 
-    /// Returns a folder for what images are made of.
+    /// Returns the folder for what the image `host` has beside the machine's files.
+    pub(super) fn host_image(&self) -> PathBuf {
+        self.root.join("host")
+    }
+
+    /// Returns the folder for images.
     pub(super) fn images(&self) -> PathBuf {
         self.root.join("images")
     }

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::protocol::Bind;
 
-/// The reference of the image.
-pub(super) const REFERENCE: &str = "host";
-
 /// The machine's folders that hold programs and their libraries, and nothing about the machine or its people.
 const PROGRAMS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 

@@ -19,6 +19,7 @@ use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
 use super::sandbox::Sandbox;
 use super::sys;
+use crate::server::images::{Image, ImageSource};
 use crate::server::runtime::{LaunchError, LaunchErrorKind, LaunchSpec};
 use crate::types::SandboxId;
 
@@ -39,8 +40,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
+        let image = self.images().await?.resolve(&spec.image).await?;
         let mut disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
-        let setup = self.setup(id, spec, &disk)?;
+        let setup = self.setup(id, spec, &image, &disk).await?;
         let (ours, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
         let agent = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
         let mut start = Start { socket: ours, incoming: Incoming::default(), process: None };
@@ -59,13 +61,20 @@ impl NamespaceRuntime {
         let (link, run) = Link::new(socket, incoming);
         let mut tasks = JoinSet::new();
         tasks.spawn(run);
-        let env =
-            ENVIRONMENT.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>();
+        let mut env: BTreeMap<String, String> =
+            ENVIRONMENT.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        env.extend(image.env);
         Ok(Sandbox { link, process, disk, env, tasks: Mutex::new(tasks) })
     }
 
-    fn setup(&self, id: &SandboxId, spec: &LaunchSpec, disk: &Disk) -> Result<Setup, LaunchError> {
-        let mut binds = self.host.binds.clone();
+    async fn setup(&self, id: &SandboxId, spec: &LaunchSpec, image: &Image, disk: &Disk) -> Result<Setup, LaunchError> {
+        let (layers, mut binds) = match image.source {
+            ImageSource::Host => {
+                let host = self.host().await.map_err(|error| unschedulable("make the image `host`", &error))?;
+                (vec![host.layer.clone()], host.binds.clone())
+            }
+            _ => (image.layers.clone(), Vec::new()),
+        };
         for mount in &spec.mounts {
             let source = self.disks.volume(&mount.volume);
             let source = source.map_err(|error| unschedulable("make a volume", &error))?;
@@ -79,11 +88,11 @@ impl NamespaceRuntime {
             users: disk.users,
             groups: Vec::new(),
             scratch: self.disks.mount_point(),
-            layers: vec![self.host.layer.clone()],
+            layers,
             upper: disk.upper(),
             work: disk.work(),
             binds,
-            workdir: PathBuf::from(WORKDIR),
+            workdir: PathBuf::from(image.workdir.as_deref().unwrap_or(WORKDIR)),
             open_files: OPEN_FILES,
         })
     }

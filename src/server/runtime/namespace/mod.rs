@@ -21,31 +21,68 @@ mod spawner;
 mod sys;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
 
 use self::disk::Disks;
 use self::host::Host;
 use self::spawner::Spawner;
-use super::{Instance, LaunchError, LaunchErrorKind, LaunchSpec, Runtime};
-use crate::types::SandboxId;
+use super::{Instance, LaunchError, LaunchSpec, Runtime};
+use crate::server::images::{Fallback, ImageError, ImageOptions, Images};
+use crate::types::{ByteSize, Cpu, SandboxId};
 
 /// A runtime that makes sandboxes of Linux namespaces.
 #[derive(Debug)]
 pub(super) struct NamespaceRuntime {
     disks: Disks,
-    host: Host,
     spawner: Spawner,
+    image_options: ImageOptions,
+    /// Opened at the first use, when the folder is known to be this process's.
+    images: OnceCell<Images>,
+    host: OnceCell<Host>,
 }
 
 impl NamespaceRuntime {
-    /// Makes a runtime with its files under `data`, which runs `program` as the agent.
-    pub(super) fn open(data: PathBuf, program: PathBuf) -> io::Result<Self> {
-        let disks = Disks::open(data)?;
-        let host = Host::make(disks.images().join(host::REFERENCE))?;
-        Ok(Self { disks, host, spawner: Spawner::new(program)? })
+    /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
+    pub(super) async fn open(data: &Path, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
+        let runtime = Self::new(data.to_owned(), program.clone(), image_options)?;
+        let trial = data.join(format!("trial-{}", std::process::id()));
+        let host = ImageOptions::new().fallback(Fallback::Host);
+        let result = Self::new(trial.clone(), program, host)?.try_out().await;
+        std::fs::remove_dir_all(trial)?;
+        result.map_err(io::Error::other)?;
+        Ok(runtime)
+    }
+
+    fn new(data: PathBuf, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
+        let (disks, spawner) = (Disks::open(data)?, Spawner::new(program)?);
+        Ok(Self { disks, spawner, image_options, images: OnceCell::new(), host: OnceCell::new() })
+    }
+
+    /// Starts a sandbox and ends it.
+    async fn try_out(&self) -> Result<(), LaunchError> {
+        let spec = LaunchSpec {
+            image: "host".to_owned(),
+            cpu: "1".parse::<Cpu>().expect("a quantity"),
+            memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
+            storage: None,
+            mounts: Vec::new(),
+        };
+        let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
+        sandbox.destroy().await;
+        Ok(())
+    }
+
+    async fn images(&self) -> Result<&Images, ImageError> {
+        let open = async || Images::open(self.disks.images(), self.image_options.clone());
+        self.images.get_or_try_init(open).await
+    }
+
+    async fn host(&self) -> io::Result<&Host> {
+        self.host.get_or_try_init(async || Host::make(self.disks.host_image())).await
     }
 }
 
@@ -56,11 +93,8 @@ impl Runtime for NamespaceRuntime {
 
     fn prepare<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {
         Box::pin(async move {
-            if image == host::REFERENCE {
-                return Ok(());
-            }
-            let message = format!("`{image}` cannot be had: this server knows the image `host` only");
-            Err(LaunchError::new(LaunchErrorKind::ImagePull, message))
+            self.images().await?.resolve(image).await?;
+            Ok(())
         })
     }
 

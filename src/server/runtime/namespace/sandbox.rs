@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
@@ -66,8 +67,9 @@ impl Sandbox {
         };
         let (frames, output) = mpsc::channel(FRAMES);
         let (control, orders) = mpsc::channel(FRAMES);
-        self.spawn(session::carry(streams, (self.link.clone(), id, exit), frames, orders));
-        Ok(Session { pid, output, control })
+        let kill = CancellationToken::new();
+        self.spawn(session::carry(streams, (self.link.clone(), id, exit), frames, orders, kill.clone()));
+        Ok(Session { pid, output, control, kill })
     }
 
     async fn open(&self, path: &str) -> Result<FileContent, FileError> {

@@ -1,6 +1,7 @@
 //! Carrying a command's bytes between its descriptors and the server.
 
-use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -20,9 +21,6 @@ const READ_AT_ONCE: usize = 64 << 10;
 
 /// What a pipe holds at most, by pipe(7): what a command wrote before it ended is not more.
 const PIPE_CAPACITY: usize = 64 << 10;
-
-/// How much input for a command that reads none is kept; after that its other orders wait too.
-const MOST_INPUT: usize = 8 << 20;
 
 /// End of file, typed into a terminal (^D).
 const END_OF_FILE: &[u8] = &[4];
@@ -63,6 +61,7 @@ pub(super) async fn carry(
     (link, id, exit): (Link, u64, oneshot::Receiver<i32>),
     output: mpsc::Sender<Frame>,
     control: mpsc::Receiver<Control>,
+    kill: CancellationToken,
 ) {
     let ended = CancellationToken::new();
     let Streams { input, output: out, errors } = streams;
@@ -73,8 +72,11 @@ pub(super) async fn carry(
     };
     let is_terminal = rustix::termios::isatty(&input);
     let code = async {
-        let orders = Orders { link, id, input: Some(input), is_terminal, pending: VecDeque::new() };
-        let code = orders.obey(control, exit).await;
+        let orders = Orders { input: Some(input), is_terminal, pending: Bytes::new() };
+        let code = tokio::select! {
+            code = orders.obey(control, exit) => code,
+            never = kill_when_told(&link, id, &kill) => match never {},
+        };
         ended.cancel();
         code
     };
@@ -114,19 +116,20 @@ fn read(from: &OwnedFd) -> io::Result<Bytes> {
     Ok(buffer.into())
 }
 
+/// Kills a command when that is asked for; that it has ended is told elsewhere.
+async fn kill_when_told(link: &Link, id: u64, kill: &CancellationToken) -> Infallible {
+    kill.cancelled().await;
+    link.kill(id).await;
+    pending().await
+}
+
 /// What a command is told.
 struct Orders {
-    link: Link,
-    id: u64,
     /// `None` once it is closed.
     input: Option<AsyncFd<OwnedFd>>,
     is_terminal: bool,
-    pending: VecDeque<Input>,
-}
-
-enum Input {
-    Bytes(Bytes),
-    Close,
+    /// Input that is not written yet.
+    pending: Bytes,
 }
 
 impl Orders {
@@ -134,31 +137,22 @@ impl Orders {
     async fn obey(mut self, mut control: mpsc::Receiver<Control>, mut exit: oneshot::Receiver<i32>) -> i32 {
         let mut is_open = true;
         loop {
-            let pending: usize = self.pending.iter().map(Input::len).sum();
             tokio::select! {
                 code = &mut exit => return code.unwrap_or(KILLED),
-                order = control.recv(), if is_open && pending < MOST_INPUT => match order {
-                    Some(order) => self.take(order).await,
+                order = control.recv(), if is_open && self.pending.is_empty() => match order {
+                    Some(order) => self.take(order),
                     None => is_open = false,
                 },
-                () = write_first(self.input.as_ref(), &mut self.pending), if !self.pending.is_empty() => {
-                    if matches!(self.pending.front(), Some(Input::Close)) {
-                        self.input = None;
-                        self.pending.clear();
-                    }
-                }
+                () = write(self.input.as_ref(), &mut self.pending), if !self.pending.is_empty() => {}
             }
         }
     }
 
-    async fn take(&mut self, order: Control) {
+    fn take(&mut self, order: Control) {
         match order {
-            Control::Kill => self.link.kill(self.id).await,
-            Control::Input(bytes) if self.input.is_some() => self.pending.push_back(Input::Bytes(bytes)),
-            Control::CloseInput if self.is_terminal => {
-                self.pending.push_back(Input::Bytes(Bytes::from_static(END_OF_FILE)));
-            }
-            Control::CloseInput => self.pending.push_back(Input::Close),
+            Control::Input(bytes) => self.pending = bytes,
+            Control::CloseInput if self.is_terminal => self.pending = Bytes::from_static(END_OF_FILE),
+            Control::CloseInput => self.input = None,
             Control::Resize { rows, columns } => {
                 if let Some(terminal) = self.input.as_ref().filter(|_| self.is_terminal) {
                     let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
@@ -166,7 +160,6 @@ impl Orders {
                     let _ = rustix::termios::tcsetwinsize(terminal.get_ref(), size);
                 }
             }
-            Control::Input(_) => {}
         }
     }
 }
@@ -174,25 +167,15 @@ impl Orders {
 /// What the command of a sandbox that was killed as a whole ends with.
 const KILLED: i32 = 128 + 9;
 
-impl Input {
-    fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Close => 0,
-        }
-    }
-}
-
-/// Writes of the first input what is taken. Cancel-safe.
-async fn write_first(to: Option<&AsyncFd<OwnedFd>>, pending: &mut VecDeque<Input>) {
-    let (Some(to), Some(Input::Bytes(bytes))) = (to, pending.front_mut()) else { return };
-    let written = to.async_io(Interest::WRITABLE, |to| Ok(rustix::io::write(to, bytes)?)).await;
+/// Writes of the input what is taken. Cancel-safe.
+async fn write(to: Option<&AsyncFd<OwnedFd>>, pending: &mut Bytes) {
+    let written = match to {
+        Some(to) => to.async_io(Interest::WRITABLE, |to| Ok(rustix::io::write(to, pending)?)).await.ok(),
+        None => None,
+    };
     match written {
-        Ok(length) => bytes.advance(length),
+        Some(length) => pending.advance(length),
         // It reads no more: what is left is for nobody.
-        Err(_) => bytes.clear(),
-    }
-    if bytes.is_empty() {
-        pending.pop_front();
+        None => pending.clear(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -29,18 +30,12 @@ pub(super) struct Started {
 
 impl Commands {
     /// Starts a command on the three descriptors that came with the request, or on a terminal.
-    pub(super) fn start(
-        &mut self,
-        id: u64,
-        exec: &Exec,
-        fds: Vec<OwnedFd>,
-        workdir: &std::path::Path,
-    ) -> io::Result<Started> {
+    pub(super) fn start(&mut self, id: u64, exec: &Exec, fds: Vec<OwnedFd>, workdir: &Path) -> io::Result<Started> {
         let Some((program, arguments)) = exec.argv.split_first() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a command without a program"));
         };
-        let cwd = exec.cwd.as_deref().unwrap_or(workdir);
-        if !fs::metadata(cwd)?.is_dir() {
+        let cwd = workdir.join(exec.cwd.as_deref().unwrap_or(Path::new("")));
+        if !fs::metadata(&cwd)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let mut command = Command::new(program);

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// A runtime with a folder of its own.
 pub(crate) struct Bench {
     pub(crate) runtime: Arc<dyn Runtime>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// What a command did.
@@ -33,7 +33,7 @@ impl Bench {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let runtime = open(folder.path().join("runtime")).await;
-        Self { runtime, _folder: folder }
+        Self { runtime, folder }
     }
 
     /// Starts a sandbox under a number of its own.
@@ -106,4 +106,9 @@ pub(crate) async fn tell(session: &Session, control: Control) {
 
 pub(crate) fn input(text: &str) -> Control {
     Control::Input(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// Returns whether the tests run as root, whose sandboxes have users of their own.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

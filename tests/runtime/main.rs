@@ -2,3 +2,6 @@
 
 mod bench;
 mod commands;
+mod escapes;
+mod lives;
+mod user;

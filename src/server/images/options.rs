@@ -106,7 +106,7 @@ impl ImageOptions {
         self
     }
 
-    pub(super) fn notice(&self) -> String {
+    pub(in crate::server) fn notice(&self) -> String {
         match self.fallback {
             Fallback::Host => "templates run on this machine's own files: no image is pulled".to_owned(),
             Fallback::None => format!("images are pulled, by default from {}", self.registry),

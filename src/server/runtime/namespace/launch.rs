@@ -110,16 +110,19 @@ impl Start {
         let lost = |error: io::Error| unschedulable("talk to its agent", &error);
         let mut frame = Outgoing::new(setup, Vec::new()).map_err(lost)?;
         while !self.socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await.map_err(lost)? {}
-        loop {
+        // The two reports come from two processes, in either order.
+        let mut is_ready = false;
+        while !is_ready || self.process.is_none() {
             match self.report().await.map_err(lost)? {
                 Report::Staged { pid } => self.process = Some(Process::child(pid).map_err(lost)?),
-                Report::Ready => return Ok(()),
+                Report::Ready => is_ready = true,
                 Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
                 Report::Reply { .. } | Report::Exited { .. } => {
                     return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
                 }
             }
         }
+        Ok(())
     }
 
     async fn report(&mut self) -> io::Result<Report> {

@@ -40,10 +40,15 @@ pub(super) struct NamespaceRuntime {
     disks: Disks,
     spawner: Spawner,
     image_options: ImageOptions,
+    notice: String,
     /// Opened at the first use, when the folder is known to be this process's.
     images: OnceCell<Images>,
     host: OnceCell<Host>,
 }
+
+/// What is not enforced.
+const UNLIMITED: &str =
+    "sandboxes get as much cpu, memory, processes and disk as the machine has: limits are not enforced";
 
 impl NamespaceRuntime {
     /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
@@ -59,7 +64,8 @@ impl NamespaceRuntime {
 
     fn new(data: PathBuf, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
         let (disks, spawner) = (Disks::open(data)?, Spawner::new(program)?);
-        Ok(Self { disks, spawner, image_options, images: OnceCell::new(), host: OnceCell::new() })
+        let notice = format!("{}; {UNLIMITED}", image_options.notice());
+        Ok(Self { disks, spawner, image_options, notice, images: OnceCell::new(), host: OnceCell::new() })
     }
 
     /// Starts a sandbox and ends it.
@@ -89,6 +95,10 @@ impl NamespaceRuntime {
 impl Runtime for NamespaceRuntime {
     fn name(&self) -> &'static str {
         "namespace"
+    }
+
+    fn notice(&self) -> Option<&str> {
+        Some(&self.notice)
     }
 
     fn prepare<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {

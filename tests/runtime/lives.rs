@@ -52,6 +52,7 @@ async fn a_sandbox_that_ends_by_itself_is_noticed() {
 
 #[tokio::test]
 async fn nothing_is_left_of_many_sandboxes() {
+    #[expect(clippy::disallowed_methods, reason = "the long form of a test is asked for by the environment")]
     let lives = std::env::var("SBX_LIVES").map_or(LIVES, |text| text.parse().expect("a number"));
     let bench = Bench::new().await;
     for number in 1..=lives {

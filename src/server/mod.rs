@@ -27,6 +27,7 @@ mod clock;
 mod data_dir;
 mod embed;
 mod error;
+pub mod images;
 mod layers;
 mod lifecycle;
 mod listen;

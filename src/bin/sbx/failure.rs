@@ -102,6 +102,12 @@ pub(crate) enum Failure {
         /// Why.
         source: sbx::server::Error,
     },
+    /// Sandboxes were to be real, and this machine has no way to make them.
+    #[error("no sandboxes can be run here")]
+    Sandboxes {
+        /// Why.
+        source: sbx::server::runtime::Unavailable,
+    },
     /// There are errors in the manifests, which have been shown.
     #[error("the manifests have {summary}")]
     Manifests {
@@ -258,6 +264,7 @@ impl Failure {
             Self::Config { .. }
             | Self::Call { .. }
             | Self::Server { .. }
+            | Self::Sandboxes { .. }
             | Self::Manifests { .. }
             | Self::BadFile { .. }
             | Self::OpenToOthers { .. }

@@ -32,6 +32,7 @@ mod workspace;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use sbx::server::runtime;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -40,6 +41,9 @@ use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    if let Some(exit) = runtime::run_agent() {
+        return exit;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -4,10 +4,15 @@
 //! and their buffers, times to live. A runtime makes a sandbox from an image, and gives a handle through which commands
 //! run in it. Start with [`Runtime`].
 
+mod choice;
 pub mod fake;
 mod instance;
+#[cfg(target_os = "linux")]
+mod namespace;
 mod none;
+pub(in crate::server) mod overlay;
 
+pub use choice::{NamespaceOptions, Unavailable, namespace, run_agent};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
 

@@ -4,11 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sbx::server::images::{Fallback, HostPaths, ImageOptions};
+use sbx::server::runtime::{self, NamespaceOptions};
 use sbx::server::{self, Options};
 use sbx::types::Secret;
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, causes_of};
 use crate::interrupt::{self, Interrupts};
 use crate::{env, project};
 
@@ -49,17 +51,19 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:7290";
 /// What runs the sandboxes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum RuntimeChoice {
-    /// The best that this version has for this machine.
+    /// Namespaces where they work, else nothing; what is missing is said
     #[default]
     Auto,
-    /// Nothing: sandboxes become ready and run no process.
+    /// Linux namespaces: sandboxes are real
+    Namespace,
+    /// Nothing: sandboxes become ready and run no process
     None,
 }
 
 impl Serve {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
-        let options = self.options()?;
+        let options = self.options(cx).await?;
         let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };
         let mut handle = interrupt::or_stop(start).await?;
         if let Some(notice) = handle.notice() {
@@ -78,17 +82,32 @@ impl Serve {
         }
     }
 
-    fn options(&self) -> Result<Options, Failure> {
+    async fn options(&self, cx: &mut Context) -> Result<Options, Failure> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
         project::ignore_local_data(&data_dir)?;
-        let mut options = Options::new().listen(self.listen).data_dir(data_dir).admin(self.admin);
+        let mut options = Options::new().listen(self.listen).data_dir(&data_dir).admin(self.admin);
         if let Some(path) = &self.api_key_file {
             options = options.api_key(read_key(path)?);
         }
-        match self.runtime {
-            // The one runtime that this version has; it is the options' own default.
-            RuntimeChoice::Auto | RuntimeChoice::None => Ok(options),
+        if self.runtime == RuntimeChoice::None {
+            return Ok(options);
         }
+        match runtime::namespace(self.namespaces(&data_dir)).await {
+            Ok(runtime) => Ok(options.runtime(runtime)),
+            Err(source) if self.runtime == RuntimeChoice::Namespace => Err(Failure::Sandboxes { source }),
+            Err(error) => {
+                let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&error)).collect();
+                cx.ui.status(&format!("Note: {}.", reasons.join(": ")));
+                Ok(options)
+            }
+        }
+    }
+
+    fn namespaces(&self, data_dir: &Path) -> NamespaceOptions {
+        let is_local = self.listen.ip().is_loopback();
+        let paths = if is_local { HostPaths::Anywhere } else { HostPaths::Nowhere };
+        let images = ImageOptions::new().host_paths(paths).fallback(Fallback::Host);
+        NamespaceOptions::new(data_dir.join("runtime")).images(images)
     }
 }
 

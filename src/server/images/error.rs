@@ -1,0 +1,99 @@
+//! Why an image cannot be used.
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+
+use super::super::runtime::{LaunchError, LaunchErrorKind};
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The reference is none.
+    #[error("`{reference}` is no image reference: {reason}")]
+    Reference {
+        /// The reference.
+        reference: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The image reads the host's disk where it may not.
+    #[error("`{reference}` may not be used: {reason}")]
+    NotAllowed {
+        /// The reference.
+        reference: String,
+        /// Why not, and what would allow it.
+        reason: String,
+    },
+    /// A file or folder of the host cannot be used.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was to be done with it.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Something is not what its format says.
+    #[error("{what} is malformed: {reason}")]
+    Malformed {
+        /// What is malformed.
+        what: String,
+        /// In what way.
+        reason: String,
+    },
+    /// There is no image of that name or for this machine in what was found.
+    #[error("{what} has no image {wanted}; it has {found}")]
+    NoSuchImage {
+        /// What was searched.
+        what: String,
+        /// What was wanted, such as `for linux/arm64`.
+        wanted: String,
+        /// What there is.
+        found: String,
+    },
+    /// What was read is not what its digest promises.
+    #[error("{what} has the digest {found}, not {expected} as promised: fetch or write it again")]
+    Digest {
+        /// What was read.
+        what: String,
+        /// The promised digest.
+        expected: String,
+        /// The actual digest.
+        found: String,
+    },
+    /// A layer cannot be unpacked.
+    #[error("layer {layer} cannot be unpacked: {reason}")]
+    Layer {
+        /// The layer's digest.
+        layer: String,
+        /// What is in the way.
+        reason: String,
+    },
+    /// A registry does not give the image.
+    #[error("cannot pull `{reference}` from {registry}: {reason}")]
+    Registry {
+        /// The reference.
+        reference: String,
+        /// The registry's host.
+        registry: String,
+        /// What it answered, or why it could not be asked, and what to do.
+        reason: String,
+    },
+}
+
+impl From<ImageError> for LaunchError {
+    fn from(error: ImageError) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self::new(LaunchErrorKind::ImagePull, message)
+    }
+}

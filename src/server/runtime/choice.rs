@@ -1,0 +1,87 @@
+//! The runtimes that depend on the machine.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::Runtime;
+use crate::server::images::ImageOptions;
+
+/// Why there are no namespaces to be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The operating system has none.
+    #[error("sandboxes need Linux")]
+    Platform,
+    /// The folder for the sandboxes' files, or the machine, refuses something.
+    #[error("sandboxes cannot be set up")]
+    Setup(#[source] io::Error),
+}
+
+/// How the runtime of namespaces is set up.
+#[derive(Debug, Clone)]
+pub struct NamespaceOptions {
+    data: PathBuf,
+    agent: Option<PathBuf>,
+    images: ImageOptions,
+}
+
+impl NamespaceOptions {
+    /// Returns the defaults: the present program as the agent, and images as [`ImageOptions`] has them.
+    ///
+    /// `data` is a folder for images, volumes and the disks of sandboxes, which belongs to the server alone that has the
+    /// runtime.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), agent: None, images: ImageOptions::new() }
+    }
+
+    /// Sets another program as the agent: one that calls [`run_agent`].
+    #[must_use]
+    pub fn agent(mut self, program: impl Into<PathBuf>) -> Self {
+        self.agent = Some(program.into());
+        self
+    }
+
+    /// Sets where images come from.
+    #[must_use]
+    pub fn images(mut self, images: ImageOptions) -> Self {
+        self.images = images;
+        self
+    }
+}
+
+/// Returns the runtime that makes sandboxes of Linux namespaces, having tried it out.
+///
+/// # Errors
+///
+/// [`Unavailable`] when this machine has no namespaces for this user.
+#[cfg(target_os = "linux")]
+pub async fn namespace(options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
+    // By this path the kernel finds the program even after its file was replaced.
+    let agent = options.agent.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    let runtime = super::namespace::NamespaceRuntime::open(&options.data, agent, options.images).await;
+    Ok(Arc::new(runtime.map_err(Unavailable::Setup)?))
+}
+
+/// Returns that there is no such runtime here.
+///
+/// # Errors
+///
+/// [`Unavailable::Platform`] always.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unused_async, reason = "as where there is one")]
+pub async fn namespace(_options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
+    Err(Unavailable::Platform)
+}
+
+/// Becomes the agent of a sandbox, if this process was started as one; returns the code to end with then.
+///
+/// A program that embeds a server with [`namespace`] calls it first thing in `main`, before it starts any thread.
+pub fn run_agent() -> Option<ExitCode> {
+    #[cfg(target_os = "linux")]
+    return super::namespace::agent::run_if_asked();
+    #[cfg(not(target_os = "linux"))]
+    None
+}

@@ -1,0 +1,90 @@
+//! The agent: what the program does as the first process of a sandbox.
+//!
+//! The server starts its own program again with one argument, and a socket as its standard input. What comes up is at
+//! first a stage on the machine's side ([`stage`]), which gathers what needs the machine's paths and rights; it forks
+//! into the sandbox's namespaces and ends. Its child is the sandbox's process 1: it builds the file tree ([`root`]),
+//! gives up its rights ([`confine`]), and then does what the server asks for ([`serve`]). It starts commands, so that
+//! these have no rights but those that it kept.
+
+mod command;
+mod confine;
+mod files;
+mod root;
+mod serve;
+mod stage;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use self::stage::Next;
+use super::frame::{self, Incoming};
+use super::protocol::{Report, Setup, VERSION};
+
+/// The argument that makes the program an agent.
+pub(super) const ARGUMENT: &str = "__init";
+
+/// Becomes the agent of a sandbox if that is what this process was started for.
+pub(crate) fn run_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let asked = arguments.next().as_deref() == Some(OsStr::new(ARGUMENT)) && arguments.next().is_none();
+    asked.then(run)
+}
+
+fn run() -> ExitCode {
+    // Without a server there is nobody to tell what is wrong.
+    let Ok((socket, setup)) = receive_setup() else { return ExitCode::FAILURE };
+    match become_sandbox(&socket, &setup) {
+        Ok(Next::Stage) => ExitCode::SUCCESS,
+        Ok(Next::Sandbox) => {
+            serve::until_told_to_end(socket, setup.workdir);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let report = Report::Failed { step: failure.step, cause: (&failure.source).into() };
+            let _ = frame::send(&socket, &report);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes the socket away from where commands would inherit it, and reads what to do.
+fn receive_setup() -> io::Result<(OwnedFd, Setup)> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    let setup = frame::receive(&socket, &mut Incoming::default())?;
+    Ok((socket, setup))
+}
+
+fn become_sandbox(socket: &OwnedFd, setup: &Setup) -> Result<Next, Failure> {
+    if setup.version != VERSION {
+        let reason = format!("the server speaks version {} and the agent {VERSION}", setup.version);
+        return Err(io::Error::other(reason)).during("understand the server");
+    }
+    let Some(material) = stage::prepare(socket, setup)? else { return Ok(Next::Stage) };
+    root::build(setup, &material)?;
+    confine::apply(setup)?;
+    frame::send(socket, &Report::Ready).during("report")?;
+    Ok(Next::Sandbox)
+}
+
+/// A step that failed.
+#[derive(Debug)]
+struct Failure {
+    /// What was to be done, to be read after "cannot".
+    step: String,
+    source: io::Error,
+}
+
+/// Says what was being done when something failed.
+trait During<T> {
+    fn during(self, step: impl Into<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
+    fn during(self, step: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|source| Failure { step: step.into(), source: source.into() })
+    }
+}

@@ -1,0 +1,163 @@
+//! Doing what the server asks for.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::super::frame::{Incoming, Outgoing};
+use super::super::protocol::{Answer, Call, Report, Request};
+use super::super::sys;
+use super::command::Commands;
+use super::files;
+
+/// How many files are read and written at once; more of them wait.
+const FILES_AT_ONCE: usize = 64;
+
+/// How many reports wait to be sent.
+const REPORTS: usize = 64;
+
+type Reports = mpsc::Sender<Outgoing>;
+
+/// Serves until the server closes the socket, or breaks the protocol.
+pub(super) fn until_told_to_end(socket: OwnedFd, workdir: PathBuf) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILES_AT_ONCE).build();
+    let Ok(runtime) = runtime else { return };
+    // There is nobody to be told how it ended.
+    let _ = LocalSet::new().block_on(&runtime, serve(socket, workdir));
+    // Threads that read for somebody who takes nothing would hold the process up.
+    runtime.shutdown_background();
+}
+
+async fn serve(socket: OwnedFd, workdir: PathBuf) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    let socket = Rc::new(sys::watch(socket)?);
+    let (reports, outgoing) = mpsc::channel(REPORTS);
+    let mut children = signal(SignalKind::child())?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn_local(send_all(Rc::clone(&socket), outgoing));
+    let mut commands = Commands::default();
+    let mut incoming = Incoming::default();
+    loop {
+        tokio::select! {
+            is_there = socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())) => {
+                if !is_there? {
+                    return Ok(());
+                }
+                while let Some((request, fds)) = incoming.take()? {
+                    take_up(request, fds, &workdir, &mut commands, &mut tasks, &reports).await?;
+                }
+            }
+            _ = children.recv() => {
+                while let Some((id, code)) = commands.reap() {
+                    report(&reports, &Report::Exited { id, code }, Vec::new()).await?;
+                }
+            }
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+async fn take_up(
+    Request { id, call }: Request,
+    fds: Vec<OwnedFd>,
+    workdir: &std::path::Path,
+    commands: &mut Commands,
+    tasks: &mut JoinSet<()>,
+    reports: &Reports,
+) -> io::Result<()> {
+    let mut fds = fds.into_iter();
+    match call {
+        Call::Exec(exec) => {
+            let (result, terminal) = match commands.start(id, &exec, fds.collect(), workdir) {
+                Ok(started) => (Ok(Answer::Started { pid: started.pid }), started.terminal),
+                Err(error) => (Err((&error).into()), None),
+            };
+            report(reports, &Report::Reply { id, result }, terminal.into_iter().collect()).await?;
+        }
+        Call::Kill => commands.kill(id),
+        Call::Read { path } => {
+            let to = fds.next().ok_or(io::ErrorKind::InvalidData)?;
+            let reports = reports.clone();
+            tasks.spawn_local(async move {
+                let opened = blocking(move || files::open(&path)).await;
+                let (file, result) = match opened {
+                    Ok((file, size)) => (Some(file), Ok(Answer::File { size })),
+                    Err(error) => (None, Err((&error).into())),
+                };
+                let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
+                if let Some(file) = file {
+                    let _ = blocking(move || {
+                        files::send(file, to);
+                        Ok(())
+                    })
+                    .await;
+                }
+            });
+        }
+        Call::Write { path } => {
+            let (Some(content), Some(complete)) = (fds.next(), fds.next()) else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            let reports = reports.clone();
+            tasks.spawn_local(async move {
+                let result = blocking(move || files::receive(&path, content, complete, id)).await;
+                let result = result.map(|size| Answer::Written { size }).map_err(|error| (&error).into());
+                let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
+            });
+        }
+        Call::Dial { port } => {
+            let reports = reports.clone();
+            tasks.spawn_local(async move {
+                let (result, connection) = match dial(port).await {
+                    Ok(connection) => (Ok(Answer::Connected), Some(connection)),
+                    Err(error) => (Err((&error).into()), None),
+                };
+                let _ = report(&reports, &Report::Reply { id, result }, connection.into_iter().collect()).await;
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Connects to a port of the sandbox, whichever of the two loopback addresses it is on.
+async fn dial(port: u16) -> io::Result<OwnedFd> {
+    let addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    let mut result = TcpStream::connect(addresses[0]).await;
+    if result.is_err() {
+        result = TcpStream::connect(addresses[1]).await.or(result);
+    }
+    let stream = result?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream.into_std()?.into())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+async fn report(reports: &Reports, report: &Report, fds: Vec<OwnedFd>) -> io::Result<()> {
+    let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+    reports.send(Outgoing::new(report, fds)?).await.map_err(gone)
+}
+
+async fn send_all(socket: Rc<AsyncFd<OwnedFd>>, mut outgoing: mpsc::Receiver<Outgoing>) {
+    while let Some(mut frame) = outgoing.recv().await {
+        loop {
+            match socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The image `host`: the machine's own programs, with files of no other sort.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use super::protocol::Bind;
+
+/// The machine's folders that hold programs and their libraries, and nothing about the machine or its people.
+const PROGRAMS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// Which certificates the machine trusts; the keys beside them stay away.
+const CERTIFICATES: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted"];
+
+const FOLDERS: &[(&str, u32)] = &[
+    ("etc", 0o755),
+    ("home", 0o755),
+    ("mnt", 0o755),
+    ("opt", 0o755),
+    ("proc", 0o555),
+    ("dev", 0o755),
+    ("root", 0o700),
+    ("run", 0o755),
+    ("srv", 0o755),
+    ("sys", 0o555),
+    ("tmp", 0o1777),
+    ("var", 0o755),
+    ("var/tmp", 0o1777),
+];
+
+const FILES: &[(&str, &str)] = &[
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
+    ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
+    ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    ("etc/resolv.conf", ""),
+];
+
+/// The image, made.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    /// What is not the machine's.
+    pub(super) layer: PathBuf,
+    /// What is.
+    pub(super) binds: Vec<Bind>,
+}
+
+impl Host {
+    /// Makes the image's own files in a folder, afresh.
+    pub(super) fn make(folder: PathBuf) -> io::Result<Self> {
+        if let Err(error) = fs::remove_dir_all(&folder)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
+        for (name, mode) in FOLDERS {
+            let path = folder.join(name);
+            fs::create_dir_all(&path)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
+        }
+        for (name, text) in FILES {
+            fs::write(folder.join(name), text)?;
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644))?;
+        }
+        copy_alternatives(&folder.join("etc/alternatives"))?;
+        let mut binds = Vec::new();
+        for name in PROGRAMS {
+            let path = Path::new("/").join(name);
+            match fs::symlink_metadata(&path) {
+                Ok(status) if status.is_symlink() => symlink(fs::read_link(&path)?, folder.join(name))?,
+                Ok(_) => binds.push(seen(&path)),
+                Err(_) => {}
+            }
+        }
+        binds.extend(CERTIFICATES.iter().map(Path::new).filter(|path| path.is_dir()).map(seen));
+        Ok(Self { layer: folder, binds })
+    }
+}
+
+fn seen(path: &Path) -> Bind {
+    Bind { source: path.to_owned(), target: path.to_owned(), read_only: true, owner: 0 }
+}
+
+/// Copies the links by which Debian chooses between programs of one name, those into the folders that are seen.
+fn copy_alternatives(to: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir("/etc/alternatives") else { return Ok(()) };
+    fs::create_dir_all(to)?;
+    for entry in entries {
+        let entry = entry?;
+        let Ok(target) = fs::read_link(entry.path()) else { continue };
+        if PROGRAMS.iter().any(|name| target.starts_with(Path::new("/").join(name))) {
+            symlink(target, to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

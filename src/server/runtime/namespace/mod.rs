@@ -1,0 +1,139 @@
+//! The runtime that makes sandboxes of Linux namespaces.
+//!
+//! A sandbox is a process tree in namespaces of its own, with an agent as its first process: this same program, started
+//! again ([`agent`]). The server talks to it over one socket ([`protocol`]), and does nothing inside by itself. As root
+//! a sandbox's users are a range of numbers that nobody else has; as an ordinary user they are that user. In no case is
+//! root of a sandbox root of the machine.
+//!
+//! It is as safe as the kernel is: for code that one would run in a container, not for tenants who want to break out.
+
+pub(super) mod agent;
+mod disk;
+mod frame;
+mod host;
+mod launch;
+mod link;
+mod process;
+mod protocol;
+mod sandbox;
+mod session;
+mod spawner;
+mod sys;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use self::disk::Disks;
+use self::host::Host;
+use self::spawner::Spawner;
+use super::{Instance, LaunchError, LaunchSpec, Runtime};
+use crate::server::images::{Fallback, ImageError, ImageOptions, Images};
+use crate::types::{ByteSize, Cpu, SandboxId};
+
+/// A runtime that makes sandboxes of Linux namespaces.
+#[derive(Debug)]
+pub(super) struct NamespaceRuntime {
+    disks: Disks,
+    spawner: Spawner,
+    image_options: ImageOptions,
+    notice: String,
+    /// Opened at the first use, when the folder is known to be this process's.
+    images: OnceCell<Images>,
+    host: OnceCell<Host>,
+}
+
+/// What is not enforced.
+const UNLIMITED: &str =
+    "sandboxes get as much cpu, memory, processes and disk as the machine has: limits are not enforced";
+
+impl NamespaceRuntime {
+    /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
+    pub(super) async fn open(data: &Path, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
+        let runtime = Self::new(data.to_owned(), program.clone(), image_options)?;
+        let trial = data.join(format!("trial-{}", std::process::id()));
+        let host = ImageOptions::new().fallback(Fallback::Host);
+        let result = Self::new(trial.clone(), program, host)?.try_out().await;
+        std::fs::remove_dir_all(trial)?;
+        result.map_err(io::Error::other)?;
+        Ok(runtime)
+    }
+
+    fn new(data: PathBuf, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
+        let (disks, spawner) = (Disks::open(data)?, Spawner::new(program)?);
+        let notice = format!("{}; {UNLIMITED}", image_options.notice());
+        Ok(Self { disks, spawner, image_options, notice, images: OnceCell::new(), host: OnceCell::new() })
+    }
+
+    /// Starts a sandbox and ends it.
+    async fn try_out(&self) -> Result<(), LaunchError> {
+        let spec = LaunchSpec {
+            image: "host".to_owned(),
+            cpu: "1".parse::<Cpu>().expect("a quantity"),
+            memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
+            storage: None,
+            mounts: Vec::new(),
+        };
+        let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
+        sandbox.destroy().await;
+        Ok(())
+    }
+
+    async fn images(&self) -> Result<&Images, ImageError> {
+        let open = async || Images::open(self.disks.images(), self.image_options.clone());
+        self.images.get_or_try_init(open).await
+    }
+
+    async fn host(&self) -> io::Result<&Host> {
+        self.host.get_or_try_init(async || Host::make(self.disks.host_image())).await
+    }
+}
+
+impl Runtime for NamespaceRuntime {
+    fn name(&self) -> &'static str {
+        "namespace"
+    }
+
+    fn notice(&self) -> Option<&str> {
+        Some(&self.notice)
+    }
+
+    fn prepare<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {
+        Box::pin(async move {
+            self.images().await?.resolve(image).await?;
+            Ok(())
+        })
+    }
+
+    fn launch<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        spec: &'a LaunchSpec,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, LaunchError>> {
+        Box::pin(async move {
+            let sandbox = self.launch_sandbox(id, spec).await?;
+            Ok(Arc::new(sandbox) as Arc<dyn Instance>)
+        })
+    }
+
+    fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
+        Box::pin(async move {
+            // The processes ended with the server that started them.
+            if let Err(error) = self.disks.sweep(ids) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what earlier sandboxes left stays behind");
+            }
+            Vec::new()
+        })
+    }
+
+    fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.disks.remove(id) {
+                tracing::warn!(sandbox.id = %id, %error, "the disk of a sandbox stays behind");
+            }
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! A sandbox that runs, as the server handles it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::disk::Disk;
+use super::link::{Answered, CallError, Link};
+use super::process::Process;
+use super::protocol::{Answer, Call, Exec};
+use super::session::{self, Streams};
+use crate::server::runtime::{DialError, ExecError, ExecSpec, FileContent, FileError, Instance, Session, Stream};
+
+/// How many pieces of output wait for who takes them, and how many orders for the command.
+const FRAMES: usize = 16;
+
+/// A sandbox. When it is dropped its processes are killed, and its disk stays.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    pub(super) link: Link,
+    pub(super) process: Process,
+    pub(super) disk: Disk,
+    /// What every command has in its environment, unless it says otherwise.
+    pub(super) env: BTreeMap<String, String>,
+    /// The link's task and those of commands.
+    pub(super) tasks: Mutex<JoinSet<()>>,
+}
+
+impl Sandbox {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    async fn start(&self, spec: ExecSpec) -> Result<Session, ExecError> {
+        let mut env = self.env.clone();
+        env.extend(spec.env);
+        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty };
+        let (streams, fds) = if spec.pty {
+            (None, Vec::new())
+        } else {
+            let (streams, fds) = Streams::pipes().map_err(ExecError::Start)?;
+            (Some(streams), fds)
+        };
+        let answered = self.link.call(Call::Exec(exec), fds).await;
+        let Answered { id, answer, fds, exit } = answered.map_err(|error| match error {
+            CallError::Ended => ExecError::Ended,
+            CallError::Failed(source) => ExecError::Start(source),
+        })?;
+        let Answer::Started { pid } = answer else { return Err(ExecError::Start(unexpected())) };
+        let streams = match streams {
+            Some(streams) => streams,
+            None => only(fds).and_then(Streams::terminal).map_err(ExecError::Start)?,
+        };
+        let (frames, output) = mpsc::channel(FRAMES);
+        let (control, orders) = mpsc::channel(FRAMES);
+        let kill = CancellationToken::new();
+        self.spawn(session::carry(streams, (self.link.clone(), id, exit), frames, orders, kill.clone()));
+        Ok(Session { pid, output, control, kill })
+    }
+
+    async fn open(&self, path: &str) -> Result<FileContent, FileError> {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| FileError::Io(error.into()))?;
+        let bytes = receiver(ours).map_err(FileError::Io)?;
+        let answered = self.link.call(Call::Read { path: path.into() }, vec![theirs]).await;
+        let Answer::File { size } = answered.map_err(file_error)?.answer else {
+            return Err(FileError::Io(unexpected()));
+        };
+        Ok(FileContent { size: Some(size), bytes: Box::new(bytes) })
+    }
+
+    async fn fill(&self, path: &str, mut content: Box<dyn AsyncRead + Send + Unpin>) -> Result<u64, FileError> {
+        let (theirs, mut ours) = pipes().map_err(FileError::Io)?;
+        let (their_end, mut end) = pipes().map_err(FileError::Io)?;
+        let mut call = pin!(self.link.call(Call::Write { path: path.into() }, vec![theirs, their_end]));
+        let send = async {
+            tokio::io::copy(&mut content, &mut ours).await?;
+            drop(ours);
+            end.write_all(&[1]).await
+        };
+        let answered = tokio::select! {
+            biased;
+            sent = send => {
+                // Without the byte at the end the agent gives up. Content that fails says more about why than that.
+                drop(end);
+                let answered = call.await;
+                match sent {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(FileError::Io(error)),
+                    _ => answered,
+                }
+            }
+            answered = &mut call => answered,
+        };
+        match answered.map_err(file_error)?.answer {
+            Answer::Written { size } => Ok(size),
+            _ => Err(FileError::Io(unexpected())),
+        }
+    }
+
+    async fn connect(&self, port: u16) -> Result<Box<dyn Stream>, DialError> {
+        let answered = self.link.call(Call::Dial { port }, Vec::new()).await;
+        let answered = answered.map_err(|error| match error {
+            CallError::Ended => DialError::Ended,
+            CallError::Failed(_) => DialError::Refused { port },
+        })?;
+        let stream = only(answered.fds).and_then(|socket| {
+            rustix::io::ioctl_fionbio(&socket, true)?;
+            TcpStream::from_std(socket.into())
+        });
+        Ok(Box::new(stream.map_err(|_| DialError::Refused { port })?))
+    }
+
+    async fn end(&self) {
+        self.process.kill();
+        self.process.ended().await;
+        let result = self.disk.remove();
+        if let Err(error) = result {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the disk of a sandbox stays behind");
+        }
+    }
+}
+
+impl Instance for Sandbox {
+    fn exec(&self, spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>> {
+        Box::pin(self.start(spec))
+    }
+
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileContent, FileError>> {
+        Box::pin(self.open(path))
+    }
+
+    fn write<'a>(
+        &'a self,
+        path: &'a str,
+        content: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, Result<u64, FileError>> {
+        Box::pin(self.fill(path, content))
+    }
+
+    fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
+        Box::pin(self.connect(port))
+    }
+
+    fn destroy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.end())
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(async {
+            self.process.ended().await;
+            "the sandbox's first process ended".to_owned()
+        })
+    }
+}
+
+fn file_error(error: CallError) -> FileError {
+    match error {
+        CallError::Ended => FileError::Ended,
+        CallError::Failed(source) => FileError::Io(source),
+    }
+}
+
+/// Makes a pipe; returns the agent's end, to read from, and ours.
+fn pipes() -> io::Result<(OwnedFd, pipe::Sender)> {
+    let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+    Ok((theirs, pipe::Sender::from_owned_fd(ours)?))
+}
+
+fn receiver(ours: OwnedFd) -> io::Result<pipe::Receiver> {
+    pipe::Receiver::from_owned_fd(ours)
+}
+
+fn only(fds: Vec<OwnedFd>) -> io::Result<OwnedFd> {
+    fds.into_iter().next().ok_or_else(unexpected)
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the agent gave an answer to another question")
+}

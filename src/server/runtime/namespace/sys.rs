@@ -1,0 +1,121 @@
+//! The system calls that no crate offers as safe functions.
+//!
+//! All `unsafe` of the server is in this file. What is here does one call each and decides nothing.
+
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
+use tokio::io::unix::AsyncFd;
+
+/// The namespaces that a sandbox's first process is made in, beside its user namespace.
+pub(super) const SANDBOX_NAMESPACES: libc::c_int = libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWCGROUP;
+
+/// Forks this process into new namespaces; returns the child's id to the parent and `None` to the child.
+///
+/// `flags` are those of clone(2). The process must have one thread only, as the child has no other.
+pub(super) fn fork(flags: libc::c_int) -> io::Result<Option<Pid>> {
+    debug_assert_eq!(flags & (libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_SETTLS), 0);
+    let flags = libc::c_long::from(flags | libc::SIGCHLD);
+    let none: libc::c_long = 0;
+    // SAFETY: without CLONE_VM and with no stack of its own, the child goes on with a copy of this process, as after
+    // fork(2); the pointers that are null are not used without their flags.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    match i32::try_from(pid) {
+        Ok(pid) if pid >= 0 => Ok(Pid::from_raw(pid)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Moves this process into new namespaces.
+pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+    debug_assert!(!namespaces.contains(UnshareFlags::FILES));
+    // SAFETY: the table of open files stays shared, which is the one thing that could make others' descriptors dangle.
+    Ok(unsafe { rustix::thread::unshare_unsafe(namespaces) }?)
+}
+
+/// What to change of a mount.
+#[derive(Debug, Default)]
+pub(super) struct MountChange<'a> {
+    /// Whether to make it read-only.
+    pub(super) read_only: bool,
+    /// Whether to ignore device nodes on it.
+    pub(super) no_devices: bool,
+    /// The user namespace whose numbers its owners are mapped by.
+    pub(super) owners: Option<BorrowedFd<'a>>,
+    /// Whether to change what is mounted below it too.
+    pub(super) recursive: bool,
+}
+
+/// Changes a mount that is not attached yet. Set-user-id bits count for nothing on it in any case.
+pub(super) fn change_mount(mount: impl AsFd, change: &MountChange<'_>) -> io::Result<()> {
+    let mut attributes = libc::MOUNT_ATTR_NOSUID;
+    if change.read_only {
+        attributes |= libc::MOUNT_ATTR_RDONLY;
+    }
+    if change.no_devices {
+        attributes |= libc::MOUNT_ATTR_NODEV;
+    }
+    let mut request = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    if let Some(owners) = change.owners {
+        request.attr_set |= libc::MOUNT_ATTR_IDMAP;
+        request.userns_fd = u64::try_from(owners.as_raw_fd()).expect("descriptors are not negative");
+    }
+    let depth = if change.recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a constant that ends in a nought, and `request` lives through the call, whose size is given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | depth,
+            &raw const request,
+            mem::size_of_val(&request),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Brings the loopback interface of this process's network namespace up.
+pub(super) fn bring_loopback_up() -> io::Result<()> {
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
+    // SAFETY: all-zero bytes are a valid `ifreq`, which is plain data.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = (*from).cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).expect("the lowest bit");
+    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which lives through the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a command the leader of a session of its own, whose terminal is its standard input if `takes_terminal`.
+pub(super) fn in_its_own_session(command: &mut Command, takes_terminal: bool) {
+    let prepare = move || {
+        rustix::process::setsid()?;
+        if takes_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes two system calls; it takes no lock and no memory.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Lets the async runtime watch a descriptor.
+pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` that nobody takes out of the `AsyncFd` stays open, and the same, as long as that is there.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}

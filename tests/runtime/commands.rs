@@ -1,0 +1,95 @@
+//! Commands, files and ports in a sandbox.
+
+use sbx::server::runtime::{Control, ExecSpec};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::bench::{Bench, Done, command, finish, input, sh, start, tell};
+
+#[tokio::test]
+async fn a_command_has_output_and_an_exit_code() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let done = sh(&sandbox, "id -u; pwd; echo wrong >&2; exit 3").await;
+    assert_eq!(done, Done { code: 3, stdout: "0\n/home/user\n".to_owned(), stderr: "wrong\n".to_owned() });
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_command_reads_its_input_to_the_end() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let session = start(&sandbox, "wc -c").await;
+    for _ in 0..64 {
+        tell(&session, input(&"x".repeat(10_000))).await;
+    }
+    tell(&session, Control::CloseInput).await;
+    assert_eq!(finish(session).await.stdout.trim(), "640000");
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_command_is_killed_with_its_children() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let mut session = start(&sandbox, "sleep 600 & echo up; wait").await;
+    session.output.recv().await.expect("it says that it is up");
+    session.kill.cancel();
+    assert_eq!(finish(session).await.code, 137);
+    let done = sh(&sandbox, "cat /proc/[0-9]*/comm").await;
+    assert!(!done.stdout.contains("sleep"), "{done:?}");
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_terminal_is_one() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let spec = ExecSpec { pty: true, ..command(&["/bin/sh", "-c", "tty; read line; stty size; echo \"got $line\""]) };
+    let session = sandbox.exec(spec).await.expect("the shell starts");
+    tell(&session, Control::Resize { rows: 40, columns: 132 }).await;
+    tell(&session, input("hello\n")).await;
+    let done = finish(session).await;
+    assert!(done.stdout.contains("/dev/pts/0"), "{done:?}");
+    assert!(done.stdout.contains("40 132"), "{done:?}");
+    assert!(done.stdout.contains("got hello"), "{done:?}");
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_file_is_written_and_read() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let text = "line\n".repeat(100_000);
+    let content = std::io::Cursor::new(text.clone().into_bytes());
+    let size = sandbox.write("/data/deep/file.txt", Box::new(content)).await.expect("can be written");
+    assert_eq!(size, 500_000);
+    let mut file = sandbox.read("/data/deep/file.txt").await.expect("can be read");
+    assert_eq!(file.size, Some(500_000));
+    let mut read = String::new();
+    file.bytes.read_to_string(&mut read).await.expect("can be read");
+    assert!(read == text, "{} bytes came back", read.len());
+    assert!(sandbox.read("/nowhere").await.is_err());
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_port_inside_can_be_dialled() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    assert!(sandbox.dial(8000).await.is_err());
+    let script = "import socket
+s = socket.create_server(('127.0.0.1', 8000))
+print('up', flush=True)
+c, _ = s.accept()
+c.sendall(c.recv(100).upper())
+c.close()";
+    let mut session = sandbox.exec(command(&["python3", "-c", script])).await.expect("python starts");
+    session.output.recv().await.expect("it says that it is up");
+    let mut stream = sandbox.dial(8000).await.expect("somebody listens");
+    stream.write_all(b"hello").await.expect("is connected");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("is connected");
+    assert_eq!(answer, "HELLO");
+    assert_eq!(finish(session).await.code, 0);
+    sandbox.destroy().await;
+}

@@ -1,0 +1,7 @@
+//! Sandboxes that really run, made of Linux namespaces, with the real program as their agent.
+
+mod bench;
+mod commands;
+mod escapes;
+mod lives;
+mod user;

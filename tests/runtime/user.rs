@@ -1,0 +1,26 @@
+//! The same again, without the rights of root.
+
+use std::os::unix::fs::chown;
+use std::process::Command;
+
+use crate::bench::is_root;
+
+/// Who owns nothing, on all systems.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user() {
+    if !is_root() {
+        // Then it is an ordinary user who runs all of these tests.
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may do that");
+    let status = Command::new("setpriv")
+        .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()])
+        .arg(std::env::current_exe().expect("is known"))
+        .env("TMPDIR", folder.path())
+        .status()
+        .expect("setpriv, of util-linux, is installed");
+    assert!(status.success(), "see above");
+}

@@ -45,6 +45,10 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
         Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("dataplane", report),
         Err(reason) => report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
     }
+    match Server::with_namespaces() {
+        Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("sandboxes", report),
+        Err(reason) => report.add(format!("{}::sandboxes", sdk.name), Outcome::NotRun { reason }),
+    }
 }
 
 struct Peer<'a> {

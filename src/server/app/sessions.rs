@@ -52,8 +52,8 @@ pub(crate) enum CommandError {
     Expired { id: String },
     #[error("the sandbox cannot be used")]
     Sandbox(#[source] Error),
-    #[error("the command did not start")]
-    Exec(#[source] ExecError),
+    #[error(transparent)]
+    Exec(ExecError),
 }
 
 /// The commands of all sandboxes.

@@ -6,42 +6,15 @@ port of its sandboxes answers with what it is sent, but for 8080, which answers 
 
 import asyncio
 import inspect
-import socket
 import unittest
 
+import drive
 from clients import control
-from langsmith.sandbox import (
-    AsyncSandboxClient,
-    CommandTimeoutError,
-    ResourceNotFoundError,
-    SandboxClient,
-    SandboxOperationError,
-)
+from drive import free_port
+from langsmith.sandbox import CommandTimeoutError, ResourceNotFoundError, SandboxOperationError
 
 
-class Scenarios:
-    """Written once, as coroutines; `do` awaits what the asynchronous client returns."""
-
-    async def asyncSetUp(self):
-        self.client = self.make_client()
-        self.template = f"{self.prefix}-data"
-        await self.do(self.client.create_template(self.template, "debian:12"))
-        self.box = await self.do(self.client.create_sandbox(self.template))
-
-    async def asyncTearDown(self):
-        control("DELETE", "/_sbx/faults")
-        await self.do(self.client.delete_sandbox(self.box.name))
-        await self.do(self.client.delete_template(self.template))
-        await self.do(self.close())
-
-    async def do(self, result):
-        return await result if inspect.isawaitable(result) else result
-
-    async def chunks(self, handle):
-        if self.prefix == "async":
-            return [chunk async for chunk in handle]
-        return await asyncio.to_thread(list, handle)
-
+class Scenarios(drive.InSandbox):
     async def test_run(self):
         result = await self.do(self.box.run("out hello\nerr oh\nexit 3"))
         self.assertEqual((result.stdout, result.stderr, result.exit_code, result.success), ("hello", "oh", 3, False))
@@ -59,7 +32,7 @@ class Scenarios:
         self.assertEqual(handle.pid, 2)
         chunks = [(chunk.stream, chunk.data) for chunk in await self.chunks(handle)]
         self.assertEqual(chunks, [("stdout", "a"), ("stderr", "b")])
-        result = await self.do(handle.result) if self.prefix == "async" else handle.result
+        result = await self.result(handle)
         self.assertEqual(result.exit_code, 0)
 
     async def test_much_output_is_whole(self):
@@ -70,7 +43,7 @@ class Scenarios:
         handle = await self.do(self.box.run("out a\nsleep 60000", wait=False, timeout=0))
         await self.do(handle.kill())
         again = await self.do(self.box.reconnect(handle.command_id))
-        result = await self.do(again.result) if self.prefix == "async" else await asyncio.to_thread(lambda: again.result)
+        result = await self.result(again)
         self.assertEqual((result.stdout, result.exit_code), ("a", 137))
 
     async def test_input(self):
@@ -116,7 +89,7 @@ class Scenarios:
         self.assertIn("_svc/auth?token=", service.browser_url)
 
     async def test_tunnel(self):
-        tunnel = self.box.tunnel(5432, local_port=self.free_port())
+        tunnel = self.box.tunnel(5432, local_port=free_port())
         if inspect.iscoroutine(tunnel):
             tunnel = await tunnel
         try:
@@ -124,12 +97,6 @@ class Scenarios:
             self.assertEqual([len(answer) for answer in answers], [1, 1000, 300_000])
         finally:
             await self.do(tunnel.close())
-
-    @staticmethod
-    def free_port():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
 
     @staticmethod
     async def ask(port, data):
@@ -140,21 +107,9 @@ class Scenarios:
         return answer
 
 
-class SyncDataPlane(Scenarios, unittest.IsolatedAsyncioTestCase):
-    prefix = "sync"
-
-    def make_client(self):
-        return SandboxClient()
-
-    def close(self):
-        self.client.close()
+class SyncDataPlane(drive.Sync, Scenarios, unittest.IsolatedAsyncioTestCase):
+    pass
 
 
-class AsyncDataPlane(Scenarios, unittest.IsolatedAsyncioTestCase):
-    prefix = "async"
-
-    def make_client(self):
-        return AsyncSandboxClient()
-
-    def close(self):
-        return self.client.aclose()
+class AsyncDataPlane(drive.Async, Scenarios, unittest.IsolatedAsyncioTestCase):
+    pass

@@ -131,6 +131,7 @@ impl App {
         if Arc::ptr_eq(&kept, &command) {
             match instance.exec(new.exec.clone()).await {
                 Ok(session) => {
+                    self.metrics().count_command();
                     command.started(session.pid, session.control, session.kill);
                     let app = self.clone();
                     let sandbox = sandbox.clone();
@@ -161,8 +162,13 @@ impl App {
 
     /// Stays with a command until it can be forgotten, or the server stops.
     async fn follow(&self, sandbox: SandboxId, command: &Command, new: NewCommand, output: mpsc::Receiver<Frame>) {
-        let life = async {
-            command.follow(&new, output, || self.note_use(&sandbox)).await;
+        tokio::select! {
+            () = command.follow(&new, output, || self.note_use(&sandbox)) => {}
+            () = command.abandoned() => {}
+            () = self.0.stop.cancelled() => command.abandon(),
+        }
+        self.metrics().count_command_end(command.end_word());
+        let keep = async {
             match new.keep_for {
                 Some(time) => tokio::time::sleep(time).await,
                 None => pending().await,
@@ -170,9 +176,9 @@ impl App {
             self.0.sessions.expire(&sandbox, command.id());
         };
         tokio::select! {
-            () = life => {}
+            () = keep => {}
             () = command.abandoned() => {}
-            () = self.0.stop.cancelled() => command.abandon(),
+            () = self.0.stop.cancelled() => {}
         }
     }
 }

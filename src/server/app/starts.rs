@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::sandboxes::Settled;
@@ -65,10 +66,13 @@ impl App {
             self.0.runtime.prepare(&spec.image).await?;
             self.0.runtime.launch(id, spec).await
         };
-        tokio::time::timeout(LONGEST_START, launch).await.unwrap_or_else(|_| {
+        let begun = Instant::now();
+        let launched = tokio::time::timeout(LONGEST_START, launch).await.unwrap_or_else(|_| {
             let message = format!("not started within {} seconds", LONGEST_START.as_secs());
             Err(LaunchError::new(LaunchErrorKind::Unschedulable, message))
-        })
+        });
+        self.metrics().count_start(if launched.is_ok() { "ready" } else { "failed" }, begun.elapsed());
+        launched
     }
 
     /// Reads what a sandbox is made from; `None` when it is gone.

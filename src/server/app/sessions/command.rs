@@ -99,6 +99,15 @@ impl Command {
         self.end(End::Lost);
     }
 
+    /// Returns how the command ended, in one word.
+    pub(super) fn end_word(&self) -> &'static str {
+        match self.state().end {
+            Some(End::Exited(_)) => "exited",
+            Some(End::TimedOut) => "timed_out",
+            Some(End::Lost) | None => "lost",
+        }
+    }
+
     /// Waits until the command is ended from outside. Cancel-safe.
     pub(super) async fn abandoned(&self) {
         self.abandoned.cancelled().await;

@@ -164,6 +164,24 @@ async fn a_server_that_ends_says_that_it_may_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn commands_and_starts_are_counted() {
+    let (server, _, path) = sandbox().await;
+    let mut talk = Talk::begin(&server, &path, execute("cat")).await;
+    assert_eq!(talk.hear().await["type"], "started");
+    server.root("POST", &format!("{path}/execute"), json!({"command": "exit 1"})).await;
+    server.root("POST", &format!("{path}/execute"), json!({"command": "cat", "timeout": 1})).await;
+    let text = server.root("GET", "/metrics", Value::Null).await.text;
+    for line in [
+        "sbx_commands_total{end=\"exited\"} 1",
+        "sbx_commands_total{end=\"timed_out\"} 1",
+        "sbx_commands_running 1",
+        "sbx_sandbox_start_seconds_count{result=\"ready\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn fault_rules_reload_and_cut() {
     let (server, _, path) = sandbox().await;
     let rule = |rule: Value| server.root("POST", "/_sbx/faults", rule);

@@ -9,7 +9,8 @@
 //!
 //! Every case is run with the inventory in a file and in an object store, a server that speaks S3 on the same machine. The
 //! lower bound is one call to read the live state, the longest chain or as many rounds as it takes, whichever is more, and
-//! the server's own CPU time; nothing is added for the object store. The script reads nothing, so that its bound is a call shorter. It judges nothing: a
+//! the server's own CPU time; with an object store also the five requests that can only follow one another (look at the
+//! lock, take it, write down what is intended, write down the end, release the lock), at what a request takes there. The script reads nothing, so that its bound is a call shorter. It judges nothing: a
 //! number depends on the machine and on what else that is doing. Linux only, since it reads `/proc`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its numbers")]
@@ -53,7 +54,11 @@ struct Options {
 
 impl Options {
     fn parse() -> Result<Self, String> {
-        let mut options = Self { objects: vec![10, 100, 1_000], parallelism: vec![1, 10, 50], records: vec!["file".into(), "store".into()] };
+        let mut options = Self {
+            objects: vec![10, 100, 1_000],
+            parallelism: vec![1, 10, 50],
+            records: vec!["file".into(), "store".into()],
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("`{argument}` takes a value"));
@@ -86,11 +91,11 @@ fn run(options: &Options) -> Result<(), String> {
         for &at_once in &options.parallelism {
             let case = Case::new(&folder, n, at_once)?;
             for record in &records {
-                println!("{}", case.line(record.name(), &case.apply(record)?, 1));
+                println!("{}", case.line(record.name(), &case.apply(record)?, LATENCY + record.price()?));
             }
             if let Ok(peer) = &peer {
                 // It reads nothing first, so that its bound is a call shorter.
-                println!("{}", case.line("script", &case.script(peer)?, 0));
+                println!("{}", case.line("script", &case.script(peer)?, Duration::ZERO));
             }
         }
     }
@@ -124,6 +129,22 @@ impl Record {
             Self::File => "sbx, file",
             Self::Store(_) => "sbx, store",
         }
+    }
+
+    /// Returns what the requests to an object store take that nothing can go on beside: five, at the median of nine.
+    fn price(&self) -> Result<Duration, String> {
+        let Self::Store(store) = self else { return Ok(Duration::ZERO) };
+        let variables = store.variables();
+        let address = variables.iter().find_map(|(name, value)| (*name == "AWS_ENDPOINT_URL").then_some(value));
+        let host = address.and_then(|address| address.strip_prefix("http://")).ok_or("the store has no address")?;
+        let mut taken = Vec::new();
+        for _ in 0..9 {
+            let start = Instant::now();
+            server::request(host, "GET", "/inventories?list-type=2", "")?;
+            taken.push(start.elapsed());
+        }
+        taken.sort_unstable();
+        Ok(taken[taken.len() / 2] * 5)
     }
 }
 
@@ -189,15 +210,15 @@ impl Case {
         })
     }
 
-    /// Returns what nobody can beat.
-    fn bound(&self, taken: &Taken, n_reads: usize) -> Duration {
-        let n_rounds = self.n.div_ceil(self.at_once).max(work::DEPTH) + n_reads;
+    /// Returns what nobody can beat once the work is known.
+    fn bound(&self, taken: &Taken) -> Duration {
+        let n_rounds = self.n.div_ceil(self.at_once).max(work::DEPTH);
         LATENCY * u32::try_from(n_rounds).unwrap_or(u32::MAX) + taken.cpu
     }
 
-    fn line(&self, by: &str, taken: &Taken, n_reads: usize) -> String {
+    fn line(&self, by: &str, taken: &Taken, before: Duration) -> String {
         let seconds = |time: Duration| format!("{:.3} s", time.as_secs_f64());
-        let bound = self.bound(taken, n_reads);
+        let bound = self.bound(taken) + before;
         format!(
             "{:>7} {:>8}  {by:<10} {:>9}  {:>9}  {:>5.2} {:>6} {:>11} {:>9}",
             self.n,

@@ -99,3 +99,43 @@ fn a_hand_edit_that_nobody_wants_is_reverted() {
     stage.is_settled();
     assert_eq!(stage.live()["pool/warm"]["spec"]["replicas"], 3);
 }
+
+#[test]
+fn a_hand_edit_is_held_while_its_template_is_replaced() {
+    let stage = Stage::start();
+    stage.declare(MANIFESTS).applied();
+    stage.call("PATCH", "pools/warm", r#"{"name": "warm", "replicas": 8}"#);
+    stage.declare(&MANIFESTS.replace("memory: 512Mi", "memory: 1Gi"));
+    insta::assert_snapshot!(stage.done(&["apply", "prod", "--yes", "--on-drift", "hold"]).stdout, @r"
+    -/+ replace template/python
+        resources.memory: 512Mi -> 1Gi
+        resources.memory cannot change in place
+        `python--sbx-817709b9` is built beside it, then swapped
+        steps, in this order:
+          1. create template/python--sbx-817709b9
+          2. put python--sbx-817709b9 in the place of template/python
+          3. verify template/python
+          4. delete template/python--sbx-b415b207
+
+    -/+ replace pool/warm
+        template_name: python (made anew)
+        what changed behind the manifests' back is left as it is: replicas
+        help: declare what is live, or use `--on-drift revert`
+        template `python` is replaced
+        `warm--sbx-131fd2d7` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/warm--sbx-131fd2d7
+          2. put warm--sbx-131fd2d7 in the place of pool/warm
+          3. delete pool/warm--sbx-d6f8446d
+
+    sandboxes: 8 now, 16 at the peak, 8 after
+    CPU: 4000m now, 8000m at the peak, 4000m after
+    memory: 4Gi now, 12Gi at the peak, 8Gi after
+    Plan: 2 to replace.
+    Done: 2 replaced.
+    ");
+    assert_eq!(stage.live()["pool/warm"]["spec"]["replicas"], 8);
+    // The change is applied. What is left is the drift, until somebody decides.
+    assert_eq!(stage.sbx(&["plan", "prod", "--exit-code", "--on-drift", "hold"]).code, Some(0));
+    assert_eq!(stage.sbx(&["drift", "prod", "--exit-code"]).code, Some(4));
+}

@@ -49,7 +49,7 @@ fn eighty_templates_made_by_hand_become_a_folder() {
     $ sbx plan prod --exit-code
     --- stdout
 
-    No changes. 81 objects to adopt, which sends nothing; 0 as declared.
+    No changes. 81 objects to adopt, which sends nothing.
     --- exit code 0
     ");
     stage.done(&["adopt", "prod", "--quiet"]);
@@ -59,7 +59,7 @@ fn eighty_templates_made_by_hand_become_a_folder() {
     insta::assert_snapshot!(stage.done(&["get", "--unmanaged"]), @r"
     $ sbx get --unmanaged
     --- stderr
-    The workspace is empty.
+    Everything that is live is managed.
     --- exit code 0
     ");
 
@@ -105,7 +105,7 @@ fn an_apply_adopts_what_it_finds_as_it_is_declared() {
     $ sbx apply prod --yes
     --- stdout
 
-    No changes. 81 objects to adopt, which sends nothing; 0 as declared.
+    No changes. 81 objects to adopt, which sends nothing.
     --- exit code 0
     ");
     stage.is_settled();

@@ -84,7 +84,21 @@ impl Get {
 
         tell_oddities(&misnamed, &mut cx.ui);
         show(&live, self.output, &wanted, &mut cx.ui);
+        if live.is_empty() && matches!(self.output, ListFormat::Table) {
+            self.nothing_found(&wanted).into_iter().for_each(|said| cx.ui.status(&said));
+        }
         if missing.is_empty() { Ok(Exit::Done) } else { Err(Failure::NotFound { objects: missing }) }
+    }
+
+    /// Returns what an empty table means; objects that were named and are not there are an error of their own.
+    fn nothing_found(&self, wanted: &Wanted) -> Option<String> {
+        match (wanted, self.unmanaged) {
+            (Wanted::Objects(_), _) => None,
+            (Wanted::Kind(kind), false) => Some(format!("There are no {}.", kind.info().plural)),
+            (Wanted::Kind(kind), true) => Some(format!("There are no unmanaged {}.", kind.info().plural)),
+            (Wanted::All, false) => Some("The workspace is empty.".to_owned()),
+            (Wanted::All, true) => Some("Everything that is live is managed.".to_owned()),
+        }
     }
 
     fn wanted(&self) -> Result<Wanted, Failure> {
@@ -193,10 +207,4 @@ fn tables(found: &[Live], wanted: &Wanted, ui: &mut Ui) {
         }
     }
     ui.data(&texts.join("\n"));
-    if texts.is_empty() && !matches!(wanted, Wanted::Objects(_)) {
-        ui.status(&match wanted {
-            Wanted::Kind(kind) => format!("There are no {}.", kind.info().plural),
-            Wanted::All | Wanted::Objects(_) => "The workspace is empty.".to_owned(),
-        });
-    }
 }

@@ -285,7 +285,8 @@ pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
         return match purpose {
             Purpose::Apply if summary.adopt > 0 => {
                 let adopted = counted(summary.adopt, "object");
-                format!("No changes. {adopted} to adopt, which sends nothing; {} as declared.", summary.keep)
+                let kept = if summary.keep > 0 { format!("; {} as declared", summary.keep) } else { String::new() };
+                format!("No changes. {adopted} to adopt, which sends nothing{kept}.")
             }
             Purpose::Apply if summary.keep == 1 => "No changes. Nothing to do: 1 object is as declared.".to_owned(),
             Purpose::Apply => {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cli::environment::Environment;
+use crate::json_schema::violations;
 use crate::tree;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,9 +25,19 @@ async fn every_case_prints_its_plan() {
     let cases = folders(&folders_of(&tree::root().join("tests/cases")));
     assert!(cases.len() > 8, "{} cases are too few", cases.len());
     let mut wrong = Vec::new();
+    let schemas = ["plan", "saved-plan"].map(schema);
     for case in cases {
         for (form, file) in [("text", "plan.txt"), ("json", "plan.json")] {
-            let printed = printed_plan(&case, form).await;
+            let Printed { plan: printed, saved } = printed_plan(&case, form).await;
+            if form == "json" {
+                let (json, _) = printed.rsplit_once("exit ").expect("it has an exit code");
+                let found = [json, &saved].map(|text| serde_json::from_str(text).expect("it is JSON"));
+                for (found, schema) in found.iter().zip(&schemas) {
+                    wrong.extend(
+                        violations(found, schema).into_iter().map(|what| format!("{}: {what}", case.display())),
+                    );
+                }
+            }
             let file = case.join(file);
             if std::env::var_os("SBX_ACCEPT").is_some() {
                 fs::write(&file, &printed).expect("the case's folder can be written to");
@@ -38,8 +49,22 @@ async fn every_case_prints_its_plan() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Returns what `sbx plan` prints for the case's manifest against a server that has the case's world, and its exit code.
-async fn printed_plan(case: &Path, form: &'static str) -> String {
+/// What `sbx plan` makes of a case.
+struct Printed {
+    /// What it prints, and its exit code.
+    plan: String,
+    /// The plan that it saves.
+    saved: String,
+}
+
+/// Returns the JSON Schema of an output, as the program prints it.
+pub(crate) fn schema(name: &str) -> Value {
+    let run = Environment::new().sbx(&["schema", name]);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
+}
+
+/// Runs `sbx plan` for the case's manifest against a server that has the case's world.
+async fn printed_plan(case: &Path, form: &'static str) -> Printed {
     let world: Value = serde_json::from_str(&read(&case.join("world.json"))).expect("world.json is JSON");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}/v2/sandboxes", listener.local_addr().expect("it is bound"));
@@ -52,13 +77,25 @@ async fn printed_plan(case: &Path, form: &'static str) -> String {
         environment.write("manifest.yaml", &manifest);
         let place = if inventory.is_some() { "inventory.json" } else { "none" };
         environment.write("inventory.json", &inventory.unwrap_or_default());
-        let mut args = vec!["plan", "-f", "manifest.yaml", "--endpoint", &url, "-o", form, "--inventory", place];
+        let mut args = vec![
+            "plan",
+            "-f",
+            "manifest.yaml",
+            "--endpoint",
+            &url,
+            "-o",
+            form,
+            "--inventory",
+            place,
+            "--out",
+            "saved.json",
+        ];
         args.extend(flags.split_whitespace());
         // The inventory's endpoint is not the port that happened to be free.
         args.extend((place != "none").then_some("--accept-workspace"));
         let run = environment.sbx(&args);
         let code = run.code.expect("it ends by itself");
-        format!("{}exit {code}\n", run.stdout)
+        Printed { plan: format!("{}exit {code}\n", run.stdout), saved: environment.read("saved.json") }
     });
     tokio::select! {
         ended = server => panic!("the server ended: {ended:?}"),

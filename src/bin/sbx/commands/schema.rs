@@ -43,8 +43,11 @@ impl Schema {
     }
 }
 
+/// Makes a JSON Schema.
+type Make = fn() -> Json;
+
 /// What has a schema, beside manifests.
-const SCHEMAS: [(&str, fn() -> Json); 6] = [
+const SCHEMAS: [(&str, Make); 6] = [
     ("project", project::schema),
     ("inventory", inventory_schema),
     ("plan", schema::plan),

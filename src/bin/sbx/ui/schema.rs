@@ -5,7 +5,7 @@
 mod saved;
 
 use sbx::kinds;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 pub(crate) use self::saved::saved_plan;
 use super::json::FORMAT_VERSION;
@@ -305,7 +305,7 @@ fn kind() -> Json {
 /// Returns the schema of an object that always has all of its fields.
 fn record(fields: Json) -> Json {
     let names: Vec<_> = fields.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
-    json!({"type": "object", "required": names, "properties": fields})
+    with(json!({"type": "object", "required": names}), wrapped("properties", fields))
 }
 
 fn with(mut fields: Json, more: Json) -> Json {
@@ -316,7 +316,11 @@ fn with(mut fields: Json, more: Json) -> Json {
 }
 
 fn list(items: Json) -> Json {
-    json!({"type": "array", "items": items})
+    with(json!({"type": "array"}), wrapped("items", items))
+}
+
+fn wrapped(name: &str, schema: Json) -> Json {
+    Json::Object(Map::from_iter([(name.to_owned(), schema)]))
 }
 
 fn text() -> Json {

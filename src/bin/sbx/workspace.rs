@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::project::{self, Project};
 use crate::record::{LockArgs, Record};
 use crate::settings::{self, Remote, Server, Settings, Source};
+use crate::ui::plan::InventorySeen;
 use crate::ui::{Ui, escape};
 use crate::{interrupt, local};
 
@@ -182,6 +183,16 @@ impl Workspace {
             Some(Server::Local { .. }) | None => "local".to_owned(),
             Some(server @ Server::Remote(_)) => server.label(),
         }
+    }
+
+    /// Returns the target that it was found by.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.settings.target.as_deref()
+    }
+
+    /// Returns the inventory as it was read; `None` if there is to be none.
+    pub(crate) fn inventory(&self) -> Option<InventorySeen> {
+        self.record.as_ref().map(Record::shown)
     }
 
     /// Returns the one word that means the workspace.

@@ -93,7 +93,13 @@ impl Apply {
             plan::plan(&manifests.desired, &world, policy)
         };
         let place = |change: &Change| manifests.place_of(change);
-        let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
+        let view = View {
+            plan: &plan,
+            place: &place,
+            purpose: Purpose::Apply,
+            show_unchanged: false,
+            inventory: workspace.inventory(),
+        };
         perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

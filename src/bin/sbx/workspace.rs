@@ -133,6 +133,18 @@ impl Workspace {
         }
     }
 
+    /// Tells what it means that there is no record yet of a workspace with something in it: it may have been lost.
+    pub(crate) fn tell_of_new_record(&self, world: &World, ui: &mut Ui) {
+        let Some(record) = self.record.as_ref().filter(|record| !record.exists()) else { return };
+        if world.iter().next().is_some() {
+            ui.status(&format!(
+                "No inventory yet at {}: of what is live nothing can be pruned, and drift cannot be told from a change. \
+                 If it was lost, `sbx adopt` makes it again.",
+                escape(&record.ledger().place())
+            ));
+        }
+    }
+
     /// Returns the record of what is owned in it.
     ///
     /// # Errors

@@ -86,6 +86,7 @@ impl Apply {
         workspace.record.as_ref().map_or(Ok(()), |record| record.check_prune(policy.prune))?;
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
+        workspace.tell_of_new_record(&world, &mut cx.ui);
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = if self.abort_rollouts {
             plan::plan_abort_rollouts(&manifests.desired, &world)

@@ -105,6 +105,9 @@ impl Plan {
         let (label, endpoint) = (workspace.label(), workspace.identity());
         workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
+        if let Ok(world) = &result {
+            workspace.tell_of_new_record(world, &mut cx.ui);
+        }
         Ok(Seen { world: workspace.finish(result).await?, label, endpoint })
     }
 }

@@ -241,7 +241,8 @@ impl Record {
             return Ok(());
         }
         let message = "pruning in a pipeline by an inventory in a file that nobody named".to_owned();
-        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept;                     or pass --no-prune";
+        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; \
+                    or pass --no-prune";
         Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
     }
 

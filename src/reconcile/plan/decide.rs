@@ -238,7 +238,7 @@ impl<'a> Round<'a, '_> {
     /// Chooses the action for an object that is not live, and notes what became of it if it was.
     fn miss(&self, object: &'a Object, recorded: Option<&Entry>, change: &mut Change) -> Action {
         let Some(entry) = recorded.filter(|entry| entry.standing == Standing::Owned) else {
-            change.notes.extend(self.undeclared.maybe_renamed(object));
+            change.notes.extend(self.undeclared.maybe_renamed(object, self.given.world));
             return Action::Create;
         };
         let may_expire = entry.expires_at.is_some() || entry.applied().is_some_and(Spec::has_ttl);

@@ -1,8 +1,9 @@
 //! `sbx get`: what is live?
 
+use std::collections::HashSet;
+
 use clap::builder::ArgPredicate;
 use sbx::kinds::{self, Key, KindId, Live, Misnamed};
-use sbx::reconcile::World;
 
 use crate::args::Whereabouts;
 use crate::context::Context;
@@ -74,8 +75,11 @@ impl Get {
             let mut found = wanted.read(&workspace).await?;
             if self.unmanaged {
                 let world = workspace.observe().await?;
-                let inventory = world.inventory.clone().ok_or_else(no_record)?;
-                found.live.retain(|live| inventory.entry_of(live).is_none() && !is_siblings(live, &world));
+                if world.inventory.is_none() {
+                    return Err(no_record());
+                }
+                let unmanaged: HashSet<_> = world.unmanaged().map(|live| &live.key).collect();
+                found.live.retain(|live| unmanaged.contains(&live.key));
             }
             Ok(found)
         };
@@ -119,10 +123,6 @@ impl Get {
 fn no_record() -> Failure {
     let hint = Some("leave `--inventory none` away, or name the inventory".to_owned());
     Failure::Usage { message: "there is no inventory that says what is managed".to_owned(), hint }
-}
-
-fn is_siblings(live: &Live, world: &World) -> bool {
-    live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())))
 }
 
 /// What was there.

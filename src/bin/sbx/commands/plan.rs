@@ -15,7 +15,7 @@ use crate::project::{Access, Project};
 use crate::saved;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, tell_of_new_record};
 
 /// Show what would change, and change nothing
 ///
@@ -106,6 +106,8 @@ impl Plan {
         }
         let workspace = Workspace::open(&self.connection, project, cx).await?;
         workspace.tell_of_no_record(&mut cx.ui);
-        Box::pin(Seen::live(workspace)).await
+        let seen = Box::pin(Seen::live(workspace)).await?;
+        tell_of_new_record(seen.inventory.as_ref(), &seen.world, &mut cx.ui);
+        Ok(seen)
     }
 }

@@ -86,7 +86,9 @@ fn record_is_true(goal: &Desired, world: &World, left: &Plan) {
     let inventory: &Inventory = world.inventory.as_ref().expect("there is a record");
     for (key, entry) in inventory.iter() {
         let live = entry.id.as_ref().and_then(|id| world.by_id(key.kind, id));
-        let is_awaited = left.changes.iter().any(|change| change.key == *key && is_awaited(change));
+        // A change names an object as it is live, where others renamed it.
+        let is_of_it = |change: &Change| change.key == *key || live.is_some_and(|live| live.key == change.key);
+        let is_awaited = left.changes.iter().any(|change| is_of_it(change) && is_awaited(change));
         assert!(is_awaited || live.is_some(), "{key} is recorded with id {:?}, which is not live", entry.id);
         // What was released is known by its id alone: others may call it what they like.
         let is_at_its_name = entry.standing == Standing::Released || live.is_none_or(|live| live.key == *key);

@@ -50,6 +50,8 @@ fn eighty_templates_made_by_hand_become_a_folder() {
     --- stdout
 
     No changes. 81 objects to adopt, which sends nothing.
+    --- stderr
+    No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again.
     --- exit code 0
     ");
     stage.done(&["adopt", "prod", "--quiet"]);
@@ -106,6 +108,8 @@ fn an_apply_adopts_what_it_finds_as_it_is_declared() {
     --- stdout
 
     No changes. 81 objects to adopt, which sends nothing.
+    --- stderr
+    No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again.
     --- exit code 0
     ");
     stage.is_settled();

@@ -55,10 +55,7 @@ fn a_hand_edit_during_an_incident_is_found_and_accepted() {
     // The pipeline must not undo what it does not understand.
     let refused = stage.sbx(&["apply", "prod", "--yes", "--on-drift", "fail"]);
     assert_eq!(refused.code, Some(1), "{refused}");
-    insta::assert_snapshot!(refused.stderr, @r"
-    error: the plan is refused: pool/warm changed behind the manifests' back
-    hint: declare what is live (`sbx drift -o patch` prints how), or use `--on-drift revert` or `hold`
-    ");
+    assert!(refused.stdout.contains("! refused: pool/warm changed behind the manifests' back"), "{refused}");
 
     // The team keeps the size: the job's patch goes into the manifests.
     let patch = stage.done(&["drift", "prod", "-o", "patch"]).stdout;

@@ -4,11 +4,13 @@
 //! ```sh
 //! cargo bench --bench apply                                # 10, 100 and 1,000 objects, 1, 10 and 50 at once
 //! cargo bench --bench apply -- --objects 100 --parallelism 10
-//! cargo bench --bench apply -- --inventory s3://bucket/prefix   # with the record somewhere else
+//! cargo bench --bench apply -- --record store              # with the inventory in an object store only
 //! ```
 //!
-//! The lower bound is one call to read the live state, the longest chain or as many rounds as it takes, whichever is more,
-//! and the server's own CPU time. The script reads nothing, so that its bound is a call shorter. It judges nothing: a
+//! Every case is run with the inventory in a file and in an object store, a server that speaks S3 on the same machine. The
+//! lower bound is one call to read the live state, the longest chain or as many rounds as it takes, whichever is more, and
+//! the server's own CPU time; with an object store also the five requests that can only follow one another (look at the
+//! lock, take it, write down what is intended, write down the end, release the lock), at what a request takes there. The script reads nothing, so that its bound is a call shorter. It judges nothing: a
 //! number depends on the machine and on what else that is doing. Linux only, since it reads `/proc`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its numbers")]
@@ -16,6 +18,8 @@
 #[path = "../scale/measure.rs"]
 #[expect(dead_code, reason = "only its clock is used here")]
 mod measure;
+#[path = "../../tests/sdk/object_store.rs"]
+mod object_store;
 mod peer;
 #[path = "../scale/server.rs"]
 mod server;
@@ -25,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use object_store::ObjectStore;
 use peer::Peer;
 use server::Server;
 
@@ -44,12 +49,16 @@ fn main() -> ExitCode {
 struct Options {
     objects: Vec<usize>,
     parallelism: Vec<usize>,
-    inventory: Option<String>,
+    records: Vec<String>,
 }
 
 impl Options {
     fn parse() -> Result<Self, String> {
-        let mut options = Self { objects: vec![10, 100, 1_000], parallelism: vec![1, 10, 50], inventory: None };
+        let mut options = Self {
+            objects: vec![10, 100, 1_000],
+            parallelism: vec![1, 10, 50],
+            records: vec!["file".into(), "store".into()],
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("`{argument}` takes a value"));
@@ -58,7 +67,7 @@ impl Options {
                 "--bench" => {}
                 "--objects" => options.objects = numbers(&value()?)?,
                 "--parallelism" => options.parallelism = numbers(&value()?)?,
-                "--inventory" => options.inventory = Some(value()?),
+                "--record" => options.records = vec![value()?],
                 other => return Err(format!("`{other}` is not an option")),
             }
         }
@@ -73,18 +82,20 @@ fn numbers(text: &str) -> Result<Vec<usize>, String> {
 
 fn run(options: &Options) -> Result<(), String> {
     let peer = Peer::install();
+    let records = options.records.iter().map(|name| Record::named(name)).collect::<Result<Vec<_>, _>>()?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apply");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    println!("every call takes {} ms; the record is in {}", LATENCY.as_millis(), place(options));
-    println!("objects  at once     bound       sbx  ratio  calls   server CPU   sbx CPU    script  ratio");
+    println!("every call takes {} ms", LATENCY.as_millis());
+    println!("objects  at once  by            bound       took  ratio  calls  server CPU   own CPU");
     for &n in &options.objects {
         for &at_once in &options.parallelism {
             let case = Case::new(&folder, n, at_once)?;
-            let sbx = case.apply(options.inventory.as_deref())?;
-            let script = peer.as_ref().map_err(String::clone).and_then(|peer| case.script(peer));
-            println!("{}", case.line(&sbx, script.as_ref().ok()));
-            if let (Ok(_), Err(error)) = (&peer, &script) {
-                return Err(error.clone());
+            for record in &records {
+                println!("{}", case.line(record.name(), &case.apply(record)?, LATENCY + record.price()?));
+            }
+            if let Ok(peer) = &peer {
+                // It reads nothing first, so that its bound is a call shorter.
+                println!("{}", case.line("script", &case.script(peer)?, Duration::ZERO));
             }
         }
     }
@@ -95,8 +106,46 @@ fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn place(options: &Options) -> &str {
-    options.inventory.as_deref().unwrap_or("a file")
+/// Where the inventory is kept.
+enum Record {
+    File,
+    Store(ObjectStore),
+}
+
+impl Record {
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "file" => Ok(Self::File),
+            "store" => {
+                let python = peer::python_with("store", object_store::REQUIREMENT)?;
+                ObjectStore::start(&python).map(Self::Store)
+            }
+            other => Err(format!("the inventory is kept in `file` or `store`, not in `{other}`")),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::File => "sbx, file",
+            Self::Store(_) => "sbx, store",
+        }
+    }
+
+    /// Returns what the requests to an object store take that nothing can go on beside: five, at the median of nine.
+    fn price(&self) -> Result<Duration, String> {
+        let Self::Store(store) = self else { return Ok(Duration::ZERO) };
+        let variables = store.variables();
+        let address = variables.iter().find_map(|(name, value)| (*name == "AWS_ENDPOINT_URL").then_some(value));
+        let host = address.and_then(|address| address.strip_prefix("http://")).ok_or("the store has no address")?;
+        let mut taken = Vec::new();
+        for _ in 0..9 {
+            let start = Instant::now();
+            server::request(host, "GET", "/inventories?list-type=2", "")?;
+            taken.push(start.elapsed());
+        }
+        taken.sort_unstable();
+        Ok(taken[taken.len() / 2] * 5)
+    }
 }
 
 /// So many objects, so many at once.
@@ -136,7 +185,7 @@ impl Case {
         Ok(Taken { wall, own_cpu, cpu: server.cpu().saturating_sub(before.0), n_calls })
     }
 
-    fn apply(&self, inventory: Option<&str>) -> Result<Taken, String> {
+    fn apply(&self, record: &Record) -> Result<Taken, String> {
         // Whatever an earlier run has recorded is of another server.
         let project = self.folder.join("project");
         let _ = std::fs::remove_dir_all(&project);
@@ -145,10 +194,10 @@ impl Case {
             let mut command = server.sbx("apply");
             command.args(["--yes", "--quiet", "--parallelism", &self.at_once.to_string(), "-f"]);
             command.arg(self.folder.join("manifests.yaml")).current_dir(&project);
-            if let Some(url) = inventory {
+            if let Record::Store(store) = record {
                 // A place of its own for each case.
-                command.arg("--inventory").arg(format!("{url}/{}-{}", self.n, self.at_once));
-                command.envs(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")));
+                let place = format!("{}/{}-{}.json", object_store::BUCKET, self.n, self.at_once);
+                command.arg("--inventory").arg(place).envs(store.variables());
             }
             timed(&mut command)
         })
@@ -161,30 +210,25 @@ impl Case {
         })
     }
 
-    /// Returns what nobody can beat.
-    fn bound(&self, taken: &Taken, n_reads: usize) -> Duration {
-        let n_rounds = self.n.div_ceil(self.at_once).max(work::DEPTH) + n_reads;
+    /// Returns what nobody can beat once the work is known.
+    fn bound(&self, taken: &Taken) -> Duration {
+        let n_rounds = self.n.div_ceil(self.at_once).max(work::DEPTH);
         LATENCY * u32::try_from(n_rounds).unwrap_or(u32::MAX) + taken.cpu
     }
 
-    fn line(&self, sbx: &Taken, script: Option<&Taken>) -> String {
+    fn line(&self, by: &str, taken: &Taken, before: Duration) -> String {
         let seconds = |time: Duration| format!("{:.3} s", time.as_secs_f64());
-        let ratio = |taken: &Taken, bound: Duration| taken.wall.as_secs_f64() / bound.as_secs_f64();
-        let bound = self.bound(sbx, 1);
-        let script = script.map_or_else(
-            || format!("{:>9}  {:>5}", "-", "-"),
-            |script| format!("{:>9}  {:>5.2}", seconds(script.wall), ratio(script, self.bound(script, 0))),
-        );
+        let bound = self.bound(taken) + before;
         format!(
-            "{:>7} {:>8} {:>9} {:>9}  {:>5.2} {:>6} {:>12} {:>9} {script}",
+            "{:>7} {:>8}  {by:<10} {:>9}  {:>9}  {:>5.2} {:>6} {:>11} {:>9}",
             self.n,
             self.at_once,
             seconds(bound),
-            seconds(sbx.wall),
-            ratio(sbx, bound),
-            sbx.n_calls,
-            seconds(sbx.cpu),
-            seconds(sbx.own_cpu),
+            seconds(taken.wall),
+            taken.wall.as_secs_f64() / bound.as_secs_f64(),
+            taken.n_calls,
+            seconds(taken.cpu),
+            seconds(taken.own_cpu),
         )
     }
 }

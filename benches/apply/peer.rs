@@ -1,4 +1,4 @@
-//! The same work by a script on the official SDK.
+//! The same work by a script on the official SDK, and what Python has to have for it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,16 +12,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Installs the SDK below the target folder, unless it is there.
+    /// Installs the SDK, unless it is there.
     pub(crate) fn install() -> Result<Self, String> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apply-peer");
-        let (python, stamp) = (folder.join("bin/python"), folder.join("installed"));
-        if !stamp.exists() {
-            output(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-            output(Command::new(&python).args(["-m", "pip", "install", "--quiet", REQUIREMENT]))?;
-            std::fs::write(&stamp, REQUIREMENT).map_err(|error| error.to_string())?;
-        }
-        Ok(Self { python })
+        python_with("peer", REQUIREMENT).map(|python| Self { python })
     }
 
     /// Creates what the file lists, so many at once, and returns how long that took.
@@ -32,6 +25,18 @@ impl Peer {
         let seconds = output(&mut command)?;
         seconds.trim().parse().map(Duration::from_secs_f64).map_err(|_| format!("peer.py: it printed `{seconds}`"))
     }
+}
+
+/// Installs a package below the target folder, unless it is there, and returns the Python that has it.
+pub(crate) fn python_with(name: &str, requirement: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("apply-{name}"));
+    let (python, stamp) = (folder.join("bin/python"), folder.join("installed"));
+    if !std::fs::read_to_string(&stamp).is_ok_and(|found| found == requirement) {
+        output(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        output(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))?;
+        std::fs::write(&stamp, requirement).map_err(|error| error.to_string())?;
+    }
+    Ok(python)
 }
 
 fn output(command: &mut Command) -> Result<String, String> {

@@ -23,7 +23,7 @@ impl Server {
             std::fs::remove_dir_all(data).map_err(|error| error.to_string())?;
         }
         let mut command = Command::new(PROGRAM);
-        command.args(["serve", "--quiet", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.args(["serve", "--quiet", "--runtime", "none", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
         // A line for each request is for people, and its price is not what is measured here.
         command.env_clear().env("SBX_LOG", "sbx=warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(|error| format!("sbx serve: {error}"))?;

@@ -76,6 +76,16 @@ impl Spec {
         })
     }
 
+    /// Returns this spec with the fields at these paths as another spec of its kind has them.
+    #[must_use]
+    pub fn with_fields_of(&self, other: &Self, paths: &[&str]) -> Self {
+        let fields = self.kind.fields();
+        self.map(|index, _, value| {
+            let is_taken = paths.contains(&fields[index].path);
+            if is_taken { other.values[index].clone() } else { value.cloned() }
+        })
+    }
+
     /// Returns this spec as it reads after the object `moved` got the name `to`.
     #[must_use]
     pub fn with_renamed_reference(&self, moved: &Reference, to: &Arc<str>) -> Self {

@@ -7,6 +7,7 @@
 mod adoption;
 mod decide;
 mod effects;
+mod held;
 mod matching;
 mod note;
 mod ownership;
@@ -29,9 +30,11 @@ pub use adoption::{Adoption, adopt};
 pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::decide::Given;
+use self::held::Held;
 use self::matching::Matches;
 use self::undeclared::Undeclared;
 use super::diff::{Cause, FieldChange};
@@ -243,15 +246,14 @@ pub struct Summary {
 
 /// Plans to bring the live state to what is declared.
 pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
-    let part;
     let in_scope = if policy.scope.is_everything() {
-        desired
+        Cow::Borrowed(desired)
     } else {
-        part = desired.restricted_to(|object| policy.scope.has_declared(object));
-        &part
+        Cow::Owned(desired.restricted_to(|object| policy.scope.has_declared(object)))
     };
-    let given = Given { desired: in_scope, all: desired, world, policy };
-    let matches = Matches::of(in_scope, world);
+    let (held, in_scope) = Held::find(in_scope, world, policy);
+    let given = Given { desired: &in_scope, all: desired, held: &held, world, policy };
+    let matches = Matches::of(&in_scope, world);
     let mut plan = steps::assemble(decide::decide(given, &matches), world);
     let undeclared = Undeclared::find(given, &matches);
     plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, Standing};
 use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -89,10 +89,13 @@ impl World {
         self.live.values()
     }
 
-    /// Returns every live object that neither the record of what is owned nor one of the others knows.
+    /// Returns every live object that nobody owns: neither the record of what is owned nor one of the others has it, or
+    /// it was let go of.
     pub fn unmanaged(&self) -> impl Iterator<Item = &Live> {
-        let is_recorded =
-            |live: &Live| self.inventory.as_ref().is_some_and(|inventory| inventory.entry_of(live).is_some());
+        let is_recorded = |live: &Live| {
+            let entry = self.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+            entry.is_some_and(|(_, entry)| entry.standing == Standing::Owned)
+        };
         let is_siblings =
             |live: &Live| live.id.as_ref().is_some_and(|id| self.siblings.contains_key(&(live.key.kind, id.clone())));
         self.iter().filter(move |live| !is_recorded(live) && !is_siblings(live))

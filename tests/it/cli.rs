@@ -22,6 +22,7 @@ mod recording;
 mod reference;
 mod refusing;
 mod reviewing;
+mod schemas;
 pub(crate) mod server;
 mod serving;
 mod validating;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::cli::environment::Environment;
 use crate::tree;
@@ -155,7 +156,27 @@ fn is_named(file: &Path, name: &str, path: &str) -> bool {
     last == Some(name) && file.with_extension("").iter().any(|part| Some(part) == first.map(OsStr::new))
 }
 
-/// Returns the file and name of each function that follows a `test` attribute.
+/// The names that this binary lists are those that run; those of unit tests are in other binaries.
+#[test]
+fn every_integration_test_that_documents_name_is_run() {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let listed = |more: &[&str]| {
+        let output = Command::new(&program).arg("--list").args(more).output().expect("it can be started");
+        String::from_utf8(output.stdout).expect("names are UTF-8")
+    };
+    let (all, ignored) = (listed(&[]), listed(&["--ignored"]));
+    assert!(all.lines().count() > 100, "{all}");
+    let is_listed = |list: &str, name: &str| {
+        list.lines().filter_map(|line| line.strip_suffix(": test")).any(|test| test.rsplit("::").next() == Some(name))
+    };
+    let in_this_binary = tree::files("tests/it", "rs").into_iter().flat_map(|file| tests_in(&tree::read(&file)));
+    let documents = tree::read("README.md") + &tree::read("ARCHITECTURE.md");
+    let named = in_this_binary.filter(|name| documents.contains(&format!("::{name}`")));
+    let idle: Vec<_> = named.filter(|name| !is_listed(&all, name) || is_listed(&ignored, name)).collect();
+    assert!(idle.is_empty(), "named, and not run: {idle:#?}");
+}
+
+/// Returns the file and name of each function that follows a `test` attribute, and is not ignored.
 fn names_of_tests() -> Vec<(PathBuf, String)> {
     let files = ["src", "tests"].iter().flat_map(|folder| tree::files(folder, "rs"));
     let named = |file: PathBuf| tests_in(&tree::read(&file)).into_iter().map(move |name| (file.clone(), name));
@@ -168,6 +189,8 @@ fn tests_in(code: &str) -> Vec<String> {
     for line in code.lines().map(str::trim) {
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
+        } else if line.starts_with("#[ignore") {
+            is_test = false;
         } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
             found.extend(rest.split(['(', '<']).next().map(str::to_owned));
             is_test = false;

@@ -13,8 +13,9 @@ fn a_pull_request_gets_one_comment() {
     let job = runner.run("plan-on-pull-request", "plan");
     assert_eq!(job.codes(), [("Install sbx", 0), ("Check the manifests", 0), ("Plan", 0), ("Comment", 0)], "{job}");
     let comment = runner.read("posted.md");
-    assert!(comment.starts_with("<!-- sbx:plan ") && comment.contains("create volume/data"), "{comment}");
+    assert!(comment.starts_with("<!-- sbx:plan prod -->\n") && comment.contains("create volume/data"), "{comment}");
     assert_eq!(runner.read("summary.md"), comment);
+    assert!(runner.calls().contains("test(\"^<!-- sbx:(plan|validate) prod -->\")"), "it is looked for by its marker");
     assert!(runner.calls().ends_with("--method POST repos/acme/sandboxes/issues/7/comments -F body=@plan.md\n"));
 
     runner.answer("1234\n5678\n");
@@ -31,7 +32,10 @@ fn a_pull_request_is_told_what_is_wrong() {
     let job = runner.run("plan-on-pull-request", "plan");
     assert_eq!(job.codes(), [("Install sbx", 0), ("Check the manifests", 1), ("Comment", 0)], "{job}");
     assert!(job.to_string().contains("::error file=manifests/all.yaml,line=1,"), "{job}");
-    assert!(runner.read("posted.md").starts_with("<!-- sbx:validate "), "the marker that the comment is found by");
+    assert!(
+        runner.read("posted.md").starts_with("<!-- sbx:validate prod -->\n"),
+        "the marker that the comment is found by"
+    );
 
     runner.write("manifests/all.yaml", VOLUME);
     assert!(runner.run("apply-on-merge", "apply").is_good());
@@ -70,7 +74,12 @@ fn drift_opens_one_issue_and_closes_it() {
     let job = runner.run("drift", "drift");
     assert!(job.is_good() && runner.calls().contains("gh issue create "), "{job}");
     let issue = runner.read("posted.md");
-    assert!(issue.contains("\n    ~ ") && issue.contains("volume/data") && issue.contains("4Gi"), "{issue}");
+    assert!(
+        issue.contains("<code>~ volume/data was changed</code>")
+            && issue.contains("volume/data")
+            && issue.contains("4Gi"),
+        "{issue}"
+    );
 
     runner.answer("31\n");
     assert!(runner.run("drift", "drift").is_good());

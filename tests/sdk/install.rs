@@ -41,7 +41,7 @@ pub(crate) const SDKS: &[Sdk] = &[
 /// A server that speaks S3, for inventories: no SDK, and got in the same way.
 pub(crate) const STORE: Sdk = Sdk {
     name: "s3-moto-5.2.5",
-    requirement: "moto[server,s3]==5.2.5",
+    requirement: crate::object_store::REQUIREMENT,
     install: install_python,
     runner: python_runner,
     module_prefix: "",

@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "this is the harness")]
 
 mod install;
+mod object_store;
 mod peer;
 mod program;
 mod report;

@@ -1,8 +1,7 @@
 //! Inventories in an object store that nobody here wrote: moto's S3, with two writers at a time.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::install::{Sdk, python};
-use crate::program::{run as run_program, suites};
+use crate::object_store::ObjectStore;
+use crate::program::run as run_program;
 use crate::report::{Outcome, Report};
 use crate::server::{API_KEY, Server};
 
@@ -43,33 +43,16 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
     }
 }
 
-/// A store that runs until this is dropped.
-struct Store {
-    process: Child,
-    address: String,
-}
+/// What the tests share.
+struct Store(ObjectStore);
 
 impl Store {
     fn start(folder: &Path) -> Result<Self, String> {
-        let mut command = Command::new(python(folder));
-        command.arg("-B").arg(suites().join("python/object_store.py"));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().map_err(|error| error.to_string())?;
-        let mut address = String::new();
-        let output = process.stdout.take().ok_or("its output is not piped")?;
-        BufReader::new(output).read_line(&mut address).map_err(|error| error.to_string())?;
-        let store = Self { process, address: address.trim().to_owned() };
-        if store.address.is_empty() { Err("the store did not start".to_owned()) } else { Ok(store) }
+        ObjectStore::start(&python(folder)).map(Self)
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("AWS_ENDPOINT_URL", self.address.clone()),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "planted-secret".to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-        ]
+        self.0.variables()
     }
 
     fn sbx(&self, server: &Server, place: &str, arguments: &[&str]) -> Result<(Option<i32>, String, String), String> {
@@ -84,14 +67,6 @@ impl Store {
             return Err(format!("a secret is shown:\n{stdout}{stderr}"));
         }
         Ok((output.status.code(), stdout, stderr))
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        // It ends when its input does.
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
     }
 }
 

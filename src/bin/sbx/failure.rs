@@ -11,7 +11,6 @@ use sbx::client;
 use sbx::reconcile::ObservationError;
 use sbx::reconcile::inventory::Stranger;
 use sbx::reconcile::ledger;
-use sbx::reconcile::plan::Refusal;
 use sbx::reconcile::plan::saved::LoadError;
 
 use crate::contexts::key::KeyError;
@@ -143,11 +142,10 @@ pub(crate) enum Failure {
     #[error("declined: nothing was changed")]
     Declined,
     /// The whole plan is refused.
-    #[error("the plan is refused: {}", reasons(refusals))]
-    Refused {
-        /// Why.
-        refusals: Vec<Refusal>,
-    },
+    ///
+    /// The plan itself says why, and how to go on.
+    #[error("the plan is refused, and nothing was changed")]
+    Refused,
     /// A file is no plan that can be performed.
     #[error("cannot use the plan in `{}`", path.display())]
     SavedPlan {
@@ -271,7 +269,7 @@ impl Failure {
             | Self::Key { .. }
             | Self::NoTerminal
             | Self::Declined
-            | Self::Refused { .. }
+            | Self::Refused
             | Self::SavedPlan { .. }
             | Self::Observation { .. }
             | Self::PlanForAnother { .. }
@@ -318,10 +316,6 @@ fn shown(files: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-fn reasons(refusals: &[Refusal]) -> String {
-    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,7 +328,7 @@ mod tests {
             (Ok(Exit::Failed), 1),
             (Err(Failure::Declined), 1),
             (Err(Failure::NoTerminal), 1),
-            (Err(Failure::Refused { refusals: Vec::new() }), 1),
+            (Err(Failure::Refused), 1),
             (Err(Failure::Manifests { summary: "1 error in 1 file".to_owned() }), 1),
             (Ok(Exit::Pending), 2),
             (Ok(Exit::Partial), 3),

@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sbx::kinds::{self, Object, Unmatched};
-use sbx::manifest::{self, Diagnostics, Documents, Input, Limits};
+use sbx::kinds::{self, Key, Object, Unmatched};
+use sbx::manifest::{self, Diagnostics, Documents, Input, Limits, Span};
 use sbx::reconcile::Desired;
 use sbx::reconcile::plan::{Change, Note, Policy, Scope};
 
@@ -45,12 +45,20 @@ impl Manifests {
     /// Returns where a change comes from: the field that is in the way, or the object's name.
     pub(crate) fn place_of(&self, change: &Change) -> Option<Place> {
         let object = self.desired.get(&change.key)?;
-        let span = match field_at_fault(change) {
+        Some(self.place_at(match field_at_fault(change) {
             Some(field) => object.place_of(&self.documents, field),
             None => object.origin.name,
-        };
+        }))
+    }
+
+    /// Returns where an object is declared, if it is.
+    pub(crate) fn place_of_key(&self, key: &Key) -> Option<Place> {
+        self.desired.get(key).map(|object| self.place_at(object.origin.name))
+    }
+
+    fn place_at(&self, span: Span) -> Place {
         let location = self.documents.sources.location(span);
-        Some(Place { file: location.name.to_owned(), line: location.line, column: location.column })
+        Place { file: location.name.to_owned(), line: location.line, column: location.column }
     }
 }
 
@@ -75,7 +83,7 @@ fn field_at_fault(change: &Change) -> Option<&'static str> {
 /// [`Failure::Manifests`] when something is wrong; warnings are no reason.
 pub(crate) fn read(args: &ManifestArgs, project: &Project, ui: &mut Ui) -> Result<Manifests, Failure> {
     let (documents, objects, diagnostics) = load(args, project)?;
-    report(&documents, &diagnostics, ui)?;
+    report(&documents, &diagnostics, project.target_name(), ui)?;
     let working_directory = env::working_directory();
     let name = |path: &PathBuf| source_name(&path.display().to_string(), &working_directory, &project.root).into();
     let part = (!args.files.is_empty()).then(|| args.files.iter().map(name).collect());
@@ -169,12 +177,12 @@ fn input(path: &Path, limits: &Limits) -> Result<Input, Failure> {
     Ok(Input::Stdin(bytes))
 }
 
-fn report(documents: &Documents, diagnostics: &Diagnostics, ui: &mut Ui) -> Result<(), Failure> {
+fn report(documents: &Documents, diagnostics: &Diagnostics, target: Option<&str>, ui: &mut Ui) -> Result<(), Failure> {
     if diagnostics.is_empty() {
         return Ok(());
     }
     let summary = diagnostic::summary(diagnostics);
-    output::diagnostics(diagnostics, &documents.sources, ui)?;
+    output::diagnostics(diagnostics, &documents.sources, target, ui)?;
     ui.problem(&diagnostic::draw(diagnostics, &documents.sources, ui.width()));
     if diagnostics.has_errors() {
         return Err(Failure::Manifests { summary });

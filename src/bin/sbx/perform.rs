@@ -76,10 +76,7 @@ pub(crate) fn plan_exit(plan: &Plan, asks_for_pending: bool) -> Result<Exit, Fai
 }
 
 fn refuse(plan: &Plan) -> Result<(), Failure> {
-    if plan.refusals.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Refused { refusals: plan.refusals.clone() })
+    if plan.refusals.is_empty() { Ok(()) } else { Err(Failure::Refused) }
 }
 
 /// Shows a plan, asks, performs it, and sums it up.
@@ -101,14 +98,10 @@ pub(crate) async fn perform(
     }
     match format {
         Format::Text => ui.data(&view.to_text()),
-        Format::Json => {
-            let mut line = json::planned(view);
-            line["inventory"] = workspace.record.as_ref().map(|record| record.ledger().place()).into();
-            ui.line(&line.to_string());
-        }
+        Format::Json => ui.line(&json::planned(view).to_string()),
     }
     let label = workspace.label();
-    let subject = Subject { command: view.purpose.command(), target: &label };
+    let subject = Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label };
     output::also_plan(view, &subject, ui)?;
     refuse(plan)?;
     if !plan.steps.is_empty() {

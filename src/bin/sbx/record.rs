@@ -22,6 +22,7 @@ use crate::perform::Consent;
 use crate::project::{self, Access, Project};
 use crate::settings::{Remote, Server, Settings, Source};
 use crate::ui::outcome::Report;
+use crate::ui::plan::InventorySeen;
 use crate::ui::{Ui, escape};
 use crate::workspace::Workspace;
 
@@ -240,13 +241,19 @@ impl Record {
             return Ok(());
         }
         let message = "pruning in a pipeline by an inventory in a file that nobody named".to_owned();
-        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept;                     or pass --no-prune";
+        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; \
+                    or pass --no-prune";
         Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
     }
 
-    /// Returns whether there was one when it was read.
-    pub(crate) fn exists(&self) -> bool {
-        self.seen().is_some_and(|seen| seen.reading.exists)
+    /// Returns what is shown of it beside a plan.
+    pub(crate) fn shown(&self) -> InventorySeen {
+        let reading = self.seen().map(|seen| seen.reading);
+        InventorySeen {
+            location: Some(self.ledger.place()),
+            serial: reading.as_ref().and_then(|reading| reading.inventory.serial),
+            exists: reading.is_some_and(|reading| reading.exists),
+        }
     }
 
     /// Refuses to go back to an earlier run than the last one.

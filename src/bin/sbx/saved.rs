@@ -114,10 +114,16 @@ impl Saved {
         let held = saved.still_holds(&world);
         let n = held.held_back.len();
         cx.ui.status(&format!("The plan was made at {}; {} held back.", saved.made_at, counted(n, "change")));
-        let view = View { plan: &held.plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        let view = View {
+            plan: &held.plan,
+            place: &|_| None,
+            purpose: Purpose::Apply,
+            show_unchanged: false,
+            inventory: workspace.inventory(),
+        };
         if self.all_or_nothing && n > 0 {
             let label = workspace.label();
-            let subject = output::Subject { command: "apply", target: &label };
+            let subject = output::Subject { command: "apply", target: workspace.target(), workspace: &label };
             output::show_plan(&view, &subject, &mut cx.ui)?;
             return Err(Failure::HeldBack { n });
         }

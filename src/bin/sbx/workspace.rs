@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::project::{self, Project};
 use crate::record::{LockArgs, Record};
 use crate::settings::{self, Remote, Server, Settings, Source};
+use crate::ui::plan::InventorySeen;
 use crate::ui::{Ui, escape};
 use crate::{interrupt, local};
 
@@ -184,6 +185,16 @@ impl Workspace {
         }
     }
 
+    /// Returns the target that it was found by.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.settings.target.as_deref()
+    }
+
+    /// Returns the inventory as it was read; `None` if there is to be none.
+    pub(crate) fn inventory(&self) -> Option<InventorySeen> {
+        self.record.as_ref().map(Record::shown)
+    }
+
     /// Returns the one word that means the workspace.
     pub(crate) fn name(&self) -> String {
         self.settings.name_of(&self.server)
@@ -231,4 +242,16 @@ async fn with_key(mut remote: Remote, settings: &Settings, cx: &mut Context) -> 
         remote.key = Some(fetched.map_err(|source| Failure::Key { context, source })?);
     }
     Ok(remote)
+}
+
+/// Tells what it means that there is no record yet of a workspace with something in it: it may have been lost.
+pub(crate) fn tell_of_new_record(inventory: Option<&InventorySeen>, world: &World, ui: &mut Ui) {
+    let Some(inventory) = inventory.filter(|inventory| !inventory.exists) else { return };
+    if let (Some(location), Some(_)) = (&inventory.location, world.iter().next()) {
+        ui.status(&format!(
+            "No inventory yet at {}: of what is live nothing can be pruned, and drift cannot be told from a change. \
+             If it was lost, `sbx adopt` makes it again.",
+            escape(location)
+        ));
+    }
 }

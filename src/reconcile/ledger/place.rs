@@ -76,17 +76,23 @@ impl Ledger {
         Ok(Self { shelf: Shelf::Folder(Folder::new(folder)), name: name.into() })
     }
 
+    /// Opens the inventory at a path of an object store that the caller made, such as one in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadPlace`] when the path does not end with `.json`.
+    pub fn in_store(store: Arc<dyn ObjectStore>, path: &str) -> Result<Self, Error> {
+        let label = store.to_string();
+        let opened = Self::object(store, &ObjectPath::from(path), &label);
+        opened.map_err(|error| Error::BadPlace { text: path.to_owned(), source: error.into() })
+    }
+
     fn object(store: Arc<dyn ObjectStore>, path: &ObjectPath, label: &str) -> Result<Self, PlaceError> {
         let name: Arc<str> = path.filename().filter(|name| is_good(name)).ok_or(PlaceError::NotJson)?.into();
         let mut parts: Vec<_> = path.parts().collect();
         parts.pop();
         let prefix = parts.into_iter().collect();
         Ok(Self { shelf: Shelf::Objects(Objects::new(store, prefix, label)), name })
-    }
-
-    #[cfg(test)]
-    pub(super) fn in_store(store: Arc<dyn ObjectStore>, path: &str) -> Self {
-        Self::object(store, &ObjectPath::from(path), "memory://").expect("tests name good paths")
     }
 }
 

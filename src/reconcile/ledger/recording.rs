@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
@@ -14,6 +16,10 @@ use super::shelf::{Put, Shelf, Version};
 use super::{Ledger, Reading, journal};
 use crate::reconcile::apply::Recorder;
 use crate::reconcile::inventory::{Effect, Intent, Inventory, Run};
+
+/// How long effects gather for one write to an object store, which takes the whole inventory. What an end in between
+/// loses, a later read finds out through the intents.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// What is known when an apply begins.
 #[derive(Debug, Clone, Default)]
@@ -117,22 +123,30 @@ impl Recording {
     }
 }
 
-/// Writes what arrives until the recording is closed: one write at a time, each with all that arrived during the last.
+/// Writes what arrives until the recording is closed: one write at a time, each with all that arrived since the last.
 async fn keep(mut books: Books, desk: Arc<Desk>, closed: CancellationToken, broken: CancellationToken) -> Books {
     loop {
         // Asked before the effects are taken: what arrives later is none of a closed recording.
         let is_last = closed.is_cancelled();
         let effects = desk.take();
+        if is_last {
+            // The write that closes the recording has them too.
+            books.fulfil(effects);
+            return books;
+        }
         if !effects.is_empty() {
             books.take_in(effects).await;
             if books.is_changed {
                 broken.cancel();
             }
-        } else if is_last {
-            return books;
-        } else {
+        }
+        tokio::select! {
+            () = desk.arrived.notified() => {}
+            () = closed.cancelled() => {}
+        }
+        if books.journal.is_none() {
             tokio::select! {
-                () = desk.arrived.notified() => {}
+                () = sleep(GATHER) => {}
                 () = closed.cancelled() => {}
             }
         }
@@ -184,11 +198,15 @@ impl Books {
         Ok(())
     }
 
-    async fn take_in(&mut self, effects: Vec<Effect>) {
-        let lines = self.journal.as_ref().map(|_| journal::lines(&effects));
+    fn fulfil(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             self.inventory.fulfil(effect);
         }
+    }
+
+    async fn take_in(&mut self, effects: Vec<Effect>) {
+        let lines = self.journal.as_ref().map(|_| journal::lines(&effects));
+        self.fulfil(effects);
         if self.is_changed {
             return;
         }

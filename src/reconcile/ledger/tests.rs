@@ -78,7 +78,7 @@ fn in_file() -> (TempDir, Ledger) {
 }
 
 fn in_memory() -> Ledger {
-    Ledger::in_store(Arc::new(InMemory::new()), "team/prod.json")
+    Ledger::in_store(Arc::new(InMemory::new()), "team/prod.json").unwrap()
 }
 
 async fn begin(ledger: &Ledger, intents: Vec<Intent>) -> Result<Recording, Error> {
@@ -241,7 +241,10 @@ async fn what_others_own_is_known() {
     let beside = Ledger::file(&folder.path().join("inventory/staging.json")).unwrap();
     let pairs = [
         (file, beside),
-        (Ledger::in_store(store.clone(), "team/prod.json"), Ledger::in_store(store, "team/staging.json")),
+        (
+            Ledger::in_store(store.clone(), "team/prod.json").unwrap(),
+            Ledger::in_store(store, "team/staging.json").unwrap(),
+        ),
     ];
     for (ledger, other) in pairs {
         let recording = begin(&other, Vec::new()).await.unwrap();

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
 use super::ownership::{Owner, attribute};
@@ -16,7 +17,7 @@ use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
-use crate::reconcile::diff::{Cause, FieldChange, diff};
+use crate::reconcile::diff::{FieldChange, diff};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 use crate::types::Name;
@@ -36,16 +37,18 @@ pub(super) type Obstacles = HashMap<Key, Note>;
 /// What decisions are made from.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
-    /// What is declared and in scope.
+    /// What is declared and in scope, with what is held in it.
     pub(super) desired: &'a Desired,
     /// What is declared.
     pub(super) all: &'a Desired,
+    /// What stays as somebody else made it.
+    pub(super) held: &'a Held,
     pub(super) world: &'a World,
     pub(super) policy: &'a Policy,
 }
 
 pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
-    let Given { desired, all, world, policy } = given;
+    let Given { desired, all, world, policy, .. } = given;
     let undeclared = Undeclared::find(given, matches);
     let leftovers = Leftovers::find(all, world);
     let mut obstacles = Obstacles::new();
@@ -194,14 +197,16 @@ impl<'a> Round<'a, '_> {
         let owner = live.map(|live| if half_replaced { Owner::Unrecorded } else { Owner::of(live, world) });
         let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
         let entry = owner.and_then(Owner::entry).or(recorded);
+        // What is held is not on record as applied, so that it is still drift afterwards.
+        let declared = self.given.all.get(&object.key).unwrap_or(object);
         let mut change = Change {
             key: object.key.clone(),
             action: Action::Keep,
             id: live.and_then(|live| live.id.clone()),
             was: live.map(|live| live.key.name.clone()).filter(|name| *name != object.key.name),
-            spec: Some(object.spec.clone()),
+            spec: Some(declared.spec.clone()),
             fields: Vec::new(),
-            record: Some(Entry::of(object, live)),
+            record: Some(Entry::of(declared, live)),
             notes: found.and_then(|found| found.note.clone()).into_iter().collect(),
             rollout: None,
             origin: Some(object.origin),
@@ -233,7 +238,7 @@ impl<'a> Round<'a, '_> {
     /// Chooses the action for an object that is not live, and notes what became of it if it was.
     fn miss(&self, object: &'a Object, recorded: Option<&Entry>, change: &mut Change) -> Action {
         let Some(entry) = recorded.filter(|entry| entry.standing == Standing::Owned) else {
-            change.notes.extend(self.undeclared.maybe_renamed(object));
+            change.notes.extend(self.undeclared.maybe_renamed(object, self.given.world));
             return Action::Create;
         };
         let may_expire = entry.expires_at.is_some() || entry.applied().is_some_and(Spec::has_ttl);
@@ -305,11 +310,7 @@ impl<'a> Round<'a, '_> {
         if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
-        if self.given.policy.on_drift == OnDrift::Hold {
-            let held: Vec<_> = fields.extract_if(.., |field| field.cause == Cause::Drift).collect();
-            let paths: Vec<_> = held.iter().map(|field| field.path).collect();
-            change.notes.extend((!paths.is_empty()).then_some(Note::DriftHeld { paths }));
-        }
+        change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
         change.fields = in_place;

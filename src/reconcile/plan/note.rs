@@ -154,6 +154,8 @@ pub enum Note {
     MaybeRenamed {
         /// The objects that are declared no longer.
         candidates: Vec<Name>,
+        /// What its `renamed_from` names, which is not live.
+        misnamed: Option<Name>,
         /// Whether it has to be said before it is made.
         is_asked: bool,
     },
@@ -318,9 +320,10 @@ impl Note {
                 "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
             }
             Self::DriftHeld { .. } => "declare what is live, or use `--on-drift revert`".to_owned(),
-            Self::MaybeRenamed { candidates, .. } => {
+            Self::MaybeRenamed { candidates, misnamed, .. } => {
                 let first = candidates.first().map_or("NAME", Name::as_str);
-                format!("if it is a rename, add `renamed_from: {first}` below `lifecycle`, else `renamed_from: none`")
+                let add = if misnamed.is_some() { "write" } else { "add" };
+                format!("if it is a rename, {add} `renamed_from: {first}` below `lifecycle`, else `renamed_from: none`")
             }
             Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
@@ -445,10 +448,14 @@ impl fmt::Display for Note {
             Self::DriftHeld { paths } => {
                 write!(f, "what changed behind the manifests' back is left as it is: {}", paths.join(", "))
             }
-            Self::MaybeRenamed { candidates, .. } => {
+            Self::MaybeRenamed { candidates, misnamed, .. } => {
                 let names: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
                 let are = if names.len() == 1 { "is" } else { "are" };
-                write!(f, "it is new, and {} {are} declared no longer: is this a rename?", names.join(", "))
+                f.write_str("it is new, ")?;
+                if let Some(old) = misnamed {
+                    write!(f, "`{old}` of its `renamed_from` is not live, ")?;
+                }
+                write!(f, "and {} {are} declared no longer: is this a rename?", names.join(", "))
             }
             Self::Released => f.write_str("it is declared no longer; it is kept, and not managed any more"),
             Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),

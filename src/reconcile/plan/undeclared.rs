@@ -7,9 +7,9 @@ use super::matching::Matches;
 use super::note::Note;
 use super::ownership::released;
 use super::{Action, Change};
-use crate::kinds::{self, Key, Live, Object};
+use crate::kinds::{self, Key, Live, Object, RenamedFrom};
 use crate::reconcile::inventory::{Entry, Standing};
-use crate::reconcile::world::Desired;
+use crate::reconcile::world::{Desired, World};
 
 /// The objects that are owned, live, and declared no longer.
 pub(super) struct Undeclared<'a>(Vec<One<'a>>);
@@ -59,17 +59,27 @@ impl<'a> Undeclared<'a> {
     ///
     /// Of kinds whose objects hold what nothing can make again, that is asked; of others it is said, where the new one is
     /// just like the old one.
-    pub(super) fn maybe_renamed(&self, object: &Object) -> Option<Note> {
-        if object.lifecycle.renamed_from.is_some() {
-            return None;
-        }
+    ///
+    /// A `renamed_from` that names nothing live is no answer: where it is a slip, data would stay behind unseen.
+    pub(super) fn maybe_renamed(&self, object: &Object, world: &World) -> Option<Note> {
+        let misnamed = match &object.lifecycle.renamed_from {
+            Some(RenamedFrom::Nothing) => return None,
+            Some(RenamedFrom::Name(old)) => {
+                let is_live = world.get(&Key { kind: object.key.kind, name: old.clone() }).is_some();
+                if is_live {
+                    return None;
+                }
+                Some(old.clone())
+            }
+            None => None,
+        };
         let is_asked = object.key.kind.info().asks_if_renamed;
         let is_alike =
             |live: &Live| is_asked || live.spec.as_ref().is_ok_and(|spec| object.spec.settled(Some(spec)) == *spec);
         let candidates = self.0.iter().map(|one| one.live);
         let candidates = candidates.filter(|live| live.key.kind == object.key.kind && is_alike(live));
         let candidates: Vec<_> = candidates.map(|live| live.key.name.clone()).collect();
-        (!candidates.is_empty()).then_some(Note::MaybeRenamed { candidates, is_asked })
+        (!candidates.is_empty()).then_some(Note::MaybeRenamed { candidates, misnamed, is_asked })
     }
 }
 

@@ -247,14 +247,14 @@ fn a_protected_object_refuses_the_whole_plan() {
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
     insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    error: the plan is refused: template/plain is protected by `prevent_destroy`, and this plan would destroy it; this plan destroys 2 objects of the 4 that are owned
-    hint: take `lifecycle.prevent_destroy` away first, in a change of its own
-    hint: look at what is destroyed, then add `--allow-destroy 2`
+    error: the plan is refused, and nothing was changed
 
     Some(1)
     ");
+    assert_eq!(run.stdout.matches("! refused: template/plain is protected").count(), 1, "{run}");
     let run = environment.sbx(&["plan", "-f", "w.yaml", "--local"]);
     assert_eq!(run.code, Some(1), "{run}");
+    assert_eq!(run.to_string().matches("this plan would destroy it").count(), 1, "it is said once: {run}");
 }
 
 #[test]

@@ -127,6 +127,11 @@ fn each_object_is_named_for_what_became_of_it() {
         }
       ],
       "format_version": 1,
+      "inventory": {
+        "exists": true,
+        "location": "<work>/.sbx/local/inventory.json",
+        "serial": null
+      },
       "is_in_sync": false,
       "objects": 4
     }
@@ -231,4 +236,56 @@ fn what_no_diff_can_say_is_said() {
     hint: name a target, or the manifests with -f PATH
     --- exit code 64
     ");
+}
+
+#[test]
+fn drift_in_every_form() {
+    let environment = applied();
+    meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
+    let files = ["-o", "markdown=drift.md", "-o", "json=drift.json", "-o", "patch=drift.patch", "-o", "text=drift.txt"];
+    let run = drift(&environment, &[&["-f", "w.yaml", "-o", "github"], &files[..]].concat());
+    insta::assert_snapshot!(run.stdout, @r"
+    ~ pool/warm was changed
+        replicas: 5 -> 7
+
+    Drift: 1 of 4 objects is not as it was applied.
+    ::warning file=w.yaml,line=22,col=9,title=drift of pool/warm::was changed%0Areplicas: 5 -> 7
+    ");
+    assert!(run.stdout.starts_with(&environment.read("drift.txt")), "{run}");
+    insta::assert_snapshot!(environment.read("drift.md"), @r"
+    <!-- sbx:drift -->
+    ### `sbx drift`: `the local server in .sbx/local`
+
+    **Drift: 1 of 4 objects is not as it was applied\.**
+
+    <details><summary><code>~ pool/warm was changed</code></summary>
+
+    ```diff
+    - replicas: 5
+    + replicas: 7
+    ```
+
+    </details>
+    ");
+    let json: serde_json::Value = serde_json::from_str(&environment.read("drift.json")).expect("it is JSON");
+    assert_eq!(json["drifted"][0]["fields"][0]["live"], 7);
+    assert!(environment.read("drift.patch").contains("+  replicas: 7\n"));
+    let run = environment.sbx(&["plan", "-f", "w.yaml", "--local", "-o", "patch"]);
+    assert_eq!(run.code, Some(64), "only drift can be taken into manifests: {run}");
+}
+
+#[test]
+fn drift_of_a_saved_live_state_needs_no_server() {
+    let environment = applied();
+    meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
+    assert_eq!(environment.sbx(&["observe", "--local", "-q", "-o", "live.json"]).code, Some(0));
+    let there = drift(&environment, &["--exit-code"]);
+
+    let elsewhere = Environment::new();
+    elsewhere.write("live.json", &environment.read("live.json")).write("w.yaml", DECLARED);
+    let run = elsewhere.sbx(&["drift", "--against", "live.json", "-q", "--exit-code"]);
+    assert_eq!((&run.stdout, run.code), (&there.stdout, Some(4)), "{run}");
+    let run = elsewhere.sbx(&["drift", "-f", "w.yaml", "--against", "live.json", "-o", "json", "-q"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).expect("it is JSON");
+    assert_eq!(json["inventory"], serde_json::json!({"location": null, "serial": null, "exists": true}), "{run}");
 }

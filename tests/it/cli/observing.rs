@@ -88,7 +88,7 @@ fn what_no_inventory_has_is_listed() {
     $ sbx get pools --unmanaged --local
     --- stderr
     Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
-    There are no pools.
+    There are no unmanaged pools.
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["get", "--unmanaged", "--local", "--inventory", "none", "-q"]), @r"

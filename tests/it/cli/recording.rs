@@ -326,10 +326,3 @@ fn a_lock_is_waited_for_and_can_be_broken() {
     ");
     assert_eq!(apply(&environment, &["--local", "--lock-timeout", "0"]).code, Some(0));
 }
-
-#[test]
-fn the_schema_of_inventories_is_printed() {
-    let run = Environment::new().sbx(&["schema", "inventory"]);
-    let schema: Json = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(schema["title"], "sbx inventory");
-}

@@ -56,7 +56,7 @@ fn one_plan_in_every_form() {
     let json: Value = serde_json::from_str(&environment.read("plan.json")).expect("it is JSON");
     assert_eq!((&json["summary"]["update"], &json["summary"]["blocked"]), (&1.into(), &1.into()));
     let markdown = environment.read("plan.md");
-    assert!(markdown.starts_with("<!-- sbx:plan ") && markdown.contains("! blocked volume/other"), "{markdown}");
+    assert!(markdown.starts_with("<!-- sbx:plan -->\n") && markdown.contains("! blocked volume/other"), "{markdown}");
 }
 
 #[test]
@@ -153,4 +153,24 @@ fn what_is_no_plan_for_here_is_refused() {
     refused("{}", "this is not a saved plan");
     refused("not JSON", "this is not a saved plan");
     refused(&text.replace("\"format_version\": 1", "\"format_version\": 9"), "saved in format 9");
+}
+
+#[test]
+fn what_removes_objects_is_shown_in_every_form_too() {
+    let environment = applied(&WORKSPACE.replace("spec:", "lifecycle: {on_remove: delete}\nspec:"));
+    let outputs = ["-o", "json", "-o", "text=done.txt", "-o", "markdown=done.md", "--local", "--yes", "-q"];
+    for (command, n_left) in [(&["delete", "volume/data"][..], 1), (&["destroy"], 0)] {
+        let run = environment.sbx(&[command, &outputs[..]].concat());
+        assert_eq!(run.code, Some(0), "{run}");
+        let lines: Vec<Value> =
+            run.stdout.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+        let types: Vec<_> = lines.iter().filter_map(|line| line["type"].as_str()).collect();
+        assert_eq!(types, ["plan", "begin", "step", "step", "outcome"], "{run}");
+        assert!(environment.read("done.txt").contains("Done: 1 deleted."));
+        let marker = format!("<!-- sbx:{} -->\n", command[0]);
+        let page = environment.read("done.md");
+        assert!(page.starts_with(&marker) && page.contains("#### Destroyed (1)"), "{page}");
+        let run = environment.sbx(&["get", "all", "--local", "-o", "name", "-q"]);
+        assert_eq!(run.stdout.lines().count(), n_left, "{run}");
+    }
 }

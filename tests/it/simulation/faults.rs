@@ -46,8 +46,9 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// All but [`Fault::Stale`]: without a record, nothing tells an old list from a new one.
-    pub(crate) const ALL: &[Self] = &[
+    /// All of them. A record tells an old list from a new one.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Stale,
         Self::Refused,
         Self::LostBefore,
         Self::LostAfter,
@@ -62,7 +63,12 @@ impl Fault {
         Self::KilledAfter,
     ];
 
-    fn has_effect(self) -> bool {
+    /// All but [`Fault::Stale`]: without a record, nothing tells an old list from a new one.
+    pub(crate) fn without_record() -> &'static [Self] {
+        &Self::ALL[1..]
+    }
+
+    pub(crate) fn has_effect(self) -> bool {
         matches!(
             self,
             Self::Stale
@@ -85,8 +91,8 @@ pub(crate) struct FaultyTransport {
     first_answers: Mutex<HashMap<Uri, Bytes>>,
 }
 
-/// The calls of one attempt, and the one of them that goes wrong.
-#[derive(Clone, Default)]
+/// The calls of one attempt, to the server and to the store of the record, and those of them that go wrong.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FaultPlan {
     faults: Vec<(usize, Fault)>,
     n_calls: Arc<AtomicUsize>,
@@ -97,6 +103,12 @@ pub(crate) struct FaultPlan {
 impl FaultPlan {
     pub(crate) fn so_far(&self) -> usize {
         self.n_calls.load(Ordering::SeqCst)
+    }
+
+    /// Counts a call, and returns what goes wrong with it.
+    pub(crate) fn next(&self) -> Option<Fault> {
+        let call = self.n_calls.fetch_add(1, Ordering::SeqCst);
+        self.faults.iter().find(|(at, _)| *at == call).map(|(_, fault)| *fault)
     }
 }
 
@@ -190,13 +202,13 @@ fn answer(status: StatusCode) -> Response<Bytes> {
 impl Transport for FaultyTransport {
     fn send(&self, request: Request<Bytes>, limits: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         let plan = self.plan();
-        let call = plan.n_calls.fetch_add(1, Ordering::SeqCst);
+        let fault = plan.next();
         if *request.method() != Method::GET {
             self.n_writes.fetch_add(1, Ordering::SeqCst);
         }
         Box::pin(async move {
-            match plan.faults.iter().find(|(at, _)| *at == call) {
-                Some((_, fault)) => self.go_wrong(*fault, request, limits, plan.kill).await,
+            match fault {
+                Some(fault) => self.go_wrong(fault, request, limits, plan.kill).await,
                 None => Ok(self.exchange(request).await),
             }
         })

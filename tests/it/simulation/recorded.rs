@@ -1,25 +1,27 @@
-//! A record of what is owned, kept as a program keeps it, and attempts that use it.
+//! A record of what is owned, kept in an object store as a program keeps it, and attempts that use it.
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sbx::reconcile::inventory::Effect;
+use sbx::reconcile::inventory::{Effect, Run};
+use sbx::reconcile::ledger::{Ledger, Opening, Reading};
 use sbx::reconcile::model::Model;
 use sbx::reconcile::plan::{Action, Policy, plan};
-use sbx::reconcile::{Desired, EventSink, Inventory, Plan, Recorder, World, apply, look_again};
-use tokio_util::sync::CancellationToken;
+use sbx::reconcile::{Desired, EventSink, Inventory, Plan, World, apply, look_again};
 
+use super::store::FaultyStore;
 use super::workspace::{Attempt, Workspace, now};
 
-/// The record as it is on disk: it survives whoever is killed.
+/// The record as it is kept: it survives whoever is killed.
 pub(crate) struct Disk {
-    inventory: Mutex<Inventory>,
+    store: Arc<FaultyStore>,
+    ledger: Ledger,
     /// What each attempt was going to do and how it ended, for the report of a failure.
     story: Mutex<String>,
 }
 
-/// How much of what a program records reaches the disk before it ends.
+/// How much of what a program records is kept before it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writes {
     /// All of it, at once.
@@ -28,93 +30,71 @@ pub(crate) enum Writes {
     AtTheEnd,
 }
 
-struct Pending {
-    disk: Arc<Disk>,
-    writes: Writes,
-    effects: Mutex<Vec<Effect>>,
-}
-
-impl Recorder for Pending {
-    fn record(&self, effects: Vec<Effect>) {
-        self.effects.lock().unwrap_or_else(PoisonError::into_inner).extend(effects);
-        if self.writes == Writes::AtOnce {
-            self.write();
-        }
-    }
-}
-
-impl Pending {
-    fn write(&self) {
-        let effects = std::mem::take(&mut *self.effects.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut inventory = self.disk.read();
-        for effect in effects {
-            inventory.fulfil(effect);
-        }
-        self.disk.write(inventory);
-    }
-}
-
 impl Disk {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { inventory: Mutex::default(), story: Mutex::default() })
-    }
-
-    pub(crate) fn read(&self) -> Inventory {
-        self.inventory.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn write(&self, inventory: Inventory) {
-        *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = inventory;
+    pub(crate) fn new() -> Self {
+        let store = Arc::new(FaultyStore::default());
+        let ledger = Ledger::in_store(Arc::clone(&store) as _, "simulated.json").expect("the name is good");
+        Self { store, ledger, story: Mutex::default() }
     }
 
     /// Plans with the record, and applies once. Whatever is planned is something that the server's rules allow.
     pub(crate) async fn attempt(
-        self: &Arc<Self>,
+        &self,
         workspace: &Workspace,
         desired: &Desired,
         policy: &Policy,
         parallelism: NonZeroUsize,
         writes: Writes,
     ) -> Attempt {
-        let kill = workspace.kill();
-        let attempt = async {
-            let Some(world) = self.world(workspace).await else { return Attempt::Failed };
-            let plan = plan(desired, &world, policy);
-            self.tell(&plan);
-            assert_possible(&plan, &world);
-            let mut inventory = world.inventory.as_deref().cloned().unwrap_or_default();
-            for effect in plan.effects.iter().cloned() {
-                inventory.apply(effect);
-            }
-            inventory.intend(plan.intents(now()));
-            self.write(inventory);
-            let pending = Arc::new(Pending { disk: Arc::clone(self), writes, effects: Mutex::default() });
-            let mut cx = workspace.cx(parallelism);
-            cx.recorder = Some(Arc::clone(&pending) as Arc<dyn Recorder>);
-            let outcome = apply(&plan, &cx, EventSink::none(), CancellationToken::new()).await;
-            pending.write();
-            if outcome.is_complete() { Attempt::Complete } else { Attempt::Failed }
-        };
+        let faults = workspace.faults();
+        self.store.follow(faults.clone());
         let ended = tokio::select! {
             biased;
-            () = kill.cancelled() => Attempt::Killed,
-            attempt = attempt => attempt,
+            () = faults.kill.cancelled() => Attempt::Killed,
+            is_complete = self.try_to_apply(workspace, desired, policy, parallelism, writes) => match is_complete {
+                Some(true) => Attempt::Complete,
+                Some(false) | None => Attempt::Failed,
+            },
         };
-        writeln!(self.story.lock().unwrap_or_else(PoisonError::into_inner), "=> {ended:?}").expect("it is a string");
+        self.store.refuse_writes(false);
+        self.tell(&format!("=> {ended:?}"));
         ended
     }
 
-    fn tell(&self, plan: &Plan) {
-        let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in plan.changes.iter().filter(|change| change.action != Action::Keep || !change.notes.is_empty()) {
-            let notes: Vec<_> = change.notes.iter().map(ToString::to_string).collect();
-            let was = change.was.as_ref().map(|was| format!(" (live as {was})")).unwrap_or_default();
-            writeln!(story, "{} {}{was}: {}", change.action.as_str(), change.key, notes.join("; "))
-                .expect("it is a string");
+    /// Returns whether all steps were done; `None` if there was no plan, or the record was not written.
+    async fn try_to_apply(
+        &self,
+        workspace: &Workspace,
+        desired: &Desired,
+        policy: &Policy,
+        parallelism: NonZeroUsize,
+        writes: Writes,
+    ) -> Option<bool> {
+        let (reading, world) = self.look(workspace).await?;
+        let plan = plan(desired, &world, policy);
+        self.tell(&text_of(&plan));
+        assert_possible(&plan, &world);
+        if plan.steps.is_empty() && plan.effects.is_empty() && !reading.is_unfinished {
+            return Some(true);
         }
-        for effect in &plan.effects {
-            writeln!(story, "  {}", short(effect)).expect("it is a string");
-        }
+        let opening = Opening {
+            inventory: world.inventory.as_deref().cloned().unwrap_or_default(),
+            effects: plan.effects.clone(),
+            intents: plan.intents(now()),
+            has_steps: !plan.steps.is_empty(),
+        };
+        let recording = self.ledger.begin(reading, opening).await.ok()?;
+        self.store.refuse_writes(writes == Writes::AtTheEnd);
+        let mut cx = workspace.cx(parallelism);
+        cx.recorder = Some(recording.recorder());
+        let outcome = apply(&plan, &cx, EventSink::none(), recording.broken().clone()).await;
+        self.store.refuse_writes(false);
+        recording.finish(run()).await.ok()?;
+        Some(outcome.is_complete())
+    }
+
+    fn tell(&self, line: &str) {
+        writeln!(self.story.lock().unwrap_or_else(PoisonError::into_inner), "{line}").expect("it is a string");
     }
 
     /// Returns what all attempts so far were going to do.
@@ -122,12 +102,50 @@ impl Disk {
         self.story.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the world with what is recorded.
-    pub(crate) async fn world(&self, workspace: &Workspace) -> Option<World> {
-        let inventory = self.read();
-        let world = look_again(workspace.world().await?, &inventory, &workspace.client().reader()).await.ok()?;
-        Some(world.with_inventory(&inventory))
+    /// Returns what is recorded, as it is written.
+    pub(crate) async fn record(&self) -> Inventory {
+        self.ledger.read().await.expect("nothing goes wrong here").inventory
     }
+
+    /// Returns the world with what is recorded.
+    pub(crate) async fn world(&self, workspace: &Workspace) -> World {
+        self.store.follow(workspace.faults());
+        self.look(workspace).await.expect("nothing goes wrong here").1
+    }
+
+    async fn look(&self, workspace: &Workspace) -> Option<(Reading, World)> {
+        let reading = self.ledger.read().await.ok()?;
+        let reader = workspace.client().reader();
+        let world = look_again(workspace.world().await?, &reading.inventory, &reader).await.ok()?;
+        let world = world.with_inventory(&reading.inventory);
+        Some((reading, world))
+    }
+}
+
+fn run() -> Run {
+    Run {
+        at: now(),
+        by: "simulation".to_owned(),
+        commit: None,
+        url: None,
+        serial: None,
+        outcome: "done".to_owned(),
+        summary: String::new(),
+        extra: serde_json::Map::new(),
+    }
+}
+
+fn text_of(plan: &Plan) -> String {
+    let mut out = String::new();
+    for change in plan.changes.iter().filter(|change| change.action != Action::Keep || !change.notes.is_empty()) {
+        let notes: Vec<_> = change.notes.iter().map(ToString::to_string).collect();
+        let was = change.was.as_ref().map(|was| format!(" (live as {was})")).unwrap_or_default();
+        writeln!(out, "{} {}{was}: {}", change.action.as_str(), change.key, notes.join("; ")).expect("it is a string");
+    }
+    for effect in &plan.effects {
+        writeln!(out, "  {}", short(effect)).expect("it is a string");
+    }
+    out
 }
 
 fn short(effect: &Effect) -> String {

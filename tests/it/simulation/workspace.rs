@@ -48,9 +48,9 @@ impl Workspace {
         self.transport.begin_all(faults)
     }
 
-    /// Returns a token that is cancelled when the program is killed.
-    pub(crate) fn kill(&self) -> CancellationToken {
-        self.transport.plan().kill
+    /// Returns what is to go wrong with the calls of this attempt.
+    pub(crate) fn faults(&self) -> FaultPlan {
+        self.transport.plan()
     }
 
     pub(crate) fn n_writes(&self) -> usize {
@@ -73,7 +73,7 @@ impl Workspace {
         parallelism: NonZeroUsize,
         check: impl FnOnce(&Plan),
     ) -> Attempt {
-        let kill = self.kill();
+        let kill = self.faults().kill;
         let plan_and_apply = async {
             let Some(world) = self.world().await else { return Attempt::Failed };
             let plan = plan::plan(desired, &world, &policy());

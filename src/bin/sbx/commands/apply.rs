@@ -14,7 +14,7 @@ use crate::project::{Access, Project};
 use crate::saved;
 use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, tell_of_new_record};
 
 /// Create, update and replace until live is what is declared
 ///
@@ -86,6 +86,7 @@ impl Apply {
         workspace.record.as_ref().map_or(Ok(()), |record| record.check_prune(policy.prune))?;
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
+        tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = if self.abort_rollouts {
             plan::plan_abort_rollouts(&manifests.desired, &world)
@@ -93,7 +94,13 @@ impl Apply {
             plan::plan(&manifests.desired, &world, policy)
         };
         let place = |change: &Change| manifests.place_of(change);
-        let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: false };
+        let view = View {
+            plan: &plan,
+            place: &place,
+            purpose: Purpose::Apply,
+            show_unchanged: false,
+            inventory: workspace.inventory(),
+        };
         perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

@@ -7,8 +7,9 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming;
-use crate::perform::{Consent, Format, perform};
+use crate::perform::{Consent, perform};
 use crate::project::{Access, Project};
+use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -28,15 +29,15 @@ pub(crate) struct Delete {
     objects: Vec<String>,
     #[command(flatten)]
     consent: Consent,
-    /// How to show the plan and what happens: text, or json with an event a line
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     place: Whereabouts,
 }
 
 impl Delete {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let keys = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
@@ -49,8 +50,14 @@ impl Delete {
                 return Err(Failure::NotFound { objects: missing });
             }
             let plan = plan::plan_removal(&keys, &world);
-            let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Remove, show_unchanged: false };
-            perform(&view, &workspace, &self.consent, self.output, &mut cx.ui).await
+            let view = View {
+                plan: &plan,
+                place: &|_| None,
+                purpose: Purpose::Remove,
+                show_unchanged: false,
+                inventory: workspace.inventory(),
+            };
+            perform(&view, &workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
         }
         .await;
         workspace.finish(result).await

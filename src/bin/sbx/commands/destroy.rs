@@ -7,8 +7,9 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
-use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::perform::{Consent, perform, tell_oddities};
 use crate::project::{Access, Project};
+use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
 
@@ -28,15 +29,15 @@ pub(crate) struct Destroy {
     manifests: ManifestArgs,
     #[command(flatten)]
     consent: Consent,
-    /// How to show the plan and what happens: text, or json with an event a line
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: Format,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     connection: Connection,
 }
 
 impl Destroy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         let project = Project::of_either(&self.manifests, &self.connection, Access::Writes, &mut cx.ui)?;
         let manifests = if self.manifests.files.is_empty() {
             None
@@ -54,6 +55,7 @@ impl Destroy {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
+        self.outputs.begin(&mut cx.ui)?;
         if manifests.is_none() {
             workspace.recorded()?;
         }
@@ -65,7 +67,13 @@ impl Destroy {
             None => plan::plan_destroy_owned(&world),
         };
         let place = |change: &Change| manifests.and_then(|manifests| manifests.place_of(change));
-        let view = View { plan: &plan, place: &place, purpose: Purpose::Destroy, show_unchanged: false };
-        perform(&view, workspace, &self.consent, self.output, &mut cx.ui).await
+        let view = View {
+            plan: &plan,
+            place: &place,
+            purpose: Purpose::Destroy,
+            show_unchanged: false,
+            inventory: workspace.inventory(),
+        };
+        perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

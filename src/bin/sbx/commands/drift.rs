@@ -1,5 +1,7 @@
 //! `sbx drift`: what did somebody change behind the manifests' back?
 
+use std::path::PathBuf;
+
 use sbx::kinds::Key;
 use sbx::reconcile::plan::{Change, plan};
 use sbx::reconcile::{Desired, World, drift, drift_from};
@@ -7,14 +9,14 @@ use sbx::reconcile::{Desired, World, drift, drift_from};
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::manifests::{self, Manifests};
+use crate::observation::Seen;
 use crate::patch::Patch;
 use crate::perform::tell_oddities;
 use crate::project::{Access, Project};
-use crate::record::Record;
-use crate::ui::drift::{Basis, Report};
-use crate::ui::{Ui, escape};
+use crate::ui::drift::{Basis, Report, View};
+use crate::ui::escape;
+use crate::ui::output::{self, DriftOutputs, Outputs, Subject};
 use crate::workspace::Workspace;
 
 /// What is said where nothing says what was applied last.
@@ -30,13 +32,16 @@ Examples:
   sbx drift prod                           A target of sbx.yaml
   sbx drift --endpoint https://sandboxes.example.com
   sbx drift prod --exit-code               Exit with 2 when the manifests are ahead, 4 on drift, 6 on both
-  sbx drift prod -o patch | git apply      Bring the manifests to what is live")]
+  sbx drift prod -o patch | git apply      Bring the manifests to what is live
+  sbx drift prod -o github -o markdown=drift.md")]
 pub(crate) struct Drift {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// How to show it: text, json, or patch for a diff that brings the manifests to what is live
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
-    output: DriftFormat,
+    #[command(flatten)]
+    outputs: DriftOutputs,
+    /// Look at the live state that `sbx observe` saved, with no key and no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context"])]
+    against: Option<PathBuf>,
     /// Exit with 2 when the manifests are ahead, with 4 when something was changed, with 6 on both
     #[arg(long)]
     exit_code: bool,
@@ -44,32 +49,20 @@ pub(crate) struct Drift {
     connection: Connection,
 }
 
-/// How drift is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum DriftFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: stable, with a format version.
-    Json,
-    /// A diff of the manifests.
-    Patch,
-}
-
 impl Drift {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let outputs = Outputs::from(self.outputs.clone());
+        outputs.begin(&mut cx.ui)?;
         let project = Project::of_either(&self.manifests, &self.connection, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read_if_named(&self.manifests, &project, &mut cx.ui)?;
-        if self.output == DriftFormat::Patch && manifests.is_none() {
+        if outputs.has_patch() && manifests.is_none() {
             return Err(nothing_to_patch());
         }
-        let workspace = Workspace::open(&self.connection, &project, cx).await?;
-        let result = interrupt::or_stop(workspace.observe()).await;
-        let is_recorded = workspace.record.as_ref().is_some_and(Record::exists);
-        let world = workspace.finish(result).await?;
+        let Seen { world, label, inventory, .. } = self.look(&project, cx).await?;
+        let is_recorded = inventory.as_ref().is_some_and(|inventory| inventory.exists);
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let report = match &manifests {
+        let mut report = match &manifests {
             _ if is_recorded => recorded(&world, manifests.as_ref(), &project),
             Some(manifests) => {
                 cx.ui.status(NOTHING_APPLIED);
@@ -77,20 +70,22 @@ impl Drift {
             }
             None => return Err(nothing_to_compare()),
         };
-        self.show(&report, manifests.as_ref(), &project, &mut cx.ui);
+        report.inventory = inventory;
+        let place = |key: &Key| manifests.as_ref().and_then(|manifests| manifests.place_of_key(key));
+        let patch = manifests.as_ref().filter(|_| outputs.has_patch());
+        let patch = patch.map(|manifests| Patch::of(&report.drifted, manifests, &project.root)).unwrap_or_default();
+        patch.left_out.iter().for_each(|why| cx.ui.status(&format!("# {}", escape(why))));
+        let view = View { report: &report, place: &place, patch: &patch.diff };
+        let subject = Subject { command: "drift", target: project.target_name(), workspace: &label };
+        output::show_drift(&view, &subject, &mut cx.ui)?;
         Ok(if self.exit_code { exit(&report) } else { Exit::Done })
     }
 
-    fn show(&self, report: &Report, manifests: Option<&Manifests>, project: &Project, ui: &mut Ui) {
-        match self.output {
-            DriftFormat::Text => ui.data(&report.to_text()),
-            DriftFormat::Json => ui.line(&format!("{:#}", report.to_json())),
-            DriftFormat::Patch => {
-                let Some(manifests) = manifests else { return };
-                let patch = Patch::of(&report.drifted, manifests, &project.root);
-                patch.left_out.iter().for_each(|why| ui.status(&format!("# {}", escape(why))));
-                ui.data(&patch.diff);
-            }
+    /// Reads what is live, or what was when it was saved.
+    async fn look(&self, project: &Project, cx: &mut Context) -> Result<Seen, Failure> {
+        match &self.against {
+            Some(path) => Seen::saved(path, &mut cx.ui),
+            None => Box::pin(Seen::live(Workspace::open(&self.connection, project, cx).await?)).await,
         }
     }
 }
@@ -101,13 +96,19 @@ fn recorded(world: &World, manifests: Option<&Manifests>, project: &Project) -> 
     let ahead: Option<Vec<Key>> =
         plan.map(|plan| plan.changes.iter().filter(ahead).map(|change| change.key.clone()).collect());
     let n_objects = world.inventory.as_deref().map_or(0, |inventory| Desired::applied(inventory).len());
-    Report { drifted: drift(world), ahead, n_objects, basis: Basis::Inventory }
+    Report { drifted: drift(world), ahead, n_objects, basis: Basis::Inventory, inventory: None }
 }
 
 /// Of what nobody keeps a record the name says what it is.
 fn declared(mut world: World, desired: &Desired) -> Report {
     world.inventory = None;
-    Report { drifted: drift_from(desired, &world), ahead: None, n_objects: desired.len(), basis: Basis::Manifests }
+    Report {
+        drifted: drift_from(desired, &world),
+        ahead: None,
+        n_objects: desired.len(),
+        basis: Basis::Manifests,
+        inventory: None,
+    }
 }
 
 fn exit(report: &Report) -> Exit {

@@ -1,8 +1,9 @@
 //! `sbx get`: what is live?
 
+use std::collections::HashSet;
+
 use clap::builder::ArgPredicate;
 use sbx::kinds::{self, Key, KindId, Live, Misnamed};
-use sbx::reconcile::World;
 
 use crate::args::Whereabouts;
 use crate::context::Context;
@@ -74,8 +75,11 @@ impl Get {
             let mut found = wanted.read(&workspace).await?;
             if self.unmanaged {
                 let world = workspace.observe().await?;
-                let inventory = world.inventory.clone().ok_or_else(no_record)?;
-                found.live.retain(|live| inventory.entry_of(live).is_none() && !is_siblings(live, &world));
+                if world.inventory.is_none() {
+                    return Err(no_record());
+                }
+                let unmanaged: HashSet<_> = world.unmanaged().map(|live| &live.key).collect();
+                found.live.retain(|live| unmanaged.contains(&live.key));
             }
             Ok(found)
         };
@@ -84,7 +88,21 @@ impl Get {
 
         tell_oddities(&misnamed, &mut cx.ui);
         show(&live, self.output, &wanted, &mut cx.ui);
+        if live.is_empty() && matches!(self.output, ListFormat::Table) {
+            self.nothing_found(&wanted).into_iter().for_each(|said| cx.ui.status(&said));
+        }
         if missing.is_empty() { Ok(Exit::Done) } else { Err(Failure::NotFound { objects: missing }) }
+    }
+
+    /// Returns what an empty table means; objects that were named and are not there are an error of their own.
+    fn nothing_found(&self, wanted: &Wanted) -> Option<String> {
+        match (wanted, self.unmanaged) {
+            (Wanted::Objects(_), _) => None,
+            (Wanted::Kind(kind), false) => Some(format!("There are no {}.", kind.info().plural)),
+            (Wanted::Kind(kind), true) => Some(format!("There are no unmanaged {}.", kind.info().plural)),
+            (Wanted::All, false) => Some("The workspace is empty.".to_owned()),
+            (Wanted::All, true) => Some("Everything that is live is managed.".to_owned()),
+        }
     }
 
     fn wanted(&self) -> Result<Wanted, Failure> {
@@ -105,10 +123,6 @@ impl Get {
 fn no_record() -> Failure {
     let hint = Some("leave `--inventory none` away, or name the inventory".to_owned());
     Failure::Usage { message: "there is no inventory that says what is managed".to_owned(), hint }
-}
-
-fn is_siblings(live: &Live, world: &World) -> bool {
-    live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())))
 }
 
 /// What was there.
@@ -193,10 +207,4 @@ fn tables(found: &[Live], wanted: &Wanted, ui: &mut Ui) {
         }
     }
     ui.data(&texts.join("\n"));
-    if texts.is_empty() && !matches!(wanted, Wanted::Objects(_)) {
-        ui.status(&match wanted {
-            Wanted::Kind(kind) => format!("There are no {}.", kind.info().plural),
-            Wanted::All | Wanted::Objects(_) => "The workspace is empty.".to_owned(),
-        });
-    }
 }

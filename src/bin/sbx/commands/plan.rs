@@ -3,21 +3,19 @@
 use std::path::PathBuf;
 
 use sbx::reconcile::plan::{self, Change};
-use sbx::reconcile::{Observation, World};
 
 use crate::args::{Connection, ManifestArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::manifests;
-use crate::observation;
+use crate::observation::Seen;
 use crate::perform::{plan_exit, tell_oddities};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, tell_of_new_record};
 
 /// Show what would change, and change nothing
 ///
@@ -80,13 +78,19 @@ impl Plan {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
-        let Seen { world, label, endpoint } = self.look(&project, cx).await?;
+        let Seen { world, label, endpoint, inventory } = self.look(&project, cx).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
-        let view = View { plan: &plan, place: &place, purpose: Purpose::Apply, show_unchanged: self.show_unchanged };
-        let subject = Subject { command: "plan", target: &label };
+        let view = View {
+            plan: &plan,
+            place: &place,
+            purpose: Purpose::Apply,
+            show_unchanged: self.show_unchanged,
+            inventory,
+        };
+        let subject = Subject { command: "plan", target: project.target_name(), workspace: &label };
         if let Some(path) = &self.out {
             let target = project.target.as_ref().map(|target| target.name.to_string());
             saved::write(path, plan.clone(), endpoint, target, world.now, &policy)?;
@@ -98,20 +102,12 @@ impl Plan {
     /// Reads what is live, or what was when it was saved.
     async fn look(&self, project: &Project, cx: &mut Context) -> Result<Seen, Failure> {
         if let Some(path) = &self.against {
-            let Observation { world, endpoint, .. } = observation::read(path, &mut cx.ui)?;
-            return Ok(Seen { world, label: endpoint.clone(), endpoint });
+            return Seen::saved(path, &mut cx.ui);
         }
         let workspace = Workspace::open(&self.connection, project, cx).await?;
-        let (label, endpoint) = (workspace.label(), workspace.identity());
         workspace.tell_of_no_record(&mut cx.ui);
-        let result = interrupt::or_stop(workspace.observe()).await;
-        Ok(Seen { world: workspace.finish(result).await?, label, endpoint })
+        let seen = Box::pin(Seen::live(workspace)).await?;
+        tell_of_new_record(seen.inventory.as_ref(), &seen.world, &mut cx.ui);
+        Ok(seen)
     }
-}
-
-/// What a plan is made against, and what that is called.
-struct Seen {
-    world: World,
-    label: String,
-    endpoint: String,
 }

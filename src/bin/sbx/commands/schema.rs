@@ -2,15 +2,18 @@
 
 use sbx::kinds::{self, Explanation};
 use sbx::reconcile::inventory::inventory_schema;
+use serde_json::Value as Json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project;
+use crate::ui::schema;
 use crate::ui::style::{self, paint};
 
-/// Explain a kind or a field, or print the JSON Schema of manifests or of `sbx.yaml`
+/// Explain a kind or a field, or print the JSON Schema of a file or an output
 ///
-/// `sbx init` writes the schema beside the manifests, where editors find it through the first line of each.
+/// Those are `project` (sbx.yaml), `inventory`, `plan` (what `plan -o json` prints), `saved-plan` (what `plan --out`
+/// writes), `events` (each line of `apply -o json`) and `drift`; with nothing named it is that of manifests. `sbx init` writes the schema beside the manifests, where editors find it through the first line of each.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,9 +21,9 @@ Examples:
   sbx schema pool.replicas
   sbx schema > manifests/.schema.json      For editors; hidden files are no manifests
   sbx schema project                       The JSON Schema of sbx.yaml
-  sbx schema inventory                     The JSON Schema of inventories")]
+  sbx schema plan                          The JSON Schema of `sbx plan -o json`")]
 pub(crate) struct Schema {
-    /// What to explain, such as `pool` or `pool.replicas`, `project` or `inventory`; the schema of manifests when left out
+    /// What to explain, such as `pool` or `pool.replicas`, or what to print the schema of
     path: Option<String>,
 }
 
@@ -31,13 +34,27 @@ impl Schema {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         match &self.path {
             None => cx.ui.line(&text()),
-            Some(path) if path == "project" => cx.ui.line(&project_text()),
-            Some(path) if path == "inventory" => cx.ui.line(&format!("{:#}", inventory_schema())),
-            Some(path) => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
+            Some(path) => match SCHEMAS.iter().find(|(name, _)| name == path) {
+                Some((_, schema)) => cx.ui.line(&format!("{:#}", schema())),
+                None => cx.ui.data(&explanation(&kinds::explain(path).ok_or_else(|| unknown(path))?)),
+            },
         }
         Ok(Exit::Done)
     }
 }
+
+/// Makes a JSON Schema.
+type Make = fn() -> Json;
+
+/// What has a schema, beside manifests.
+const SCHEMAS: [(&str, Make); 6] = [
+    ("project", project::schema),
+    ("inventory", inventory_schema),
+    ("plan", schema::plan),
+    ("saved-plan", schema::saved_plan),
+    ("events", schema::events),
+    ("drift", schema::drift),
+];
 
 /// Returns the JSON Schema of manifests, as it is written into files.
 pub(crate) fn text() -> String {

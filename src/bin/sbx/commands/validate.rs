@@ -35,7 +35,7 @@ impl Validate {
         let verb = if manifests.desired.len() == 1 { "is" } else { "are" };
         let summary = format!("{objects} in {files} {verb} valid.");
         let (found, sources) = (&manifests.diagnostics, &manifests.documents.sources);
-        output::valid(&summary, manifests.desired.len(), found, sources, &mut cx.ui)?;
+        output::valid(&summary, manifests.desired.len(), found, sources, project.target_name(), &mut cx.ui)?;
         Ok(Exit::Done)
     }
 }

@@ -3,7 +3,6 @@
 use sbx::client::{self, Kind};
 use sbx::reconcile::inventory::{FormatError, Stranger};
 use sbx::reconcile::ledger;
-use sbx::reconcile::plan::Refusal;
 use sbx::server;
 
 use super::Failure;
@@ -23,7 +22,6 @@ impl Failure {
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
-            Self::Refused { refusals } => refusals.iter().map(Refusal::help).collect(),
             Self::SavedPlan { .. } => vec!["`sbx plan --out FILE` saves a plan".to_owned()],
             Self::Observation { .. } => vec!["`sbx observe -o FILE` saves the live state".to_owned()],
             Self::PlanForAnother { .. } => {

@@ -37,6 +37,11 @@ pub(crate) enum Access {
 }
 
 impl Project {
+    /// Returns the name of the target that is meant, if one is.
+    pub(crate) fn target_name(&self) -> Option<&str> {
+        self.target.as_ref().map(|target| target.name.as_str())
+    }
+
     /// Returns the project, with the target that manifests are meant for: the one that is named or, where nothing else
     /// says which manifests are meant, the one that goes without saying.
     ///

@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::diagnostic::counted;
 use super::escape;
-use super::json::{FORMAT_VERSION, key};
+use super::json::{FORMAT_VERSION, inventory, key};
+use super::plan::{InventorySeen, Place};
 use super::style::{self, paint};
 
 /// What is known of drift.
@@ -20,6 +21,18 @@ pub(crate) struct Report {
     pub(crate) n_objects: usize,
     /// What was taken for what was applied.
     pub(crate) basis: Basis,
+    /// The record of what is owned; `None` where nobody keeps one.
+    pub(crate) inventory: Option<InventorySeen>,
+}
+
+/// A report, and what is shown of it beside itself.
+pub(crate) struct View<'a> {
+    /// The report.
+    pub(crate) report: &'a Report,
+    /// Finds where an object is declared.
+    pub(crate) place: &'a dyn Fn(&Key) -> Option<Place>,
+    /// The diff that brings the manifests to what is live; empty if nobody asked for it.
+    pub(crate) patch: &'a str,
 }
 
 /// What live objects are compared with.
@@ -53,7 +66,8 @@ impl Report {
         out
     }
 
-    fn summary(&self) -> Vec<String> {
+    /// Returns the lines that sum it up.
+    pub(super) fn summary(&self) -> Vec<String> {
         let n_drifted = self.drifted.iter().filter(|drift| drift.is_meddling()).count();
         let n_expired = self.drifted.len() - n_drifted;
         let as_what = match self.basis {
@@ -89,6 +103,7 @@ impl Report {
                 Basis::Inventory => "inventory",
                 Basis::Manifests => "manifests",
             },
+            "inventory": self.inventory.as_ref().map(inventory),
             "objects": self.n_objects,
             "drifted": self.drifted.iter().map(drift_to_json).collect::<Vec<_>>(),
             "ahead": self.ahead.as_ref().map(|ahead| ahead.iter().map(key).collect::<Vec<_>>()),
@@ -105,16 +120,22 @@ fn as_they_were(n: usize, as_what: &str) -> String {
 
 fn block(drift: &Drift) -> Vec<String> {
     let (sign, style) = sign(&drift.event);
-    let what = match &drift.event {
-        DriftEvent::Renamed { to } => format!("was renamed to {to}"),
-        event => escape(&event.to_string()).into_owned(),
-    };
+    let what = escape(&what(&drift.event)).into_owned();
     let mut lines = vec![format!("{} {} {what}", paint(style, sign), paint(style::STRONG, &drift.key))];
     lines.extend(drift.fields.iter().map(|field| format!("    {}", difference(field))));
     lines
 }
 
-fn sign(event: &DriftEvent) -> (&'static str, Style) {
+/// Returns what became of an object, in words.
+pub(super) fn what(event: &DriftEvent) -> String {
+    match event {
+        DriftEvent::Renamed { to } => format!("was renamed to {to}"),
+        event => event.to_string(),
+    }
+}
+
+/// Returns the sign and the style of what became of an object.
+pub(super) fn sign(event: &DriftEvent) -> (&'static str, Style) {
     match event {
         DriftEvent::Changed => ("~", style::CHANGE),
         DriftEvent::Deleted => ("-", style::REMOVE),
@@ -168,7 +189,7 @@ mod tests {
     fn report(live: &str) -> Report {
         let applied = desired(APPLIED);
         let drifted = drift_from(&applied, &world(live));
-        Report { drifted, ahead: Some(Vec::new()), n_objects: applied.len(), basis: Basis::Inventory }
+        Report { drifted, ahead: Some(Vec::new()), n_objects: applied.len(), basis: Basis::Inventory, inventory: None }
     }
 
     #[test]

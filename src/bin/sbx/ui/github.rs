@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use sbx::kinds::Value;
 use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change, Note};
 
-use super::escape;
 use super::outcome::Report;
 use super::plan::{Place, View};
+use super::{drift, escape};
 
 /// How bad an annotation is.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +41,9 @@ fn level_of(change: &Change) -> Option<Level> {
 }
 
 fn message_of(change: &Change) -> String {
-    let value = |value: &Option<_>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
     let fields = change.fields.iter().map(|field| {
         let drift = if field.cause.is_drift() { " (changed behind the manifests)" } else { "" };
-        format!("{}: {} -> {}{drift}", field.path, value(&field.from), value(&field.to))
+        change_of(field.path, field.from.as_ref(), field.to.as_ref()) + drift
     });
     let notes = change.notes.iter().flat_map(|note| {
         let help = Note::help(note).map(|help| format!("help: {help}"));
@@ -51,6 +51,24 @@ fn message_of(change: &Change) -> String {
     });
     let lines: Vec<_> = fields.chain(notes).collect();
     if lines.is_empty() { change.action.as_str().to_owned() } else { lines.join("\n") }
+}
+
+/// Returns the annotations of drift: each object that is not as it was applied.
+pub(crate) fn drift(view: &drift::View<'_>) -> String {
+    let mut out = String::new();
+    for found in view.report.drifted.iter().filter(|found| found.is_meddling()) {
+        let fields =
+            found.fields.iter().map(|field| change_of(field.path, field.applied.as_ref(), field.live.as_ref()));
+        let lines: Vec<_> = std::iter::once(drift::what(&found.event)).chain(fields).collect();
+        let title = format!("drift of {}", found.key);
+        annotate(&mut out, Level::Warning, (view.place)(&found.key).as_ref(), &title, &lines.join("\n"));
+    }
+    out
+}
+
+fn change_of(path: &str, from: Option<&Value>, to: Option<&Value>) -> String {
+    let value = |value: Option<&Value>| value.map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    format!("{path}: {} -> {}", value(from), value(to))
 }
 
 /// Returns the annotations of an apply: what failed.
@@ -122,7 +140,8 @@ mod tests {
         let declared = live.replace("2Gi", "1Gi").replace("image: x", "image: y");
         let plan_made = plan_of(&desired(&declared), &world(live), &Policy::default());
         let place = |_: &Change| Some(Place { file: "a,b.yaml".to_owned(), line: 3, column: 9 });
-        let view = View { plan: &plan_made, place: &place, purpose: Purpose::Apply, show_unchanged: false };
+        let view =
+            View { plan: &plan_made, place: &place, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
         let shown = plan(&view);
         let first = shown.lines().next().unwrap();
         insta::assert_snapshot!(first, @"::error file=a%2Cb.yaml,line=3,col=9,title=blocked volume/a::size: 2Gi -> 1Gi%0Asize cannot shrink from 2Gi to 1Gi%0Ahelp: declare at least the live size, or make a new object and move the data");

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sbx::client::Pace;
 use sbx::kinds::{self, Health, Key, Live};
 use sbx::manifest::{Diagnostic, Diagnostics, Severity, Sources};
-use sbx::reconcile::plan::{Change, Note, Peak, Refusal, Step, Summary, Verb};
+use sbx::reconcile::plan::{Change, Note, Peak, Refusal, Rollout, Step, Summary, Verb};
 use sbx::reconcile::{Cause, Event, FieldChange, Outcome, Phase, Plan};
 use serde_json::{Map, Value as Json, json};
 
-use super::plan::View;
+use super::plan::{InventorySeen, View};
 use super::progress::PaceChange;
 use crate::failure::causes_of;
 
@@ -20,17 +20,25 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 /// Returns a plan.
 pub(crate) fn plan(view: &View<'_>) -> Json {
     let plan = view.plan;
+    let changes = plan.changes.iter().enumerate();
     json!({
         "format_version": FORMAT_VERSION,
         "summary": summary(plan.summary()),
-        "changes": plan.changes.iter().map(|change| change_to_json(change, view)).collect::<Vec<_>>(),
+        "changes": changes.map(|(index, change)| change_to_json(index, change, view)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "refused_by": plan.protected().iter().map(key).collect::<Vec<_>>(),
         "refusals": plan.refusals.iter().map(refusal).collect::<Vec<_>>(),
         "n_unmanaged": plan.n_unmanaged,
         "n_undeclared": plan.n_undeclared,
         "peaks": plan.peaks.iter().map(peak).collect::<Vec<_>>(),
+        "inventory": view.inventory.as_ref().map(inventory),
     })
+}
+
+/// Returns an inventory as a command found it.
+pub(crate) fn inventory(seen: &InventorySeen) -> Json {
+    let InventorySeen { location, serial, exists } = seen;
+    json!({"location": location, "serial": serial, "exists": exists})
 }
 
 fn summary(summary: Summary) -> Json {
@@ -47,7 +55,7 @@ fn summary(summary: Summary) -> Json {
     })
 }
 
-fn change_to_json(change: &Change, view: &View<'_>) -> Json {
+fn change_to_json(index: usize, change: &Change, view: &View<'_>) -> Json {
     let mut out = key(&change.key);
     out["action"] = json!(change.action.as_str());
     out["id"] = json!(change.id.as_ref().map(ToString::to_string));
@@ -55,11 +63,29 @@ fn change_to_json(change: &Change, view: &View<'_>) -> Json {
     out["spec"] = json!(change.spec.as_ref().map(kinds::spec_to_json));
     out["fields"] = change.fields.iter().map(field).collect();
     out["notes"] = change.notes.iter().map(note).collect();
+    out["rollout"] = json!(change.rollout.as_ref().map(rollout));
+    let steps = view.plan.steps.iter().enumerate().filter(|(_, step)| step.change == index);
+    out["steps"] = steps.map(|(step, _)| step).collect();
     out["place"] = match (view.place)(change) {
         Some(place) => json!({"file": place.file, "line": place.line, "column": place.column}),
         None => Json::Null,
     };
     out
+}
+
+/// Returns the part of a change in a replacement without a gap, as a saved plan has it.
+fn rollout(rollout: &Rollout) -> Json {
+    match rollout {
+        Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn } => json!({"replaces": {
+            "incoming": incoming.as_str(),
+            "incoming_id": incoming_id.as_ref().map(ToString::to_string),
+            "retired": retired.as_str(),
+            "keeps_old": keeps_old,
+            "turn": turn,
+        }}),
+        Rollout::Leftover { of } => json!({"left_of": key(of)}),
+        _ => json!("returns"),
+    }
 }
 
 fn field(field: &FieldChange) -> Json {
@@ -147,7 +173,8 @@ pub(crate) fn key(key: &Key) -> Json {
 
 /// Returns the first line of an apply: what is going to be done.
 pub(crate) fn planned(view: &View<'_>) -> Json {
-    json!({"format_version": FORMAT_VERSION, "type": "plan", "plan": plan(view)})
+    let inventory = view.inventory.as_ref().and_then(|seen| seen.location.as_deref());
+    json!({"format_version": FORMAT_VERSION, "type": "plan", "plan": plan(view), "inventory": inventory})
 }
 
 /// Returns the line that comes before the first step.
@@ -272,78 +299,91 @@ mod tests {
             live.replace("10Gi", "20Gi")
         );
         let plan_made = plan_of(&desired(&declared), &world(live), &Policy::default());
-        let view = View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        let view = View {
+            plan: &plan_made,
+            place: &|_| None,
+            purpose: Purpose::Apply,
+            show_unchanged: false,
+            inventory: None,
+        };
         insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @r#"
-        {
-          "changes": [
             {
-              "action": "update",
-              "fields": [
+              "changes": [
                 {
-                  "applied": null,
-                  "cause": "declared",
-                  "change": "grow_only",
-                  "from": "10Gi",
-                  "path": "size",
-                  "to": "20Gi"
+                  "action": "update",
+                  "fields": [
+                    {
+                      "applied": null,
+                      "cause": "declared",
+                      "change": "grow_only",
+                      "from": "10Gi",
+                      "path": "size",
+                      "to": "20Gi"
+                    }
+                  ],
+                  "id": null,
+                  "kind": "Volume",
+                  "name": "data",
+                  "notes": [],
+                  "place": null,
+                  "rollout": null,
+                  "spec": {
+                    "size": "20Gi"
+                  },
+                  "steps": [
+                    0
+                  ],
+                  "was": null
+                },
+                {
+                  "action": "blocked",
+                  "fields": [],
+                  "id": null,
+                  "kind": "Sandbox",
+                  "name": "a",
+                  "notes": [
+                    {
+                      "help": "declare the template `b`, or create it first",
+                      "is_obstacle": true,
+                      "text": "template `b` is neither declared nor live"
+                    }
+                  ],
+                  "place": null,
+                  "rollout": null,
+                  "spec": {
+                    "template_name": "b"
+                  },
+                  "steps": [],
+                  "was": null
                 }
               ],
-              "id": null,
-              "kind": "Volume",
-              "name": "data",
-              "notes": [],
-              "place": null,
-              "spec": {
-                "size": "20Gi"
-              },
-              "was": null
-            },
-            {
-              "action": "blocked",
-              "fields": [],
-              "id": null,
-              "kind": "Sandbox",
-              "name": "a",
-              "notes": [
+              "format_version": 1,
+              "inventory": null,
+              "n_undeclared": 0,
+              "n_unmanaged": 0,
+              "peaks": [],
+              "refusals": [],
+              "refused_by": [],
+              "steps": [
                 {
-                  "help": "declare the template `b`, or create it first",
-                  "is_obstacle": true,
-                  "text": "template `b` is neither declared nor live"
+                  "after": [],
+                  "change": 0,
+                  "kind": "Volume",
+                  "name": "data",
+                  "verb": "update"
                 }
               ],
-              "place": null,
-              "spec": {
-                "template_name": "b"
-              },
-              "was": null
+              "summary": {
+                "adopt": 0,
+                "blocked": 1,
+                "create": 0,
+                "delete": 0,
+                "keep": 0,
+                "rename": 0,
+                "replace": 0,
+                "update": 1
+              }
             }
-          ],
-          "format_version": 1,
-          "n_undeclared": 0,
-          "n_unmanaged": 0,
-          "peaks": [],
-          "refusals": [],
-          "refused_by": [],
-          "steps": [
-            {
-              "after": [],
-              "change": 0,
-              "kind": "Volume",
-              "name": "data",
-              "verb": "update"
-            }
-          ],
-          "summary": {
-            "adopt": 0,
-            "blocked": 1,
-            "create": 0,
-            "delete": 0,
-            "keep": 0,
-            "rename": 0,
-            "replace": 0,
-            "update": 1
-          }
-        }
-        "#);
+            "#);
     }
 }

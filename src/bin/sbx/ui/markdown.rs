@@ -3,12 +3,14 @@
 //! What destroys comes first, and the text stays below what GitHub takes, whatever the plan: what does not fit is
 //! counted and never passed over. Whatever manifests and servers say stands in code, where it is nothing but text.
 
+mod drift;
 mod text;
 
 use anstream::adapter::strip_str;
 use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change};
 
+pub(crate) use self::drift::drift;
 use self::text::{code, comment_word, fence, html, prose};
 use super::output::Subject;
 use super::plan::{View, drift_first, drift_mark, given, lines_of, sign, summary_line, unified, whole_lines};
@@ -67,8 +69,14 @@ pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&str>) 
 }
 
 /// Returns what is wrong with manifests, below what can be said of them on the whole.
-pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources, verdict: Option<&str>) -> String {
-    let mut page = Page::new(&Subject { command: "validate", target: "manifests" });
+pub(crate) fn diagnostics(
+    found: &Diagnostics,
+    sources: &Sources,
+    target: Option<&str>,
+    verdict: Option<&str>,
+) -> String {
+    let workspace = target.unwrap_or("manifests");
+    let mut page = Page::new(&Subject { command: "validate", target, workspace });
     let verdict = verdict.map_or_else(|| super::diagnostic::summary(found), ToOwned::to_owned);
     page.always(&format!("**{}**\n\n", prose(&verdict)));
     let mut n_left = 0;
@@ -100,10 +108,12 @@ struct Page {
 }
 
 impl Page {
-    /// The first line is invisible; whoever posts the comment finds the one to bring up to date by it.
+    /// The first line is invisible; whoever posts the comment finds the one to bring up to date by it. It is the same for
+    /// each run, wherever the server is.
     fn new(subject: &Subject<'_>) -> Self {
-        let marker = format!("<!-- sbx:{} {} -->\n", subject.command, comment_word(subject.target));
-        let title = format!("### `sbx {}`: {}\n\n", subject.command, code(&clipped(subject.target)));
+        let target = subject.target.map_or_else(String::new, |target| comment_word(target) + " ");
+        let marker = format!("<!-- sbx:{} {target}-->\n", subject.command);
+        let title = format!("### `sbx {}`: {}\n\n", subject.command, code(&clipped(subject.workspace)));
         Self { text: marker + &title }
     }
 

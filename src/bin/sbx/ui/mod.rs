@@ -15,6 +15,7 @@ pub(crate) mod outcome;
 pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod schema;
 pub(crate) mod style;
 pub(crate) mod table;
 mod terminal;

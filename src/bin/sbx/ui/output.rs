@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::outcome::Report;
 use super::plan::View;
-use super::{Ui, diagnostic, github, json, markdown};
+use super::{Ui, diagnostic, drift, github, json, markdown};
 use crate::failure::Failure;
 use crate::perform::Format;
 
@@ -29,6 +29,24 @@ pub(crate) struct Outputs {
     outputs: Vec<Output>,
 }
 
+/// How to show drift, and where else.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct DriftOutputs {
+    /// How to show it: text, json, markdown, github or patch; with =FILE, into a file; may be repeated
+    ///
+    /// `patch` is a diff that brings the manifests to what is live. All go to standard output, one of them at most, and
+    /// with `=FILE` into that file. `github` prints annotations for GitHub Actions, beside text. What goes to standard
+    /// output is text unless something else does.
+    #[arg(long = "output", short = 'o', value_name = "FORMAT[=FILE]", value_parser = parse_of_drift)]
+    outputs: Vec<Output>,
+}
+
+impl From<DriftOutputs> for Outputs {
+    fn from(DriftOutputs { outputs }: DriftOutputs) -> Self {
+        Self { outputs }
+    }
+}
+
 /// One way to show a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Output {
@@ -42,15 +60,25 @@ enum Shape {
     Json,
     Markdown,
     Github,
+    Patch,
 }
 
 const SHAPES: [(&str, Shape); 4] =
     [("text", Shape::Text), ("json", Shape::Json), ("markdown", Shape::Markdown), ("github", Shape::Github)];
 
 fn parse(text: &str) -> Result<Output, String> {
+    parse_one_of(&SHAPES, text)
+}
+
+fn parse_of_drift(text: &str) -> Result<Output, String> {
+    parse_one_of(&[&SHAPES[..], &[("patch", Shape::Patch)]].concat(), text)
+}
+
+fn parse_one_of(shapes: &[(&str, Shape)], text: &str) -> Result<Output, String> {
     let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
-    let Some((_, shape)) = SHAPES.iter().find(|(candidate, _)| *candidate == word) else {
-        return Err("write text, json, markdown or github, and =FILE behind it for a file".to_owned());
+    let Some((_, shape)) = shapes.iter().find(|(candidate, _)| *candidate == word) else {
+        let words: Vec<_> = shapes.iter().map(|(word, _)| *word).collect();
+        return Err(format!("write {}, and =FILE behind it for a file", words.join(", ")));
     };
     match (shape, file) {
         (_, Some("")) => Err(format!("name a file behind `{word}=`")),
@@ -72,7 +100,7 @@ impl Outputs {
         if n_on_stdout.count() > 1 {
             return Err(Failure::Usage { message: "two outputs want standard output".to_owned(), hint });
         }
-        if has(Shape::Github) && (has(Shape::Json) || has(Shape::Markdown)) {
+        if has(Shape::Github) && self.stdout() != Shape::Text {
             let message = "annotations for GitHub would be mixed into what a program reads".to_owned();
             return Err(Failure::Usage { message, hint });
         }
@@ -95,6 +123,11 @@ impl Outputs {
         on_stdout.map(|output| output.shape).find(|shape| *shape != Shape::Github).unwrap_or(Shape::Text)
     }
 
+    /// Returns whether a diff of the manifests is wanted.
+    pub(crate) fn has_patch(&self) -> bool {
+        self.outputs.iter().any(|output| output.shape == Shape::Patch)
+    }
+
     fn has_github(&self) -> bool {
         self.outputs.iter().any(|output| output.shape == Shape::Github)
     }
@@ -114,8 +147,10 @@ impl Outputs {
 pub(crate) struct Subject<'a> {
     /// What is being done, such as `plan`.
     pub(crate) command: &'a str,
-    /// The workspace, or the target.
-    pub(crate) target: &'a str,
+    /// The target's name, if it has one: with the command, what tells one comment on a pull request from another.
+    pub(crate) target: Option<&'a str>,
+    /// The workspace, as people name it.
+    pub(crate) workspace: &'a str,
 }
 
 /// Shows a plan that is only looked at, on standard output and wherever else it is wanted.
@@ -146,7 +181,7 @@ pub(crate) fn also_plan(view: &View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> 
 
 fn plan_text(shape: Shape, view: &View<'_>, subject: &Subject<'_>) -> String {
     match shape {
-        Shape::Text | Shape::Github => view.to_text(),
+        Shape::Text | Shape::Github | Shape::Patch => view.to_text(),
         Shape::Json => format!("{:#}\n", json::plan(view)),
         Shape::Markdown => markdown::plan(view, subject, None),
     }
@@ -166,7 +201,7 @@ pub(crate) fn also_outcome(
     let outputs = ui.outputs().clone();
     let report = Report::new(view.plan, outcome);
     let text = |shape| match shape {
-        Shape::Text | Shape::Github => view.to_text() + &report.to_text(),
+        Shape::Text | Shape::Github | Shape::Patch => view.to_text() + &report.to_text(),
         Shape::Json => format!("{}\n{}\n", json::planned(view), json::outcome(view.plan, outcome)),
         Shape::Markdown => markdown::plan(view, subject, Some(&strip_str(&report.to_text()).to_string())),
     };
@@ -179,18 +214,43 @@ pub(crate) fn also_outcome(
     outputs.write_files(|shape| strip_str(&text(shape)).to_string())
 }
 
+/// Shows drift, on standard output and wherever else it is wanted.
+///
+/// # Errors
+///
+/// [`Failure::File`].
+pub(crate) fn show_drift(view: &drift::View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> Result<(), Failure> {
+    let outputs = ui.outputs().clone();
+    let text = |shape| match shape {
+        Shape::Text | Shape::Github => view.report.to_text(),
+        Shape::Json => format!("{:#}\n", view.report.to_json()),
+        Shape::Markdown => markdown::drift(view.report, subject),
+        Shape::Patch => view.patch.to_owned(),
+    };
+    ui.data(&text(outputs.stdout()));
+    if outputs.has_github() {
+        ui.data(&github::drift(view));
+    }
+    outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+}
+
 /// Writes what is wrong with manifests wherever it is wanted; people are told on standard error.
 ///
 /// # Errors
 ///
 /// [`Failure::File`].
-pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources, ui: &mut Ui) -> Result<(), Failure> {
+pub(crate) fn diagnostics(
+    found: &Diagnostics,
+    sources: &Sources,
+    target: Option<&str>,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
     let outputs = ui.outputs().clone();
     let width = ui.width();
     let text = |shape| match shape {
-        Shape::Text | Shape::Github => diagnostic::draw(found, sources, width),
+        Shape::Text | Shape::Github | Shape::Patch => diagnostic::draw(found, sources, width),
         Shape::Json => format!("{:#}\n", json::diagnostics(found, sources)),
-        Shape::Markdown => markdown::diagnostics(found, sources, None),
+        Shape::Markdown => markdown::diagnostics(found, sources, target, None),
     };
     // A plan that goes on in spite of warnings has standard output for itself.
     if found.has_errors() && matches!(outputs.stdout(), Shape::Json | Shape::Markdown) {
@@ -212,21 +272,24 @@ pub(crate) fn valid(
     n_objects: usize,
     warnings: &Diagnostics,
     sources: &Sources,
+    target: Option<&str>,
     ui: &mut Ui,
 ) -> Result<(), Failure> {
     let outputs = ui.outputs().clone();
     let width = ui.width();
     let text = |shape| match shape {
-        Shape::Text | Shape::Github => format!("{}{summary}\n", diagnostic::draw(warnings, sources, width)),
+        Shape::Text | Shape::Github | Shape::Patch => {
+            format!("{}{summary}\n", diagnostic::draw(warnings, sources, width))
+        }
         Shape::Json => {
             let mut json = json::diagnostics(warnings, sources);
             json["objects"] = json!(n_objects);
             format!("{json:#}\n")
         }
-        Shape::Markdown => markdown::diagnostics(warnings, sources, Some(summary)),
+        Shape::Markdown => markdown::diagnostics(warnings, sources, target, Some(summary)),
     };
     match outputs.stdout() {
-        Shape::Text | Shape::Github => ui.line(summary),
+        Shape::Text | Shape::Github | Shape::Patch => ui.line(summary),
         shape => ui.data(&text(shape)),
     }
     outputs.write_files(|shape| strip_str(&text(shape)).to_string())
@@ -263,6 +326,8 @@ mod tests {
         assert_eq!(parse("markdown="), Err("name a file behind `markdown=`".to_owned()));
         assert_eq!(parse("github=x"), Err("`github` goes to standard output, where GitHub reads it".to_owned()));
         assert!(parse("yaml").unwrap_err().starts_with("write text, json"));
+        assert_eq!(parse_of_drift("patch"), Ok(Output { shape: Shape::Patch, file: None }));
+        assert!(parse("patch").is_err(), "only drift can be taken into manifests");
     }
 
     #[test]

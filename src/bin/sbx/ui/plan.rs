@@ -21,6 +21,19 @@ pub(crate) struct View<'a> {
     pub(crate) purpose: Purpose,
     /// Whether objects that stay as they are get a line too.
     pub(crate) show_unchanged: bool,
+    /// What it was planned with of what is owned; `None` where nobody keeps a record.
+    pub(crate) inventory: Option<InventorySeen>,
+}
+
+/// An inventory as a plan found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InventorySeen {
+    /// Where it is; `None` for what was saved with a live state.
+    pub(crate) location: Option<String>,
+    /// The number of the last apply that had one.
+    pub(crate) serial: Option<u64>,
+    /// Whether there was one.
+    pub(crate) exists: bool,
 }
 
 /// What a plan is for.
@@ -78,7 +91,11 @@ impl View<'_> {
             out.push('\n');
         }
         out.extend(whole_lines(self.plan).into_iter().map(|line| line + "\n"));
-        out.extend(refusal_lines(self.plan).into_iter().map(|line| line + "\n"));
+        let refusals = refusal_lines(self.plan);
+        if !refusals.is_empty() {
+            out.extend(refusals.into_iter().map(|line| line + "\n"));
+            out.push('\n');
+        }
         out + &summary_line(self.plan.summary(), self.purpose) + "\n"
     }
 
@@ -285,7 +302,8 @@ pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
         return match purpose {
             Purpose::Apply if summary.adopt > 0 => {
                 let adopted = counted(summary.adopt, "object");
-                format!("No changes. {adopted} to adopt, which sends nothing; {} as declared.", summary.keep)
+                let kept = if summary.keep > 0 { format!("; {} as declared", summary.keep) } else { String::new() };
+                format!("No changes. {adopted} to adopt, which sends nothing{kept}.")
             }
             Purpose::Apply if summary.keep == 1 => "No changes. Nothing to do: 1 object is as declared.".to_owned(),
             Purpose::Apply => {
@@ -330,7 +348,7 @@ mod tests {
 
     fn shown(plan: &Plan, purpose: Purpose) -> String {
         let place = |_: &Change| Some(Place { file: "a.yaml".to_owned(), line: 3, column: 9 });
-        let view = View { plan, place: &place, purpose, show_unchanged: true };
+        let view = View { plan, place: &place, purpose, show_unchanged: true, inventory: None };
         strip_str(&view.to_text()).to_string()
     }
 
@@ -352,7 +370,8 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
     #[test]
     fn nothing_to_do_is_one_line() {
         let plan = plan(&desired(LIVE), &world(LIVE), &Policy::default());
-        let view = View { plan: &plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
+        let view =
+            View { plan: &plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
         assert_eq!(view.to_text(), "No changes. Nothing to do: 5 objects are as declared.\n");
     }
 

@@ -9,8 +9,9 @@ use crate::ui::plan::Purpose;
 use crate::ui::progress::tests::{desired, world};
 
 fn page(plan_made: &Plan, target: &str) -> String {
-    let view = View { plan: plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false };
-    plan(&view, &Subject { command: "plan", target }, None)
+    let view =
+        View { plan: plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
+    plan(&view, &Subject { command: "plan", target: Some(target), workspace: target }, None)
 }
 
 #[test]
@@ -89,8 +90,8 @@ fn a_comment_on_errors_is_a_list() {
     let input = Input::Text { name: "a.yaml".to_owned(), text: text.to_owned() };
     let (documents, mut found) = load(&[input], &Limits::default());
     kinds::decode(&documents, &mut found);
-    insta::assert_snapshot!(diagnostics(&found, &documents.sources, None), @r"
-    <!-- sbx:validate manifests -->
+    insta::assert_snapshot!(diagnostics(&found, &documents.sources, None, None), @r"
+    <!-- sbx:validate -->
     ### `sbx validate`: `manifests`
 
     **1 error in 1 file**
@@ -176,15 +177,21 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// A plan in which every text that somebody else writes is hostile.
+/// A plan in which every text that somebody else writes is hostile. Its many changes draw on a few texts: making texts is
+/// what takes the time, and each change shows its own ones only.
 fn hostile_plan() -> impl Strategy<Value = Plan> {
-    let change = (hostile(), hostile(), hostile(), 0..6_usize, prop::collection::vec(hostile(), 0..4));
-    prop::collection::vec(change, 0..120).prop_map(|changes| {
+    let text = any::<prop::sample::Index>;
+    let change = (text(), text(), text(), 0..6_usize, prop::collection::vec(text(), 0..4));
+    let texts = prop::collection::vec(hostile(), 1..24);
+    (texts, prop::collection::vec(change, 0..120)).prop_map(|(texts, changes)| {
+        let text = |index: prop::sample::Index| index.get(&texts).clone();
         let base = "{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: a}}";
         let made = plan_of(&desired(base), &world(""), &Policy::default());
         let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Blocked, Action::Adopt];
         let mut plan = Plan::default();
         for (from, to, note, action, mounts) in changes {
+            let (from, to, note) = (text(from), text(to), text(note));
+            let mounts: Vec<_> = mounts.into_iter().map(text).collect();
             let mut change = made.changes[0].clone();
             change.action = actions[action];
             let image = |text: &str| Some(kinds::Value::Image(sbx::types::Image::new(text)));

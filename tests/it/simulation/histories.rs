@@ -1,0 +1,145 @@
+//! Histories in which every kind of change happens: what is there, and what becomes declared.
+
+/// What is applied first, and the commit that follows it.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) name: &'static str,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
+}
+
+pub(crate) const HISTORIES: &[History] = &[
+    History {
+        name: "everything from nothing",
+        before: "",
+        after: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: mounting}
+spec: {image: python, volume_mounts: [{volume_name: data, mount_path: /data}]}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python, resources: {storage: 4Gi}}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 2}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: paused}, spec: {template_name: plain, replicas: 0}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: mounting, ttl_seconds: 3600}}
+",
+    },
+    History {
+        name: "edits in place",
+        before: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 2}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: plain, ttl_seconds: 3600}}
+",
+        after: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 5Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: {min: 3, max: 9}}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: plain, idle_ttl_seconds: 600}}
+",
+    },
+    History {
+        name: "a rename, a chain of them and a swap",
+        before: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: a}, spec: {size: 1Gi}}
+---
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: b}, spec: {size: 2Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: left}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: right}, spec: {image: node}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: left, replicas: 1}}
+",
+        after: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: b}, spec: {size: 1Gi}, lifecycle: {renamed_from: a}}
+---
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: c}, spec: {size: 2Gi}, lifecycle: {renamed_from: b}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: left}, spec: {image: node}, lifecycle: {renamed_from: right}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: right}, spec: {image: python}, lifecycle: {renamed_from: left}}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warmer}
+spec: {template_name: right, replicas: 1}
+lifecycle: {renamed_from: warm}
+",
+    },
+    History {
+        name: "a rolling replacement",
+        before: "
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: one}, spec: {template_name: plain, replicas: 2}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: two}, spec: {template_name: plain, replicas: 0}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: plain}}
+",
+        after: "
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: 'python:3'}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: one}, spec: {template_name: plain, replicas: 2}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: two}, spec: {template_name: plain, replicas: 0}}
+---
+apiVersion: sbx/v1
+kind: Sandbox
+metadata: {name: box}
+spec: {template_name: plain}
+lifecycle: {on_template_change: replace}
+",
+    },
+    History {
+        name: "a replacement that deletes first",
+        before: "
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python}, lifecycle: {replace: recreate}}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warm}
+spec: {template_name: plain, replicas: 2}
+lifecycle: {replace: recreate}
+",
+        after: "
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: 'python:3'}, lifecycle: {replace: recreate}}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warm}
+spec: {template_name: plain, replicas: 2}
+lifecycle: {replace: recreate}
+",
+    },
+    History {
+        name: "a team's folder deleted",
+        before: "
+{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: kept}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python}}
+---
+{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 2}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: kept}, lifecycle: {on_remove: delete}}
+",
+        after: "
+{apiVersion: sbx/v1, kind: Template, metadata: {name: kept}, spec: {image: python}}
+",
+    },
+];

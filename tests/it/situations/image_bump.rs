@@ -1,0 +1,159 @@
+//! A new image for a template that three pools and twelve running sandboxes are made of.
+
+use std::process::Stdio;
+
+use serde_json::Value as Json;
+
+use super::stage::Stage;
+
+const MANIFESTS: &str = "\
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: python}
+spec: {image: python:3.12}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: small}
+spec: {template_name: python, replicas: 1}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: middle}
+spec: {template_name: python, replicas: 2}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: large}
+spec: {template_name: python, replicas: 3}
+";
+const POOLS: [(&str, u64); 3] = [("small", 1), ("middle", 2), ("large", 3)];
+const N_SANDBOXES: usize = 12;
+
+/// Fails if a pool is cold: neither it nor what was or will be it has the replicas that are declared.
+fn are_warm(pools: &Json) {
+    let pools = pools["pools"].as_array().expect("it is a list");
+    for (name, n_replicas) in POOLS {
+        let is_it = |pool: &&Json| {
+            let live = pool["name"].as_str().unwrap_or_default();
+            live == name || live.strip_prefix(name).is_some_and(|rest| rest.starts_with("--sbx-"))
+        };
+        let warm = pools.iter().filter(is_it).filter_map(|pool| pool["replicas"].as_u64()).max();
+        assert!(warm >= Some(n_replicas), "{name}: {pools:?}");
+    }
+}
+
+#[test]
+fn an_image_is_bumped_below_pools_and_sandboxes() {
+    let stage = Stage::start();
+    stage.declare(MANIFESTS).applied();
+    for index in 0..N_SANDBOXES {
+        stage.call("POST", "boxes", &format!(r#"{{"name": "box-{index:02}", "template_name": "python"}}"#));
+    }
+    let mut before = stage.ids();
+
+    stage.declare(&MANIFESTS.replace("python:3.12", "python:3.13"));
+    insta::assert_snapshot!(stage.done(&["plan", "prod"]), @r"
+    $ sbx plan prod
+    --- stdout
+    -/+ replace template/python
+        image: python:3.12 -> python:3.13
+        image cannot change in place
+        `python--sbx-467062b4` is built beside it, then swapped
+        the old one stays as `python--sbx-118469f0`, until a later apply: held by sandbox/box-00, no TTL; sandbox/box-01, no TTL; sandbox/box-02, no TTL; sandbox/box-03, no TTL; sandbox/box-04, no TTL; sandbox/box-05, no TTL; sandbox/box-06, no TTL; sandbox/box-07, no TTL; and 4 more
+        steps, in this order:
+          1. create template/python--sbx-467062b4
+          2. put python--sbx-467062b4 in the place of template/python
+          3. verify template/python
+
+    -/+ replace pool/large
+        template_name: python (made anew)
+        template `python` is replaced
+        `large--sbx-594636f0` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/large--sbx-594636f0
+          2. put large--sbx-594636f0 in the place of pool/large
+          3. delete pool/large--sbx-671b9133
+
+    -/+ replace pool/middle
+        template_name: python (made anew)
+        template `python` is replaced
+        `middle--sbx-0977f544` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/middle--sbx-0977f544
+          2. put middle--sbx-0977f544 in the place of pool/middle
+          3. delete pool/middle--sbx-f38f166f
+
+    -/+ replace pool/small
+        template_name: python (made anew)
+        template `python` is replaced
+        `small--sbx-65e311d8` is built beside it, then swapped; the API tells only that one replica is ready
+        steps, in this order:
+          1. create pool/small--sbx-65e311d8
+          2. put small--sbx-65e311d8 in the place of pool/small
+          3. delete pool/small--sbx-78565a4b
+
+    sandboxes: 18 now, 24 at the peak, 18 after
+    CPU: 9000m now, 12000m at the peak, 9000m after
+    memory: 9Gi now, 12Gi at the peak, 9Gi after
+    12 live objects are not managed; `sbx get --unmanaged` lists them
+    Plan: 4 to replace.
+    --- exit code 0
+    ");
+    let mut apply = stage.environment.command();
+    apply.args(["apply", "prod", "--yes", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut apply = apply.spawn().expect("the program can be started");
+    let status = loop {
+        are_warm(&stage.call("GET", "pools?limit=500", ""));
+        if let Some(status) = apply.try_wait().expect("it is ours") {
+            break status;
+        }
+    };
+    assert_eq!(status.code(), Some(0));
+
+    // Nothing is left to do, and no sandbox was touched: they stay on the old template, until they are gone.
+    insta::assert_snapshot!(stage.done(&["plan", "prod", "--exit-code"]), @r"
+    $ sbx plan prod --exit-code
+    --- stdout
+    = keep template/python
+        the old one stays as `python--sbx-118469f0`, until a later apply: held by sandbox/box-00, no TTL; sandbox/box-01, no TTL; sandbox/box-02, no TTL; sandbox/box-03, no TTL; sandbox/box-04, no TTL; sandbox/box-05, no TTL; sandbox/box-06, no TTL; sandbox/box-07, no TTL; and 4 more
+
+    12 live objects are not managed; `sbx get --unmanaged` lists them
+    No changes. Nothing to do: 4 objects are as declared.
+    --- exit code 0
+    ");
+    stage.is_settled();
+    let after = stage.ids();
+    before.retain(|name, _| name.starts_with("sandbox/"));
+    assert_eq!(before.len(), N_SANDBOXES);
+    assert!(before.iter().all(|(name, id)| after.get(name) == Some(id)), "{after:?}");
+    insta::assert_snapshot!(stage.done(&["get", "templates"]), @r"
+    $ sbx get templates
+    --- stdout
+    NAME                   IMAGE         CPU    MEMORY   STORAGE   MOUNTS   AGE
+    python                 python:3.13   500m   512Mi    -         none     <duration>
+    python--sbx-118469f0   python:3.12   500m   512Mi    -         none     <duration>
+    --- exit code 0
+    ");
+    assert_eq!(stage.live()["pool/large"]["spec"]["template_name"], "python");
+
+    // The last sandbox goes at night; the next apply cleans up.
+    for name in before.keys() {
+        stage.call("DELETE", &name.replace("sandbox/", "boxes/"), "");
+    }
+    insta::assert_snapshot!(stage.done(&["apply", "prod", "--yes"]), @r"
+    $ sbx apply prod --yes
+    --- stdout
+    - delete template/python--sbx-118469f0
+        left by a replacement of template/python
+
+    Plan: 1 to delete, 4 unchanged.
+    Done: 1 deleted.
+    --- stderr
+    deleted template/python--sbx-118469f0 (<duration>)
+    --- exit code 0
+    ");
+    stage.is_settled();
+    let names: Vec<_> = stage.ids().into_keys().collect();
+    assert_eq!(names, ["pool/large", "pool/middle", "pool/small", "template/python"]);
+}

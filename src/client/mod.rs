@@ -34,6 +34,7 @@
 
 mod config;
 mod connect;
+mod dataplane;
 mod deadline;
 mod error;
 mod exchange;
@@ -61,6 +62,9 @@ mod tests;
 
 pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
 pub use self::connect::Client;
+pub use self::dataplane::{
+    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
+};
 pub use self::deadline::Deadline;
 pub use self::error::{Error, Kind, QuotaType, Resource};
 pub use self::guard::SandboxGuard;
@@ -71,6 +75,6 @@ pub use self::sandboxes::{CreateSandboxOptions, UpdateSandboxOptions};
 pub use self::service::{ServiceOptions, ServiceUrl};
 pub use self::templates::CreateTemplateOptions;
 pub use self::throttle::Pace;
-pub use self::transport::{HttpTransport, Limits, Transport, TransportError};
+pub use self::transport::{BoxConnection, Connection, Content, HttpTransport, Limits, Transport, TransportError};
 pub use self::volumes::{CreateVolumeOptions, UpdateVolumeOptions};
 pub use self::wait::WaitOptions;

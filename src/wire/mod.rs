@@ -6,6 +6,7 @@
 //! There is no logic and no I/O here. Start with [`route`] for the list of operations.
 
 mod error;
+mod execute;
 mod pool;
 pub mod route;
 mod sandbox;
@@ -14,6 +15,7 @@ mod usage;
 mod volume;
 
 pub use error::{ErrorBody, ErrorDetail, LocationPart, StandardError, ValidationItem};
+pub use execute::{CommandEvent, CommandRequest, Execute, ExecuteStream, Executed};
 pub use pool::{CreatePool, Pool, PoolList, UpdatePool};
 pub use sandbox::{
     CreateSandbox, CreateServiceUrl, ResourceStatus, Sandbox, SandboxList, SandboxStatus, ServiceUrl, UpdateSandbox,

@@ -35,3 +35,14 @@ pub const SANDBOX_SERVICE_URL: &str = "/boxes/{name}/service-url";
 
 /// `GET`.
 pub const USAGE: &str = "/usage";
+
+/// `POST` runs a command; like those below, relative to a sandbox's own URL.
+pub const EXECUTE: &str = "/execute";
+/// `GET`, a WebSocket: runs a command and follows it.
+pub const EXECUTE_STREAM: &str = "/execute/ws";
+/// `POST` writes a file.
+pub const UPLOAD: &str = "/upload";
+/// `GET` reads a file.
+pub const DOWNLOAD: &str = "/download";
+/// `GET`, a WebSocket: connections to ports.
+pub const TUNNEL: &str = "/tunnel";

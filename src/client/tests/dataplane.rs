@@ -1,0 +1,4 @@
+//! Work inside a sandbox, against a server that plays the other side of a script.
+
+mod commands;
+mod server;

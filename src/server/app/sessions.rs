@@ -132,7 +132,7 @@ impl App {
         if Arc::ptr_eq(&kept, &command) {
             match instance.exec(new.exec.clone()).await {
                 Ok(session) => {
-                    command.started(session.pid, session.control);
+                    command.started(session.pid, session.control, session.kill);
                     let app = self.clone();
                     let sandbox = sandbox.clone();
                     self.0.background.spawn(async move { app.follow(sandbox, &command, new, session.output).await });

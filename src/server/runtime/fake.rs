@@ -13,16 +13,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::{DialError, ExecError, ExecSpec, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream};
+use super::{
+    DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
+};
 use crate::types::SandboxId;
 
 /// A runtime for tests. Clones are the same runtime.
 ///
-/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits,
-/// `cat` writes out what comes in until it is killed, `exit CODE` ends. A command without `exit` ends with 0; a killed
+/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits and reads no input,
+/// `cat` writes out what comes in until that ends, `size` waits for the size of its terminal, `exit CODE` ends. A command without `exit` ends with 0; a killed
 /// one with 137.
 #[derive(Clone, Default)]
 pub struct FakeRuntime {
@@ -217,15 +220,25 @@ impl Instance for FakeInstance {
         })
     }
 
-    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>> {
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileContent, FileError>> {
         let missing = || FileError::Io(io::Error::from(io::ErrorKind::NotFound));
-        Box::pin(async move { self.files().get(path).cloned().ok_or_else(missing) })
+        Box::pin(async move {
+            let bytes = self.files().get(path).cloned().ok_or_else(missing)?;
+            Ok(FileContent { size: Some(bytes.len() as u64), bytes: Box::new(io::Cursor::new(bytes)) })
+        })
     }
 
-    fn write<'a>(&'a self, path: &'a str, content: Bytes) -> BoxFuture<'a, Result<(), FileError>> {
+    fn write<'a>(
+        &'a self,
+        path: &'a str,
+        mut content: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, Result<u64, FileError>> {
         Box::pin(async move {
-            self.files().insert(path.to_owned(), content);
-            Ok(())
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes).await.map_err(FileError::Io)?;
+            let size = bytes.len() as u64;
+            self.files().insert(path.to_owned(), bytes.into());
+            Ok(size)
         })
     }
 

@@ -1,23 +1,32 @@
 //! A running sandbox, as the server handles it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// A running sandbox.
 pub trait Instance: Send + Sync + 'static {
     /// Starts a command.
     fn exec(&self, spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>>;
 
-    /// Reads a file.
-    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>>;
+    /// Opens a file to be read, at an absolute path.
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileContent, FileError>>;
 
-    /// Writes a file, with the folders above it.
-    fn write<'a>(&'a self, path: &'a str, content: Bytes) -> BoxFuture<'a, Result<(), FileError>>;
+    /// Writes a file at an absolute path, with the folders above it; returns how many bytes it has.
+    ///
+    /// Whatever stops it half-way, `content` that fails included, leaves no half file under the name: what was there
+    /// before stays.
+    fn write<'a>(
+        &'a self,
+        path: &'a str,
+        content: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, Result<u64, FileError>>;
 
     /// Connects to a TCP port inside.
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;
@@ -34,6 +43,20 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// A file that is being read.
+pub struct FileContent {
+    /// How many bytes it has, when that is known before they are read.
+    pub size: Option<u64>,
+    /// What it holds.
+    pub bytes: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+impl fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileContent").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
 /// A command to run.
 #[derive(Debug, Clone, Default)]
 pub struct ExecSpec {
@@ -41,7 +64,7 @@ pub struct ExecSpec {
     pub argv: Vec<String>,
     /// What is added to the sandbox's environment.
     pub env: BTreeMap<String, String>,
-    /// The working directory; the sandbox's own when `None`.
+    /// The working directory; the sandbox's own when `None`, and relative to that when it does not begin with `/`.
     pub cwd: Option<String>,
     /// Whether to give it a pseudo-terminal, which merges the two output streams.
     pub pty: bool,
@@ -57,8 +80,11 @@ pub struct Session {
     pub pid: u32,
     /// What it writes, in the order in which it wrote it.
     pub output: mpsc::Receiver<Frame>,
-    /// What it is told.
+    /// What it is told. Input that the command does not read yet holds up what comes after.
     pub control: mpsc::Sender<Control>,
+    /// Cancelling it kills the whole process group; on a way of its own, so that it works for a command that does not
+    /// read its input.
+    pub kill: CancellationToken,
 }
 
 /// A piece of what a command does.
@@ -77,8 +103,15 @@ pub enum Frame {
 pub enum Control {
     /// Bytes for its standard input.
     Input(Bytes),
-    /// Kill its whole process group.
-    Kill,
+    /// There is no more standard input: the command reads to its end.
+    CloseInput,
+    /// The size of its pseudo-terminal; nothing for a command that has none.
+    Resize {
+        /// How many lines.
+        rows: u16,
+        /// How many characters a line.
+        columns: u16,
+    },
 }
 
 /// Why a command did not start.

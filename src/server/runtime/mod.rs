@@ -8,7 +8,7 @@ pub mod fake;
 mod instance;
 mod none;
 
-pub use instance::{Control, DialError, ExecError, ExecSpec, FileError, Frame, Instance, Session, Stream};
+pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
 
 use std::fmt;

@@ -3,10 +3,12 @@
 use std::future::{pending, ready};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::io::AsyncRead;
 
-use super::{DialError, ExecError, ExecSpec, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream};
+use super::{
+    DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
+};
 use crate::types::SandboxId;
 
 /// A runtime that starts no process: sandboxes become ready, and that is all they do.
@@ -59,11 +61,15 @@ impl Instance for Nothing {
         Box::pin(ready(Err(ExecError::Unsupported)))
     }
 
-    fn read<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<Bytes, FileError>> {
+    fn read<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<FileContent, FileError>> {
         Box::pin(ready(Err(FileError::Unsupported)))
     }
 
-    fn write<'a>(&'a self, _path: &'a str, _content: Bytes) -> BoxFuture<'a, Result<(), FileError>> {
+    fn write<'a>(
+        &'a self,
+        _path: &'a str,
+        _content: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, Result<u64, FileError>> {
         Box::pin(ready(Err(FileError::Unsupported)))
     }
 

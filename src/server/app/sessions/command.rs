@@ -34,6 +34,7 @@ struct State {
 struct Process {
     pid: u32,
     control: mpsc::Sender<Control>,
+    kill: CancellationToken,
 }
 
 /// How a command ended.
@@ -72,8 +73,8 @@ impl Command {
     }
 
     /// Records that the process runs.
-    pub(super) fn started(&self, pid: u32, control: mpsc::Sender<Control>) {
-        self.state().process = Some(Process { pid, control });
+    pub(super) fn started(&self, pid: u32, control: mpsc::Sender<Control>, kill: CancellationToken) {
+        self.state().process = Some(Process { pid, control, kill });
         self.news.send_replace(());
     }
 
@@ -106,20 +107,21 @@ impl Command {
 
     /// Takes the output until the command ends, and kills it when one of its limits is reached.
     pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>) {
-        let Some(control) = self.state().process.as_ref().map(|process| process.control.clone()) else { return };
+        let Some(killed) = self.state().process.as_ref().map(|process| process.kill.clone()) else { return };
         let mut attached = self.n_attached.subscribe();
         let deadline = new.timeout.map(|timeout| Instant::now() + timeout);
         let mut is_timed_out = false;
         // Whoever started the command is attached already, or has left again.
         let mut is_news = true;
         let mut unwatched_since = None;
-        let (mut kill, mut is_killed) = (false, false);
         let mut streams = [Decoder::default(), Decoder::default()];
         loop {
             if std::mem::take(&mut is_news) {
                 // Somebody came or went, or both since the last look: the clock of idleness begins anew.
                 unwatched_since = (*attached.borrow_and_update() == 0).then(Instant::now);
-                kill |= new.kill_on_disconnect && unwatched_since.is_some();
+                if new.kill_on_disconnect && unwatched_since.is_some() {
+                    killed.cancel();
+                }
             }
             let idle_end = unwatched_since.zip(new.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
@@ -132,14 +134,11 @@ impl Command {
                     }
                     None => return self.finish(&mut streams, End::Lost),
                 },
-                permit = control.reserve(), if kill && !is_killed => {
-                    if let Ok(permit) = permit {
-                        permit.send(Control::Kill);
-                    }
-                    is_killed = true;
+                () = at(deadline), if !is_timed_out => {
+                    is_timed_out = true;
+                    killed.cancel();
                 }
-                () = at(deadline), if !is_timed_out => (is_timed_out, kill) = (true, true),
-                () = at(idle_end), if !kill => kill = true,
+                () = at(idle_end), if !killed.is_cancelled() => killed.cancel(),
                 changed = attached.changed() => {
                     changed.expect("this command holds the sender");
                     is_news = true;
@@ -226,27 +225,41 @@ impl Attachment {
         Some(Event::Ended(end))
     }
 
-    /// Writes to the command's standard input; does nothing once it has ended.
-    pub(crate) async fn input(&self, bytes: Bytes) {
-        self.tell(Control::Input(bytes)).await;
-    }
-
-    /// Kills the command; does nothing once it has ended.
-    pub(crate) async fn kill(&self) {
-        self.tell(Control::Kill).await;
-    }
-
-    async fn tell(&self, order: Control) {
-        let process = self.command.state().process.clone();
-        if let Some(process) = process {
-            // It may end in this very moment.
-            let _ = process.control.send(order).await;
-        }
+    /// Returns what the command is told through.
+    pub(crate) fn controls(&self) -> Controls {
+        Controls { command: Arc::clone(&self.command) }
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
         self.command.n_attached.send_modify(|n| *n -= 1);
+    }
+}
+
+/// A way to tell a command something; keeps nothing alive.
+#[derive(Clone)]
+pub(crate) struct Controls {
+    command: Arc<Command>,
+}
+
+impl Controls {
+    /// Tells the command something, once it has taken what it was told before; does nothing when it has ended.
+    pub(crate) async fn tell(&self, order: Control) {
+        let process = self.command.state().process.clone();
+        if let Some(process) = process {
+            tokio::select! {
+                // It may end in this very moment.
+                _ = process.control.send(order) => {}
+                () = process.kill.cancelled() => {}
+            }
+        }
+    }
+
+    /// Kills the command; does nothing when it has ended.
+    pub(crate) fn kill(&self) {
+        if let Some(process) = &self.command.state().process {
+            process.kill.cancel();
+        }
     }
 }

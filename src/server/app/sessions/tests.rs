@@ -1,15 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::command::{Attachment, End, Event};
 use super::log::Stream;
 use super::{CommandError, NewCommand};
 use crate::server::options::Limits;
-use crate::server::runtime::ExecSpec;
 use crate::server::runtime::fake::{Call, FakeRuntime};
+use crate::server::runtime::{Control, ExecSpec};
 use crate::server::tests::harness::Server;
 use crate::types::SandboxId;
 
@@ -65,9 +64,9 @@ async fn output_and_code() {
 async fn input_and_kill() {
     let (server, _, id) = sandbox().await;
     let mut attached = server.app.run_command(&id, command("cat")).await.expect("starts");
-    attached.input(Bytes::from_static("hé".as_bytes())).await;
+    attached.controls().tell(Control::Input("hé".into())).await;
     assert!(matches!(attached.next().await, Some(Event::Output(piece)) if piece.data == "hé"));
-    attached.kill().await;
+    attached.controls().kill();
     assert_eq!(all(attached).await, texts("", "", End::Exited(137)));
 }
 

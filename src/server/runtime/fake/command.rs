@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::server::runtime::{Control, ExecSpec, Frame, Session};
@@ -15,12 +16,15 @@ pub(super) fn run(spec: &ExecSpec, tasks: &TaskTracker) -> Session {
     let (frames, output) = mpsc::channel(16);
     let (control, orders) = mpsc::channel(16);
     let script = spec.argv.last().cloned().unwrap_or_default();
+    let kill = CancellationToken::new();
+    let killed = kill.clone();
     tasks.spawn(async move {
-        let code = Command { frames: frames.clone(), orders }.follow(&script).await;
+        let life = Command { frames: frames.clone(), orders }.follow(&script);
+        let code = killed.run_until_cancelled(life).await.unwrap_or(KILLED);
         // Nobody is left to be told when the session was dropped.
         let _ = frames.send(Frame::Exit(code)).await;
     });
-    Session { pid: 2, output, control }
+    Session { pid: 2, output, control, kill }
 }
 
 struct Command {
@@ -46,8 +50,12 @@ impl Command {
         match word {
             "out" => self.write(Frame::Stdout(Bytes::copy_from_slice(rest.as_bytes()))).await,
             "err" => self.write(Frame::Stderr(Bytes::copy_from_slice(rest.as_bytes()))).await,
-            "sleep" => self.sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await,
+            "sleep" => {
+                tokio::time::sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await;
+                Ok(())
+            }
             "cat" => self.cat().await,
+            "size" => self.size().await,
             "exit" => Err(Ended(rest.parse().unwrap_or(0))),
             _ => Err(Ended(127)),
         }
@@ -57,25 +65,26 @@ impl Command {
         self.frames.send(frame).await.map_err(|_| Ended(KILLED))
     }
 
-    async fn sleep(&mut self, duration: Duration) -> Result<(), Ended> {
-        let over = tokio::time::sleep(duration);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                () = &mut over => return Ok(()),
-                order = self.orders.recv() => match order {
-                    Some(Control::Input(_)) => {}
-                    Some(Control::Kill) | None => return Err(Ended(KILLED)),
-                },
-            }
-        }
-    }
-
     async fn cat(&mut self) -> Result<(), Ended> {
         loop {
             match self.orders.recv().await {
                 Some(Control::Input(bytes)) => self.write(Frame::Stdout(bytes)).await?,
-                Some(Control::Kill) | None => return Err(Ended(KILLED)),
+                Some(Control::CloseInput) => return Ok(()),
+                Some(Control::Resize { .. }) => {}
+                None => return Err(Ended(KILLED)),
+            }
+        }
+    }
+
+    /// Waits to be told the size of its terminal, and writes it.
+    async fn size(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.orders.recv().await {
+                Some(Control::Resize { rows, columns }) => {
+                    return self.write(Frame::Stdout(format!("{rows}x{columns}").into())).await;
+                }
+                Some(Control::Input(_) | Control::CloseInput) => {}
+                None => return Err(Ended(KILLED)),
             }
         }
     }

@@ -30,7 +30,9 @@
 //! before the time that it asked for, and fewer calls are under way at once until they succeed again
 //! ([`Client::pace`]).
 //!
-//! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
+//! Work inside a sandbox starts at its [`Sandbox`]: [`run`](Sandbox::run) and [`start`](Sandbox::start) for commands,
+//! [`read`](Sandbox::read) and [`write`](Sandbox::write) for files, [`tunnel`](Sandbox::tunnel) and
+//! [`service`](Sandbox::service) for its ports.
 
 mod config;
 mod connect;

@@ -1,23 +1,32 @@
 //! The server that is built in, called in the process: no socket, no key, no network.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sbx::client::{Client, Config, Limits, Transport, TransportError};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::Uri;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use sbx::client::{BoxConnection, Client, Config, Content, Limits, Transport, TransportError};
 use sbx::server::runtime::{NoRuntime, Runtime as _};
 use sbx::server::{self, DroppedConnection, Embedded, Options};
 use sbx::wire::route;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::failure::Failure;
 
 /// The host in the URLs of requests, which never leave the process.
 const HOST: &str = "http://localhost";
+
+/// How much a connection in the process holds.
+const PIPE: usize = 256 * 1024;
 
 /// Opens the local server on its data, waiting a while for another process that has it.
 ///
@@ -31,7 +40,7 @@ pub(crate) async fn open(data_dir: &Path) -> Result<Embedded, Failure> {
 /// Returns a client that calls the server in the process.
 pub(crate) fn client(embedded: &Embedded) -> Client {
     let config = Config::new(format!("{HOST}{}", route::PREFIXES[0]));
-    let transport = Arc::new(InProcess { router: embedded.router() });
+    let transport = Arc::new(InProcess { router: embedded.router(), connections: Mutex::default() });
     Client::with_transport(config, transport).expect("the configuration is a constant")
 }
 
@@ -43,6 +52,8 @@ pub(crate) fn notice() -> &'static str {
 /// A transport that calls a router.
 struct InProcess {
     router: Router,
+    /// What serves the connections that were asked for.
+    connections: Mutex<JoinSet<()>>,
 }
 
 impl Transport for InProcess {
@@ -63,6 +74,31 @@ impl Transport for InProcess {
             let body = body.map_err(|error| TransportError::Dropped { source: Box::new(error) })?;
             Ok(http::Response::from_parts(head, body))
         })
+    }
+
+    fn transfer(
+        &self,
+        request: http::Request<Content>,
+    ) -> BoxFuture<'_, Result<http::Response<Content>, TransportError>> {
+        let answer = self.router.clone().oneshot(request.map(Body::from_stream));
+        Box::pin(async move {
+            let answer = answer.await.unwrap_or_else(|never| match never {});
+            Ok(answer.map(|body| body.into_data_stream().map_err(std::io::Error::other).boxed()))
+        })
+    }
+
+    fn connect<'a>(&'a self, _: &'a Uri, _: Limits) -> BoxFuture<'a, Result<BoxConnection, TransportError>> {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are let go of here: there are never many.
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            // Its other end is in this process, and notices.
+            let _ = connection.await;
+        });
+        Box::pin(async { Ok(Box::new(ours) as BoxConnection) })
     }
 }
 

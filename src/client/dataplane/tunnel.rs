@@ -2,6 +2,8 @@
 
 mod multiplexer;
 mod pipe;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -226,7 +228,7 @@ impl Way {
                 Err(error) => cause = Some(error),
             }
         }
-        let message = format!("the tunnel was lost, and {} attempts to reconnect failed", self.max_reconnects);
+        let message = format!("the tunnel was lost, and not made again (attempts: {})", self.max_reconnects);
         let error = self.failure(Kind::Tunnel, &message);
         Err(match cause {
             Some(cause) => error.with_source(cause),

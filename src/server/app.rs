@@ -6,6 +6,7 @@
 //! runtime equal to the store, woken by each change, so that a request that is given up and a killed server end in the
 //! same place.
 
+mod activity;
 mod claims;
 mod clear;
 mod error;
@@ -13,8 +14,8 @@ mod instances;
 mod pools;
 mod quota;
 mod sandboxes;
-#[cfg_attr(not(test), expect(dead_code, reason = "the data plane's endpoints will be its callers"))]
-mod sessions;
+mod service_tokens;
+pub(crate) mod sessions;
 mod starts;
 mod supervisor;
 mod templates;
@@ -25,6 +26,7 @@ mod waiters;
 pub(crate) use error::{Error, Kind, Quota, Users};
 pub(crate) use pools::{NewPool, PoolChange};
 pub(crate) use sandboxes::{NewSandbox, SandboxChange, Settled};
+pub(crate) use service_tokens::{Service, ServiceTokens};
 pub(crate) use templates::{NewMount, NewTemplate};
 pub(crate) use transaction::Tx;
 pub(crate) use volumes::{NewVolume, VolumeChange};
@@ -37,6 +39,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::activity::Activity;
 use self::instances::Instances;
 use self::sessions::Sessions;
 use self::waiters::Waiters;
@@ -59,6 +62,8 @@ struct Inner {
     runtime: Arc<dyn Runtime>,
     instances: Instances,
     sessions: Sessions,
+    activity: Activity,
+    service_tokens: ServiceTokens,
     /// Creators that wait for their sandbox to become ready.
     sandbox_waiters: Waiters<SandboxId, Settled>,
     /// Creators that wait for the first replica of their pool.
@@ -70,6 +75,10 @@ struct Inner {
     base_url: OnceLock<String>,
     /// Operations that go on when their request is given up.
     operations: TaskTracker,
+    /// What goes on with a client after its request was answered, such as a WebSocket.
+    conversations: TaskTracker,
+    /// Tells conversations and long requests to end.
+    closing: CancellationToken,
     /// The supervisor and the reaper.
     background: TaskTracker,
     stop: CancellationToken,
@@ -90,6 +99,8 @@ pub(crate) struct Parts {
     pub(crate) time: Time,
     pub(crate) limits: Limits,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// What the tokens of service URLs are signed with.
+    pub(crate) secret: [u8; 32],
     /// Whether pools are filled. An embedded server leaves them empty: it ends with the command that opened it, so
     /// that a replica warmed here would be lost before anybody could claim it.
     pub(crate) warm_pools: bool,
@@ -112,6 +123,8 @@ impl App {
             runtime: parts.runtime,
             instances: Instances::default(),
             sessions: Sessions::default(),
+            activity: Activity::default(),
+            service_tokens: ServiceTokens::new(&parts.secret),
             sandbox_waiters: Waiters::default(),
             pool_waiters: Waiters::default(),
             signals: Arc::default(),
@@ -119,17 +132,48 @@ impl App {
             warm_pools: parts.warm_pools,
             base_url: OnceLock::new(),
             operations: TaskTracker::new(),
+            conversations: TaskTracker::new(),
+            closing: CancellationToken::new(),
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
         let recovered = app.recover().await?;
         app.0.background.spawn(supervisor::run(app.clone(), recovered, app.0.stop.clone()));
         app.0.background.spawn(reaper::run(app.clone(), app.0.stop.clone()));
+        app.0.background.spawn(activity::run(app.clone(), app.0.stop.clone()));
         Ok(app)
+    }
+
+    /// Asks conversations and long requests to end, and waits for the conversations.
+    pub(crate) async fn end_conversations(&self) {
+        self.0.closing.cancel();
+        self.0.conversations.close();
+        self.0.conversations.wait().await;
+    }
+
+    /// Returns what is cancelled when conversations and long requests are to end.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Has closing wait for what goes on with a client after its request was answered.
+    pub(crate) fn conversation<F: Future<Output = ()>>(&self, conversation: F) -> impl Future<Output = ()> + use<F> {
+        self.0.conversations.track_future(conversation)
+    }
+
+    /// Runs a conversation on a task of its own; closing waits for it.
+    pub(crate) fn spawn_conversation<F: Future<Output = ()> + Send + 'static>(&self, conversation: F) {
+        self.0.conversations.spawn(conversation);
+    }
+
+    /// Returns what signs and checks the tokens of service URLs.
+    pub(crate) fn service_tokens(&self) -> &ServiceTokens {
+        &self.0.service_tokens
     }
 
     /// Waits for the operations that run, stops the background tasks, and closes the store.
     pub(crate) async fn close(&self) {
+        self.end_conversations().await;
         self.0.operations.close();
         self.0.operations.wait().await;
         self.0.stop.cancel();
@@ -140,6 +184,7 @@ impl App {
 
     /// Makes the background tasks end soon, for whoever cannot wait for [`App::close`].
     pub(crate) fn abandon(&self) {
+        self.0.closing.cancel();
         self.0.stop.cancel();
     }
 

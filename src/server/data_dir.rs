@@ -1,18 +1,21 @@
 //! The folder with the data, which belongs to one process at a time.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::Error;
 
 const LOCK: &str = "lock";
 const OWNER: &str = "server.json";
 const DATABASE: &str = "state.db";
+const SECRET: &str = "secret";
 
 /// How often to try for a lock that somebody else holds. The operating system offers no wait with an end.
 const LOCK_RETRY: Duration = Duration::from_millis(50);
@@ -95,6 +98,23 @@ impl DataDir {
         self.path.join(DATABASE)
     }
 
+    /// Returns what this server signs with, which is made on first use and stays.
+    pub(crate) fn secret(&self) -> Result<[u8; 32], Error> {
+        let path = self.path.join(SECRET);
+        let unusable = |source: io::Error| Error::DataDir { path: self.path.clone(), source };
+        match fs::read(&path).map(<[u8; 32]>::try_from) {
+            Ok(Ok(secret)) => return Ok(secret),
+            // Half a secret is what a killed server may leave.
+            Ok(Err(_)) => fs::remove_file(&path).map_err(unusable)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        let secret = new_secret();
+        let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(unusable)?;
+        file.write_all(&secret).map_err(unusable)?;
+        Ok(secret)
+    }
+
     /// Tells other processes who owns the folder and, once it is known, under which URL it serves.
     pub(crate) fn announce(&self, url: Option<String>) -> Result<(), Error> {
         let owner = Owner { pid: std::process::id(), url };
@@ -105,6 +125,15 @@ impl DataDir {
             .and_then(|()| fs::rename(&draft, self.path.join(OWNER)))
             .map_err(|source| Error::DataDir { path: self.path.clone(), source })
     }
+}
+
+/// Makes a secret from two random identifiers, which are the random bytes that this program has at hand.
+pub(crate) fn new_secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    for half in secret.chunks_exact_mut(16) {
+        half.copy_from_slice(Uuid::new_v4().as_bytes());
+    }
+    secret
 }
 
 impl Drop for DataDir {

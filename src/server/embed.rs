@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::io::DuplexStream;
 
 use super::Error;
 use super::app::App;
 use super::data_dir::DataDir;
+use super::listen;
 use super::open::{Opened, open};
 use super::options::Options;
 use super::router::{self, Access};
+
+/// How much a connection in memory holds in each direction, in bytes.
+const CONNECTION: usize = 256 << 10;
 
 /// A server to be called in the process.
 ///
@@ -47,10 +52,29 @@ impl Embedded {
         self.router.clone()
     }
 
+    /// Opens a connection to the server, in memory.
+    ///
+    /// It speaks HTTP/1.1, for what a call of the router cannot do: changing over to another protocol, as to a
+    /// WebSocket. The server's end runs on the runtime that this is called in, and ends with the server.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a Tokio runtime.
+    pub fn connect(&self) -> DuplexStream {
+        connect(&self.app, self.router())
+    }
+
     /// Finishes what was begun, and gives the data up.
     pub async fn close(self) {
         self.app.close().await;
     }
+}
+
+/// Opens a connection in memory to a router.
+pub(super) fn connect(app: &App, router: Router) -> DuplexStream {
+    let (near, far) = tokio::io::duplex(CONNECTION);
+    app.spawn_conversation(listen::serve(far, router, app.closing().clone()));
+    near
 }
 
 impl Drop for Embedded {

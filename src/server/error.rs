@@ -139,11 +139,6 @@ impl Answer {
             Error::NotReady { name } => {
                 Self::standard(StatusCode::BAD_REQUEST, "NotReady", format!("Sandbox '{name}' is not ready"))
             }
-            Error::NotImplemented { operation } => Self::standard(
-                StatusCode::NOT_IMPLEMENTED,
-                "NotImplemented",
-                format!("This server does not implement `{operation}`."),
-            ),
             Error::NoProcess { operation, runtime } => Self::standard(
                 StatusCode::NOT_IMPLEMENTED,
                 "NotImplemented",

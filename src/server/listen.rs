@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -120,6 +121,7 @@ impl Handle {
             }
         }
         self.stop.cancel();
+        self.app.end_conversations().await;
         while self.accepting.join_next().await.is_some() {}
         self.app.close().await;
         self.data_dir.take();
@@ -145,6 +147,8 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) 
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    // Answers are small and written whole: holding them back for more to come only costs time.
+                    let _ = stream.set_nodelay(true);
                     connections.spawn(serve(stream, router.clone(), stop.clone()));
                 }
                 Err(error) => {
@@ -161,9 +165,10 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) 
 }
 
 /// Serves one connection; after `stop` it finishes the request that runs, and no more.
-async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
-    // Answers are small and written whole: holding them back for more to come only costs time.
-    let _ = stream.set_nodelay(true);
+pub(super) async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(move |request| answer(router.clone(), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::app::{self, App, Parts};
 use super::clock::Time;
-use super::data_dir::DataDir;
+use super::data_dir::{self, DataDir};
 use super::options::Options;
 use super::store::{self, Store};
 
@@ -82,12 +82,17 @@ pub(crate) async fn open(options: &Options, warm_pools: bool) -> Result<Opened, 
         None => None,
     };
     let path = data_dir.as_ref().map(|dir| dir.database());
+    let secret = match &data_dir {
+        Some(dir) => dir.secret()?,
+        None => data_dir::new_secret(),
+    };
     let store = Store::open(path, data_dir.clone()).await.map_err(Error::Store)?;
     let parts = Parts {
         store,
         time: Time::new(Arc::clone(&options.clock)),
         limits: options.limits.clone(),
         runtime: Arc::clone(&options.runtime),
+        secret,
         warm_pools,
     };
     let app = App::open(parts).await.map_err(|error| match error {

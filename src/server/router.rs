@@ -69,10 +69,13 @@ pub(crate) fn build(app: App, access: Access) -> Router {
         protected = protected.nest("/_sbx", admin_routes());
     }
     let key = access.api_key.map(Arc::new);
-    let protected =
-        protected.method_not_allowed_fallback(method_not_allowed).layer(from_fn_with_state(key, access::require_key));
+    let protected = protected
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(key, access::require_key))
+        .layer(from_fn(access::refuse_own_pages));
 
-    let mut router = Router::new().route("/healthz", get(system::health)).merge(protected);
+    let services = routes(table::services(), &shared);
+    let mut router = Router::new().route("/healthz", get(system::health)).merge(services).merge(protected);
     router = router.method_not_allowed_fallback(method_not_allowed).fallback(not_found);
     if access.check_host {
         router = router.layer(from_fn(access::require_loopback));

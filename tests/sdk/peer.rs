@@ -39,6 +39,12 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
     peer.sbx("nothing_to_do", &["--exit-code"], report, |output| expect_code(output, 0));
     peer.module("changes", report);
     peer.sbx("plan_reports_the_changes", &["-o", "json"], report, |output| expect_changes(&output.stdout));
+    drop(server);
+
+    match Server::with_fake_sandboxes() {
+        Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("dataplane", report),
+        Err(reason) => report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
+    }
 }
 
 struct Peer<'a> {

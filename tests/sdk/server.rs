@@ -1,10 +1,14 @@
 //! The server that an SDK talks to: that of the library, with quotas that a test can reach.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use sbx::server::runtime::NoRuntime;
+use sbx::server::runtime::fake::FakeRuntime;
 use sbx::server::{self, Handle, Limits, Options};
 use sbx::types::Secret;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::runtime::Runtime;
 
 /// The only key that the server takes.
@@ -32,10 +36,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Result<Self, String> {
+        Self::with(Arc::new(NoRuntime))
+    }
+
+    /// Starts one whose sandboxes have a data plane: that of the fake runtime, with an HTTP service on port 8080.
+    pub(crate) fn with_fake_sandboxes() -> Result<Self, String> {
+        let runtime = FakeRuntime::new();
+        runtime.serve_port(8080, answer_http);
+        Self::with(Arc::new(runtime))
+    }
+
+    fn with(sandboxes: Arc<dyn server::runtime::Runtime>) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         let options =
             Options::new().data_dir(folder.path().join("data")).api_key(Secret::new(API_KEY)).limits(limits());
+        let options = options.runtime(sandboxes);
         let handle = runtime.block_on(server::start(options)).map_err(|error| error.to_string())?;
         Ok(Self { runtime, url: handle.url().to_owned(), handle: Some(handle), folder })
     }
@@ -56,5 +72,31 @@ impl Drop for Server {
         if let Some(handle) = self.handle.take() {
             self.runtime.block_on(handle.shutdown());
         }
+    }
+}
+
+/// Answers one HTTP request with its first line.
+async fn answer_http(stream: DuplexStream) {
+    let mut stream = BufReader::new(stream);
+    let (mut request, mut n_body) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.is_err() || line.trim().is_empty() {
+            break;
+        }
+        let line = line.trim();
+        if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            n_body = length.trim().parse().unwrap_or(0);
+        }
+        if request.is_empty() {
+            line.clone_into(&mut request);
+        }
+    }
+    let mut body = vec![0; n_body];
+    let read = stream.read_exact(&mut body).await;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{request}", request.len());
+    if read.is_ok() {
+        // Who has gone needs no answer.
+        let _ = stream.write_all(answer.as_bytes()).await;
     }
 }

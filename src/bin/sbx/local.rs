@@ -105,3 +105,31 @@ impl Transport for InProcess {
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, TransportError> {
     tokio::time::timeout(limit, work).await.map_err(|_| TransportError::Timeout)
 }
+
+#[cfg(test)]
+mod tests {
+    use sbx::client::{CreateSandboxOptions, CreateTemplateOptions, RunOptions};
+    use sbx::server::runtime::fake::FakeRuntime;
+    use sbx::types::Name;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn commands_and_files_need_no_socket() {
+        let options = Options::new().runtime(Arc::new(FakeRuntime::new()));
+        let embedded = server::embed(options).await.expect("it opens");
+        let client = client(&embedded);
+        let template = Name::parse("python").expect("a name");
+        client.create_template(&template, "python", CreateTemplateOptions::default()).await.expect("it is made");
+        let sandbox = client.create_sandbox("python", CreateSandboxOptions::default()).await.expect("it is made");
+
+        let output = sandbox.run("out hi\nexit 2", RunOptions::default()).await.expect("it runs");
+        assert_eq!((output.stdout.as_str(), output.exit_code), ("hi", 2));
+        sandbox.write_from("/a", std::io::Cursor::new("content")).await.expect("it is written");
+        let mut copy = Vec::new();
+        sandbox.read_to("/a", &mut copy).await.expect("it is there");
+        assert_eq!(copy, b"content");
+        drop((sandbox, client));
+        embedded.close().await;
+    }
+}

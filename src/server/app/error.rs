@@ -53,8 +53,6 @@ pub(crate) enum Error {
     Launch(#[source] LaunchError),
     #[error("sandbox `{name}` is not ready")]
     NotReady { name: String },
-    #[error("operation `{operation}` is not implemented")]
-    NotImplemented { operation: &'static str },
     #[error("operation `{operation}` needs a process, and the runtime `{runtime}` starts none")]
     NoProcess { operation: &'static str, runtime: &'static str },
     #[error("the store failed")]

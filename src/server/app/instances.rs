@@ -70,7 +70,7 @@ impl Instances {
 
 impl App {
     /// Returns the handle of a ready sandbox, started again if it ended with an earlier run of the server.
-    pub(super) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
+    pub(crate) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
         let mut changes = self.0.instances.changes.subscribe();
         loop {
             changes.borrow_and_update();

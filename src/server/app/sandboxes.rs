@@ -107,14 +107,10 @@ impl App {
         .await
     }
 
-    /// Says that an operation on a sandbox is known but not served, with its name: never a made-up success.
-    pub(crate) fn not_served(&self, operation: &'static str) -> Error {
+    /// Refuses an operation inside a sandbox, by its name, where no process runs: never a made-up success.
+    pub(crate) fn needs_process(&self, operation: &'static str) -> Result<(), Error> {
         let runtime = self.runtime();
-        if runtime.has_data_plane() {
-            Error::NotImplemented { operation }
-        } else {
-            Error::NoProcess { operation, runtime: runtime.name() }
-        }
+        if runtime.has_data_plane() { Ok(()) } else { Err(Error::NoProcess { operation, runtime: runtime.name() }) }
     }
 
     /// Lets a sandbox pass that is ready.
@@ -123,7 +119,7 @@ impl App {
     }
 
     /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
-    pub(super) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
+    pub(crate) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
         let id = id.clone();
         self.transact(move |tx| {
             let Some(mut sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(()) };

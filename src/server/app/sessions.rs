@@ -17,16 +17,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use self::command::{Attachment, Command};
+use self::command::Command;
+pub(crate) use self::command::{Attachment, Controls, End, Event};
+pub(crate) use self::log::{Piece, Stream};
 use super::{App, Error};
 use crate::server::runtime::{ExecError, ExecSpec, Frame};
 use crate::types::SandboxId;
 
 /// How many ids of commands that are forgotten a sandbox remembers, to tell "over" from "never heard of".
 const REMEMBERED: usize = 1024;
-
-/// How exactly a sandbox's last activity is recorded while a command writes.
-const ACTIVITY_RESOLUTION: Duration = Duration::from_secs(10);
 
 /// A command to run.
 #[derive(Debug, Clone)]
@@ -163,10 +162,7 @@ impl App {
     /// Stays with a command until it can be forgotten, or the server stops.
     async fn follow(&self, sandbox: SandboxId, command: &Command, new: NewCommand, output: mpsc::Receiver<Frame>) {
         let life = async {
-            tokio::select! {
-                () = command.follow(&new, output) => {}
-                () = self.note_activity(&sandbox, command) => {}
-            }
+            command.follow(&new, output, || self.note_use(&sandbox)).await;
             match new.keep_for {
                 Some(time) => tokio::time::sleep(time).await,
                 None => pending().await,
@@ -178,17 +174,5 @@ impl App {
             () = command.abandoned() => {}
             () = self.0.stop.cancelled() => command.abandon(),
         }
-    }
-
-    /// Counts what a command writes as activity of its sandbox (contract G37). Never ends.
-    async fn note_activity(&self, sandbox: &SandboxId, command: &Command) {
-        let mut news = command.news();
-        while news.changed().await.is_ok() {
-            if let Err(error) = self.touch(sandbox).await {
-                tracing::warn!(sandbox.id = %sandbox, %error, "an activity is not recorded");
-            }
-            tokio::time::sleep(ACTIVITY_RESOLUTION).await;
-        }
-        pending::<()>().await;
     }
 }

@@ -67,6 +67,26 @@ fn check_names(headers: &HeaderMap) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses what a web page of this very server asks.
+///
+/// The only pages here are those of services in sandboxes. They must not reach the API, which may take no key on
+/// loopback. Browsers say so themselves, and no script can keep them from it; programs do not.
+pub(crate) async fn refuse_own_pages(request: Request, next: Next) -> Response {
+    if is_own_page(request.headers()) {
+        let message = "The services in sandboxes have no access to the API.".to_owned();
+        return Failure::Refused(StatusCode::FORBIDDEN, "WrongOrigin", message).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let port = |authority: &str| authority.rsplit_once(':').map_or(80, |(_, port)| port.parse().unwrap_or(80));
+    let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| port(authority));
+    let is_same_port = origin.is_some() && origin == text(HOST).map(port);
+    text(http::HeaderName::from_static("sec-fetch-site")) == Some("same-origin") || is_same_port
+}
+
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -117,6 +137,22 @@ mod tests {
             assert!(!allows(origin), "{origin}");
         }
         assert!(check_names(&HeaderMap::new()).is_ok(), "programs send none");
+    }
+
+    #[test]
+    fn own_pages_are_known_by_what_browsers_say() {
+        let is_own = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+            is_own_page(&pairs.collect())
+        };
+        assert!(is_own(&[("sec-fetch-site", "same-origin"), ("host", "127.0.0.1:8000")]));
+        assert!(is_own(&[("origin", "http://localhost:8000"), ("host", "127.0.0.1:8000")]));
+        assert!(is_own(&[("origin", "http://localhost"), ("host", "127.0.0.1")]));
+        assert!(!is_own(&[("origin", "http://localhost:3000"), ("host", "127.0.0.1:8000")]));
+        assert!(!is_own(&[("sec-fetch-site", "none"), ("host", "127.0.0.1:8000")]));
+        assert!(!is_own(&[("host", "127.0.0.1:8000")]));
     }
 
     #[test]

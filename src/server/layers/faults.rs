@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
@@ -25,6 +25,15 @@ use crate::server::routes::table::Operation;
 /// extension of the response into its own error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedConnection;
+
+/// When a fault rule ends the conversation on a WebSocket; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// After how many bytes.
+    pub(crate) after_bytes: usize,
+    /// With which close code; `None` drops the connection.
+    pub(crate) close_code: Option<u16>,
+}
 
 /// The rules in force, in the order in which they were added.
 #[derive(Debug, Clone, Default)]
@@ -86,9 +95,10 @@ impl Active {
 /// Serves a request for an operation, with what the rules do to it, and notes the operation in the response.
 pub(crate) async fn apply(
     State((faults, operation)): State<(Faults, &'static Operation)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    request.extensions_mut().insert(operation);
     let mut response = match faults.strike(operation) {
         Some(rule) => {
             tracing::info!(operation = operation.id, "a fault rule strikes");
@@ -117,13 +127,18 @@ async fn strike(rule: Rule, mut request: Request, next: Next) -> Response {
     if rule.stuck_provisioning {
         request.extensions_mut().insert(Held(true));
     }
+    let cut = Cut { after_bytes: rule.cut_after_bytes.unwrap_or(0), close_code: rule.close_code };
+    if rule.cut_after_bytes.is_some() || rule.close_code.is_some() {
+        request.extensions_mut().insert(cut);
+    }
     let response = next.run(request).await;
     if rule.lose_answer {
         return dropped();
     }
     match rule.cut_after_bytes {
-        Some(n_bytes) => cut(response, n_bytes).await,
-        None => response,
+        // What follows a switch of protocols is cut by who speaks it.
+        Some(n_bytes) if response.status() != StatusCode::SWITCHING_PROTOCOLS => cut_body(response, n_bytes),
+        _ => response,
     }
 }
 
@@ -151,21 +166,25 @@ fn canned(status: u16, rule: Rule) -> Response {
 /// A body ends before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault rule cuts the answer")]
-struct Cut;
+struct Ends;
 
 /// Announces the whole body, sends its beginning, and fails.
-async fn cut(response: Response, n_bytes: usize) -> Response {
+fn cut_body(response: Response, n_bytes: usize) -> Response {
     let (mut parts, body) = response.into_parts();
-    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
-    let beginning = whole.slice(..n_bytes.min(whole.len()));
-    let pieces = stream::unfold(Some(beginning), |beginning| async move {
-        if let Some(bytes) = beginning {
-            return Some((Ok::<Bytes, Cut>(bytes), None));
-        }
-        // Gives the connection the turn in which it sends the beginning.
+    if let Some(size) = body.size_hint().exact() {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    let pieces = stream::try_unfold((body.into_data_stream(), n_bytes), |(mut pieces, left)| async move {
+        // Once what is to be sent is sent, the connection gets a turn in which to send it.
         tokio::task::yield_now().await;
-        Some((Err(Cut), None))
+        match pieces.next().await {
+            Some(Ok(mut piece)) if left > 0 => {
+                piece.truncate(left);
+                let left = left - piece.len();
+                Ok(Some((piece, (pieces, left))))
+            }
+            _ => Err(Ends),
+        }
     });
     Response::from_parts(parts, Body::from_stream(pieces))
 }

@@ -52,9 +52,13 @@ pub(crate) struct Rule {
     /// Lets the operation happen and closes the connection instead of answering.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) lose_answer: bool,
-    /// Lets the operation happen and closes the connection after this much of the answer's body.
+    /// Lets the operation happen and closes the connection after this much of the answer's body; on a WebSocket, after
+    /// this much output of the command, or after this much of a tunnel's data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cut_after_bytes: Option<usize>,
+    /// Closes a WebSocket with this code instead, at once unless `cut_after_bytes` is given; 1001 is a reload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) close_code: Option<u16>,
 }
 
 /// The quotas, in the client's words (contract section 3.2).
@@ -91,6 +95,9 @@ impl Rule {
         }
         if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return Err("`status` is a final HTTP status, from 200 to 599".to_owned());
+        }
+        if self.close_code.is_some_and(|code| !(1000..=4999).contains(&code)) {
+            return Err("`close_code` is from 1000 to 4999".to_owned());
         }
         let bad = self.headers.iter().find(|(name, value)| {
             HeaderName::try_from(name.as_str()).is_err() || HeaderValue::try_from(value.as_str()).is_err()

@@ -122,5 +122,5 @@ pub(crate) async fn coverage(State(app): State<App>) -> Json<Value> {
 }
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
-    table::control_plane().into_iter().chain(table::data_plane()).map(|row| row.operation)
+    table::control_plane().into_iter().chain(table::data_plane()).chain(table::services()).map(|row| row.operation)
 }

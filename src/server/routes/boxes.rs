@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use super::decode::{Decode, Fields};
 use super::query::{ListOf, Listing};
-use super::{Body, Held, Named};
-use crate::server::app::{App, NewSandbox, SandboxChange};
+use super::{Body, Held, Named, service};
+use crate::server::app::{App, NewSandbox, SandboxChange, Service};
 use crate::server::error::Failure;
 use crate::server::lifecycle::State as Lifecycle;
 use crate::server::store::sandboxes::Sandbox;
@@ -73,14 +73,23 @@ pub(crate) async fn batch_delete(
     Ok(Json(outcome))
 }
 
-/// Checks what is asked for, and then says that it is not there yet (contract sections 2.6 and G52).
 pub(crate) async fn service_url(
     State(app): State<App>,
     Named(name): Named,
-    Body(_): Body<wire::CreateServiceUrl>,
+    Body(wanted): Body<ServiceWanted>,
 ) -> Result<Json<wire::ServiceUrl>, Failure> {
-    App::only_ready(app.sandbox(name).await?)?;
-    Err(app.not_served("create_service_url").into())
+    let sandbox = App::only_ready(app.sandbox(name).await?)?;
+    app.needs_process("create_service_url")?;
+    let service = Service { sandbox: sandbox.id, port: wanted.port };
+    let expires_at = app.time().now().saturating_add(wanted.expires_in);
+    let token = app.service_tokens().sign(&service, expires_at);
+    Ok(Json(service::service_url(&app, &service, token, expires_at)))
+}
+
+/// What a service URL is asked for with.
+pub(crate) struct ServiceWanted {
+    port: u16,
+    expires_in: Duration,
 }
 
 /// The list of sandboxes.
@@ -133,11 +142,12 @@ impl Decode for SandboxChange {
     }
 }
 
-impl Decode for wire::CreateServiceUrl {
+impl Decode for ServiceWanted {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let port = fields.integer("port", 1..=65_535);
         let expires_in_seconds = fields.optional_integer("expires_in_seconds", 1..=86_400).unwrap_or(600);
-        Some(Self { port: u32::try_from(port?).ok()?, expires_in_seconds: expires_in_seconds.unsigned_abs() })
+        let expires_in = Duration::from_secs(expires_in_seconds.unsigned_abs());
+        Some(Self { port: u16::try_from(port?).ok()?, expires_in })
     }
 }
 

@@ -1,34 +1,58 @@
-//! `/dp/{id}/…`, the sandboxes' own endpoints: known, checked, and not there yet.
+//! `/dp/{id}/…`, the sandboxes' own endpoints (contract section 4).
 
-use axum::extract::{Path, State};
+pub(crate) mod execute;
+pub(crate) mod files;
+pub(crate) mod stream;
+pub(crate) mod tunnel;
+mod websocket;
 
+use axum::extract::{FromRequestParts, Path};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::table::Operation;
 use crate::server::app::App;
+use crate::server::app::sessions::CommandError;
 use crate::server::error::Failure;
+use crate::server::runtime::ExecError;
 use crate::types::SandboxId;
 
-pub(crate) async fn execute(app: State<App>, id: Path<String>) -> Failure {
-    refuse(app, id, "execute").await
-}
+/// The sandbox of a request, which is ready.
+pub(crate) struct Target(pub(crate) SandboxId);
 
-pub(crate) async fn execute_ws(app: State<App>, id: Path<String>) -> Failure {
-    refuse(app, id, "execute_ws").await
-}
+impl FromRequestParts<App> for Target {
+    type Rejection = Failure;
 
-pub(crate) async fn upload(app: State<App>, id: Path<String>) -> Failure {
-    refuse(app, id, "upload").await
-}
-
-pub(crate) async fn download(app: State<App>, id: Path<String>) -> Failure {
-    refuse(app, id, "download").await
-}
-
-pub(crate) async fn tunnel(app: State<App>, id: Path<String>) -> Failure {
-    refuse(app, id, "tunnel").await
-}
-
-async fn refuse(State(app): State<App>, Path(id): Path<String>, operation: &'static str) -> Failure {
-    match app.sandbox_by_id(SandboxId::new(id)).await.and_then(App::only_ready) {
-        Ok(_) => app.not_served(operation).into(),
-        Err(error) => error.into(),
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, app).await else {
+            return Err(Failure::Refused(StatusCode::BAD_REQUEST, "BadRequest", "The path has no sandbox.".to_owned()));
+        };
+        let id = SandboxId::new(id);
+        App::only_ready(app.sandbox_by_id(id.clone()).await?)?;
+        let operation = parts.extensions.get::<&'static Operation>().map_or("", |operation| operation.id);
+        app.needs_process(operation)?;
+        Ok(Self(id))
     }
+}
+
+/// The type of a failed command in error bodies and messages.
+fn error_type(error: &CommandError) -> &'static str {
+    match error {
+        CommandError::NotFound { .. } => "CommandNotFound",
+        CommandError::Expired { .. } => "SessionExpired",
+        CommandError::Sandbox(_) | CommandError::Exec(ExecError::Ended) => "NotReady",
+        CommandError::Exec(_) => "CommandError",
+    }
+}
+
+/// Puts an error and what caused it in one line, for people.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

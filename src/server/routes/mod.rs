@@ -9,6 +9,7 @@ mod decode;
 mod object;
 mod pools;
 mod query;
+mod service;
 pub(crate) mod system;
 pub(crate) mod table;
 mod templates;

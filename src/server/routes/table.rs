@@ -1,9 +1,9 @@
 //! The one table of operations. Router, metrics, fault rules and the coverage page are made from it.
 
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post};
 use http::Method;
 
-use super::{boxes, dataplane, pools, templates, usage, volumes};
+use super::{boxes, dataplane, pools, service, templates, usage, volumes};
 use crate::server::app::App;
 use crate::wire::route;
 
@@ -41,9 +41,19 @@ macro_rules! rows {
     };
 }
 
+/// What a service may be asked with. All of it, but as routes: `any` makes a fallback, which takes no layer.
+const ANY: MethodFilter = MethodFilter::GET
+    .or(MethodFilter::HEAD)
+    .or(MethodFilter::POST)
+    .or(MethodFilter::PUT)
+    .or(MethodFilter::PATCH)
+    .or(MethodFilter::DELETE)
+    .or(MethodFilter::OPTIONS);
+
 const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule only";
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
-const NOT_YET: &str = "answers 501 after checking the sandbox and the arguments";
+const EXECUTE: &str = "an answer holds at most 32 MiB of output";
+const SERVICE: &str = "a path of the server's own address, and not a host name of its own";
 
 /// Returns the operations of the control plane, below each prefix of the API.
 #[rustfmt::skip]
@@ -75,7 +85,7 @@ pub(crate) fn control_plane() -> Vec<Row> {
         update_sandbox PATCH route::SANDBOX, patch(boxes::update), true, "";
         delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), true, "";
         get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
-        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), false, NOT_YET;
+        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE;
 
         get_usage GET route::USAGE, get(usage::get), true, "";
     }
@@ -99,11 +109,21 @@ pub(crate) fn shadowed() -> Vec<Row> {
 #[rustfmt::skip]
 pub(crate) fn data_plane() -> Vec<Row> {
     rows! {
-        execute POST "/dp/{id}/execute", post(dataplane::execute), false, NOT_YET;
-        execute_ws GET "/dp/{id}/execute/ws", get(dataplane::execute_ws), false, NOT_YET;
-        upload POST "/dp/{id}/upload", post(dataplane::upload), false, NOT_YET;
-        download GET "/dp/{id}/download", get(dataplane::download), false, NOT_YET;
-        tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel), false, NOT_YET;
+        execute POST "/dp/{id}/execute", post(dataplane::execute::execute), true, EXECUTE;
+        execute_ws GET "/dp/{id}/execute/ws", get(dataplane::stream::execute_ws), true, "";
+        upload POST "/dp/{id}/upload", post(dataplane::files::upload), true, "";
+        download GET "/dp/{id}/download", get(dataplane::files::download), true, "";
+        tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), true, "";
+    }
+}
+
+/// Returns what leads to the services in sandboxes, which has keys of its own.
+#[rustfmt::skip]
+pub(crate) fn services() -> Vec<Row> {
+    rows! {
+        service_sign_in GET "/svc/{service}/_svc/auth", get(service::sign_in), true, SERVICE;
+        service GET "/svc/{service}/{*path}", on(ANY, service::pass_on), true, SERVICE;
+        service GET "/svc/{service}/", on(ANY, service::pass_on), true, SERVICE;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`FakeRuntime`] is set up with delays and failures before the server starts, and can be asked and told more while it
 //! runs. Commands in its sandboxes follow a small script language, see [`FakeRuntime`]; files live in memory; every
-//! port answers with what it is sent.
+//! port answers with what it is sent, unless it is told otherwise.
 
 mod command;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +24,7 @@ use crate::types::SandboxId;
 
 /// A runtime for tests. Clones are the same runtime.
 ///
-/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `sleep MS` waits and reads no input,
+/// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `flood KIB` writes much, `sleep MS` waits and reads no input,
 /// `cat` writes out what comes in until that ends, `size` waits for the size of its terminal, `exit CODE` ends. A command without `exit` ends with 0; a killed
 /// one with 137.
 #[derive(Clone, Default)]
@@ -51,7 +51,11 @@ struct State {
     keep_running: bool,
     calls: Vec<Call>,
     running: BTreeMap<SandboxId, Arc<FakeInstance>>,
+    services: HashMap<u16, Option<Service>>,
 }
+
+/// What answers connections to a port.
+type Service = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Something that was asked of the runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,21 @@ impl FakeRuntime {
     /// Lets sandboxes go on running when the server ends, so that the next one recovers them.
     pub fn keep_running(&self) {
         self.shared.state().keep_running = true;
+    }
+
+    /// Lets nothing listen on a port.
+    pub fn close_port(&self, port: u16) {
+        self.shared.state().services.insert(port, None);
+    }
+
+    /// Sets what answers connections to a port.
+    pub fn serve_port<F, A>(&self, port: u16, answer: F)
+    where
+        F: Fn(DuplexStream) -> A + Send + Sync + 'static,
+        A: Future<Output = ()> + Send + 'static,
+    {
+        let service: Service = Arc::new(move |stream| Box::pin(answer(stream)));
+        self.shared.state().services.insert(port, Some(service));
     }
 
     /// Returns what was asked so far, in order.
@@ -242,13 +261,17 @@ impl Instance for FakeInstance {
         })
     }
 
-    fn dial(&self, _port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
+    fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
         Box::pin(async move {
-            let (near, mut far) = tokio::io::duplex(64 << 10);
-            self.shared.commands.spawn(async move {
-                let (mut read, mut write) = tokio::io::split(&mut far);
-                // Ends when the other side is dropped.
-                let _ = tokio::io::copy(&mut read, &mut write).await;
+            if self.ended.borrow().is_some() {
+                return Err(DialError::Ended);
+            }
+            let service = self.shared.state().services.get(&port).cloned();
+            let (near, far) = tokio::io::duplex(64 << 10);
+            self.shared.commands.spawn(match service {
+                Some(Some(service)) => service(far),
+                Some(None) => return Err(DialError::Refused { port }),
+                None => Box::pin(echo(far)),
             });
             Ok(Box::new(near) as Box<dyn Stream>)
         })
@@ -269,4 +292,12 @@ impl Instance for FakeInstance {
             reason.clone().unwrap_or_default()
         })
     }
+}
+
+/// Answers with what comes in, until the other side closes.
+async fn echo(stream: DuplexStream) {
+    let (mut read, mut write) = tokio::io::split(stream);
+    // Ends when the other side is dropped.
+    let _ = tokio::io::copy(&mut read, &mut write).await;
+    let _ = write.shutdown().await;
 }

@@ -139,7 +139,7 @@ async fn reset_and_the_pages() {
         let operations = coverage["operations"].as_array().expect("a list");
         operations.iter().find(|row| row["operation"] == id).map(|row| row["implemented"].clone())
     };
-    assert_eq!((served("create_volume"), served("tunnel")), (Some(json!(true)), Some(json!(false))));
+    assert_eq!((served("create_volume"), served("tunnel")), (Some(json!(true)), Some(json!(true))));
     assert_eq!(server.root("POST", "/_sbx/reset", Value::Null).await.status, 204);
     for (path, key) in
         [("/volumes", "volumes"), ("/templates", "templates"), ("/pools", "pools"), ("/boxes", "sandboxes")]

@@ -6,15 +6,18 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
+use tokio::io::DuplexStream;
+use tokio_tungstenite::{WebSocketStream, client_async};
 use tower::ServiceExt;
 
+use crate::server::Embedded;
 use crate::server::app::App;
 use crate::server::clock::PausedClock;
+use crate::server::embed::{self, embed};
 use crate::server::open::open;
 use crate::server::options::{Limits, Options};
 use crate::server::router::{self, Access};
 use crate::server::runtime::{NoRuntime, Runtime};
-use crate::server::{Embedded, embed};
 
 /// A server with its pools filled, on a clock that moves with the test's.
 pub(in crate::server) struct Server {
@@ -56,8 +59,30 @@ impl Server {
         call(self.router.clone(), method, &format!("/v2/sandboxes{path}"), &[], body).await
     }
 
+    /// Opens a connection that can change over to another protocol.
+    pub(in crate::server) fn connect(&self) -> DuplexStream {
+        embed::connect(&self.app, self.router.clone())
+    }
+
+    /// Opens a WebSocket.
+    pub(in crate::server) async fn websocket(&self, path: &str) -> WebSocketStream<DuplexStream> {
+        let url = format!("ws://localhost{path}");
+        client_async(url, self.connect()).await.expect("is accepted").0
+    }
+
     pub(in crate::server) async fn root(&self, method: &str, path: &str, body: Value) -> Reply {
-        call(self.router.clone(), method, path, &[], body).await
+        self.send(method, path, &[], body).await
+    }
+
+    /// Calls with headers.
+    pub(in crate::server) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Reply {
+        call(self.router.clone(), method, path, headers, body).await
     }
 
     /// Calls and expects success.

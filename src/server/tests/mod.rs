@@ -1,5 +1,6 @@
 //! The whole server in the process: requests in, answers out.
 
+mod dataplane;
 mod errors;
 mod faults;
 pub(in crate::server) mod harness;

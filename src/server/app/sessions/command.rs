@@ -1,17 +1,26 @@
 //! One command: its log, its end, and those who are attached to it.
 
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::NewCommand;
-use super::log::{Log, Piece, Position, Stream};
+use super::log::{KEPT, Log, Piece, Position, Stream};
 use super::text::Decoder;
 use crate::server::runtime::{Control, Frame};
+
+/// How far behind somebody may be who reads, in bytes, before the command is held up. What is kept reaches further
+/// back, so that whoever reads misses nothing.
+const AHEAD: u64 = (KEPT / 2) as u64;
+
+/// How long a command is held up for those who read nothing at all. They may miss some of it.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// A command that was started, or is about to be.
 pub(super) struct Command {
@@ -20,6 +29,8 @@ pub(super) struct Command {
     /// Tells those attached that there is something new to read.
     news: watch::Sender<()>,
     n_attached: watch::Sender<usize>,
+    /// Tells that somebody has read, or has left.
+    progress: Notify,
     abandoned: CancellationToken,
 }
 
@@ -28,6 +39,9 @@ struct State {
     process: Option<Process>,
     log: Log,
     end: Option<End>,
+    /// How far those have read for whom the command is held up.
+    readers: HashMap<u64, Position>,
+    n_readers: u64,
 }
 
 #[derive(Clone)]
@@ -64,6 +78,7 @@ impl Command {
             state: Mutex::default(),
             news: watch::Sender::new(()),
             n_attached: watch::Sender::new(0),
+            progress: Notify::new(),
             abandoned: CancellationToken::new(),
         }
     }
@@ -92,21 +107,18 @@ impl Command {
     /// Attaches somebody, who sees what was written from the offsets on.
     pub(super) fn attach(self: &Arc<Self>, stdout_offset: u64, stderr_offset: u64) -> Attachment {
         self.n_attached.send_modify(|n| *n += 1);
-        Attachment {
-            news: self.news.subscribe(),
-            command: Arc::clone(self),
-            position: Position::new(stdout_offset, stderr_offset),
-            is_over: false,
-        }
+        let position = Position::new(stdout_offset, stderr_offset);
+        let mut state = self.state();
+        state.n_readers += 1;
+        let number = state.n_readers;
+        state.readers.insert(number, position);
+        drop(state);
+        Attachment { news: self.news.subscribe(), command: Arc::clone(self), number, position, is_over: false }
     }
 
-    /// Returns a receiver of news, to notice that the command writes.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
-    }
-
-    /// Takes the output until the command ends, and kills it when one of its limits is reached.
-    pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>) {
+    /// Takes the output until the command ends, and kills it when one of its limits is reached; calls `on_output`
+    /// whenever it writes.
+    pub(super) async fn follow(&self, new: &NewCommand, mut output: mpsc::Receiver<Frame>, on_output: impl Fn()) {
         let Some(killed) = self.state().process.as_ref().map(|process| process.kill.clone()) else { return };
         let mut attached = self.n_attached.subscribe();
         let deadline = new.timeout.map(|timeout| Instant::now() + timeout);
@@ -114,6 +126,7 @@ impl Command {
         // Whoever started the command is attached already, or has left again.
         let mut is_news = true;
         let mut unwatched_since = None;
+        let mut held_since = None;
         let mut streams = [Decoder::default(), Decoder::default()];
         loop {
             if std::mem::take(&mut is_news) {
@@ -124,10 +137,23 @@ impl Command {
                 }
             }
             let idle_end = unwatched_since.zip(new.idle_timeout).map(|(since, timeout)| since + timeout);
+            if self.is_ahead() {
+                held_since.get_or_insert_with(Instant::now);
+            } else {
+                held_since = None;
+            }
             tokio::select! {
-                frame = output.recv() => match frame {
-                    Some(Frame::Stdout(bytes)) => self.write(Stream::Stdout, &mut streams, &bytes),
-                    Some(Frame::Stderr(bytes)) => self.write(Stream::Stderr, &mut streams, &bytes),
+                () = self.progress.notified(), if held_since.is_some() => held_since = None,
+                () = at(held_since.map(|since| since + STALLED)) => self.pass_over_stalled(),
+                frame = output.recv(), if held_since.is_none() => match frame {
+                    Some(Frame::Stdout(bytes)) => {
+                        on_output();
+                        self.write(Stream::Stdout, &mut streams, &bytes);
+                    }
+                    Some(Frame::Stderr(bytes)) => {
+                        on_output();
+                        self.write(Stream::Stderr, &mut streams, &bytes);
+                    }
                     Some(Frame::Exit(code)) => {
                         self.finish(&mut streams, if is_timed_out { End::TimedOut } else { End::Exited(code) });
                         return;
@@ -146,6 +172,18 @@ impl Command {
                 () = self.abandoned.cancelled() => return,
             }
         }
+    }
+
+    /// Returns whether somebody is so far behind that the command has to wait.
+    fn is_ahead(&self) -> bool {
+        let state = self.state();
+        state.readers.values().any(|position| state.log.ahead_of(position) > AHEAD)
+    }
+
+    /// Stops waiting for those who are behind, until they read again.
+    fn pass_over_stalled(&self) {
+        let state = &mut *self.state();
+        state.readers.retain(|_, position| state.log.ahead_of(position) <= AHEAD);
     }
 
     fn write(&self, stream: Stream, streams: &mut [Decoder; 2], bytes: &Bytes) {
@@ -186,6 +224,7 @@ async fn at(time: Option<Instant>) {
 pub(crate) struct Attachment {
     command: Arc<Command>,
     news: watch::Receiver<()>,
+    number: u64,
     position: Position,
     is_over: bool,
 }
@@ -216,8 +255,10 @@ impl Attachment {
     }
 
     fn read(&mut self) -> Option<Event> {
-        let state = self.command.state();
+        let mut state = self.command.state();
         if let Some(piece) = state.log.read(&mut self.position) {
+            state.readers.insert(self.number, self.position);
+            self.command.progress.notify_one();
             return Some(Event::Output(piece));
         }
         let end = state.end?;
@@ -233,6 +274,8 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        self.command.state().readers.remove(&self.number);
+        self.command.progress.notify_one();
         self.command.n_attached.send_modify(|n| *n -= 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// How much of each stream is kept at least, in bytes (contract G48).
-const KEPT: usize = 1 << 20;
+pub(super) const KEPT: usize = 1 << 20;
 
 /// How large one piece may be, in bytes: a frame that carries it stays far below what clients take.
 const PIECE: usize = 32 << 10;
@@ -101,6 +101,12 @@ impl Log {
             self.pieces.remove(index);
             self.totals[stream as usize].kept -= len;
         }
+    }
+
+    /// Returns how much of a stream is written behind a position, in bytes: of the stream that has more.
+    pub(super) fn ahead_of(&self, position: &Position) -> u64 {
+        let behind = self.totals.iter().zip(position.offsets).map(|(total, read)| total.written.saturating_sub(read));
+        behind.max().unwrap_or(0)
     }
 
     /// Returns the next piece after a position, and moves the position behind it.

@@ -126,6 +126,22 @@ async fn limits_end_a_command() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_reads_slowly_misses_nothing_and_who_does_not_read_holds_nobody_up() {
+    let (server, _, id) = sandbox().await;
+    let flood = vec![format!("out {}", "x".repeat(100_000)); 50].join("\n");
+    let mut slow = server.app.run_command(&id, command(&flood)).await.expect("starts");
+    let idle = server.app.attach(&id, "c", 0, 0).await.expect("runs");
+    let mut n_bytes = 0;
+    while let Some(Event::Output(piece)) = slow.next().await {
+        assert_eq!(piece.offset, n_bytes);
+        n_bytes += piece.data.len() as u64;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(n_bytes, 5_000_000);
+    drop(idle);
+}
+
+#[tokio::test(start_paused = true)]
 async fn commands_end_with_their_sandbox() {
     let (server, _, id) = sandbox().await;
     let attached = server.app.run_command(&id, command("cat")).await.expect("starts");

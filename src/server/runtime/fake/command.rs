@@ -50,6 +50,7 @@ impl Command {
         match word {
             "out" => self.write(Frame::Stdout(Bytes::copy_from_slice(rest.as_bytes()))).await,
             "err" => self.write(Frame::Stderr(Bytes::copy_from_slice(rest.as_bytes()))).await,
+            "flood" => self.flood(rest.parse().unwrap_or(0)).await,
             "sleep" => {
                 tokio::time::sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await;
                 Ok(())
@@ -63,6 +64,13 @@ impl Command {
 
     async fn write(&mut self, frame: Frame) -> Result<(), Ended> {
         self.frames.send(frame).await.map_err(|_| Ended(KILLED))
+    }
+
+    async fn flood(&mut self, n_kib: usize) -> Result<(), Ended> {
+        for _ in 0..n_kib {
+            self.write(Frame::Stdout(Bytes::from_static(&[b'x'; 1 << 10]))).await?;
+        }
+        Ok(())
     }
 
     async fn cat(&mut self) -> Result<(), Ended> {

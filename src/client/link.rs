@@ -178,8 +178,18 @@ impl Link {
         result
     }
 
+    /// Returns the time limit that the scope sets, if it sets one.
+    pub(super) fn scope_timeout(&self) -> Option<Duration> {
+        self.scope.timeout
+    }
+
+    /// Returns what carries the requests.
+    pub(super) fn transport(&self) -> &dyn Transport {
+        &*self.shared.transport
+    }
+
     /// Returns the headers that requests of this scope carry.
-    fn headers(&self) -> HeaderMap {
+    pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = self.shared.headers.clone();
         overlay(&mut headers, &self.scope.headers);
         headers

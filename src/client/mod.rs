@@ -30,10 +30,13 @@
 //! before the time that it asked for, and fewer calls are under way at once until they succeed again
 //! ([`Client::pace`]).
 //!
-//! Work inside a sandbox (commands, files, tunnels) is not here yet; [`Sandbox`] is where it will be.
+//! Work inside a sandbox starts at its [`Sandbox`]: [`run`](Sandbox::run) and [`start`](Sandbox::start) for commands,
+//! [`read`](Sandbox::read) and [`write`](Sandbox::write) for files, [`tunnel`](Sandbox::tunnel) and
+//! [`service`](Sandbox::service) for its ports.
 
 mod config;
 mod connect;
+mod dataplane;
 mod deadline;
 mod error;
 mod exchange;
@@ -61,6 +64,9 @@ mod tests;
 
 pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
 pub use self::connect::Client;
+pub use self::dataplane::{
+    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
+};
 pub use self::deadline::Deadline;
 pub use self::error::{Error, Kind, QuotaType, Resource};
 pub use self::guard::SandboxGuard;
@@ -71,6 +77,6 @@ pub use self::sandboxes::{CreateSandboxOptions, UpdateSandboxOptions};
 pub use self::service::{ServiceOptions, ServiceUrl};
 pub use self::templates::CreateTemplateOptions;
 pub use self::throttle::Pace;
-pub use self::transport::{HttpTransport, Limits, Transport, TransportError};
+pub use self::transport::{BoxConnection, Connection, Content, HttpTransport, Limits, Transport, TransportError};
 pub use self::volumes::{CreateVolumeOptions, UpdateVolumeOptions};
 pub use self::wait::WaitOptions;

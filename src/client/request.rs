@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, header};
+use http::{HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::types::Name;
 use crate::wire::route;
 
 /// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One request to the API, without the server's address and the credentials.
 #[derive(Debug, Clone)]
@@ -24,6 +24,10 @@ pub(super) struct Request {
     /// Below the base URL, percent-encoded, with the query.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
+    /// What the body is.
+    pub(super) content_type: Option<HeaderValue>,
+    /// What the path is below, where that is not the API: a sandbox's own URL.
+    pub(super) base_url: Option<String>,
     /// The time limit of one attempt, where it is not the client's.
     pub(super) timeout: Option<Duration>,
 }
@@ -35,6 +39,10 @@ pub(super) struct Operation {
     pub(super) resource: Option<Resource>,
     pub(super) name: String,
     pub(super) new_name: Option<String>,
+    /// The file in the sandbox that it is about, if it is about one.
+    pub(super) file: Option<String>,
+    /// The port in the sandbox that it is about, if it is about one.
+    pub(super) port: Option<u16>,
     /// What answers mean for this kind of object in particular.
     pub(super) rules: Rules,
 }
@@ -56,15 +64,29 @@ pub(super) enum Verb {
     ServiceUrl,
     CallService,
     Usage,
+    Run,
+    Reconnect,
+    ReadFile,
+    WriteFile,
+    Tunnel,
 }
 
 impl Operation {
     pub(super) fn on<T: Object>(verb: Verb, name: &str) -> Self {
-        Self { verb, resource: Some(T::RESOURCE), name: name.to_owned(), new_name: None, rules: T::rules }
+        Self { resource: Some(T::RESOURCE), name: name.to_owned(), ..Self::new(verb, T::rules) }
     }
 
     pub(super) fn usage() -> Self {
-        Self { verb: Verb::Usage, resource: None, name: String::new(), new_name: None, rules: |_, _, _| None }
+        Self::new(Verb::Usage, |_, _, _| None)
+    }
+
+    /// Something that is done inside a sandbox.
+    pub(super) fn inside(verb: Verb, sandbox: &str, rules: Rules) -> Self {
+        Self { resource: Some(Resource::Sandbox), name: sandbox.to_owned(), ..Self::new(verb, rules) }
+    }
+
+    fn new(verb: Verb, rules: Rules) -> Self {
+        Self { verb, resource: None, name: String::new(), new_name: None, file: None, port: None, rules }
     }
 }
 
@@ -123,9 +145,15 @@ impl Request {
     }
 
     /// Adds a JSON body.
-    pub(super) fn json(mut self, body: &impl Serialize) -> Self {
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body).expect("bodies are structs with text keys and no failing serializer");
-        self.body = Some(bytes.into());
+        self.bytes(bytes.into(), HeaderValue::from_static("application/json"))
+    }
+
+    /// Adds a body.
+    pub(super) fn bytes(mut self, body: Bytes, content_type: HeaderValue) -> Self {
+        self.body = Some(body);
+        self.content_type = Some(content_type);
         self
     }
 
@@ -135,8 +163,13 @@ impl Request {
         self
     }
 
-    fn new(operation: Operation, method: Method, path: String) -> Self {
-        Self { operation, method, path, body: None, timeout: None }
+    /// A request to a sandbox itself, at `base_url`.
+    pub(super) fn inside(operation: Operation, method: Method, base_url: &str, path: String) -> Self {
+        Self { base_url: Some(base_url.to_owned()), ..Self::new(operation, method, path) }
+    }
+
+    pub(super) fn new(operation: Operation, method: Method, path: String) -> Self {
+        Self { operation, method, path, body: None, content_type: None, base_url: None, timeout: None }
     }
 
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
@@ -150,11 +183,11 @@ impl Request {
         base_url: &str,
         headers: &http::HeaderMap,
     ) -> Result<http::Request<Bytes>, http::Error> {
-        let uri = format!("{base_url}{}", self.path);
+        let uri = format!("{}{}", self.base_url.as_deref().unwrap_or(base_url), self.path);
         let mut request = http::Request::builder().method(&self.method).uri(uri);
         request = request.header(header::ACCEPT, "*/*");
-        if self.body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(content_type) = &self.content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
         }
         let mut request = request.body(self.body.clone().unwrap_or_default())?;
         overlay(request.headers_mut(), headers);
@@ -201,6 +234,11 @@ impl fmt::Display for Operation {
             (Verb::ServiceUrl, _) => write!(f, "get a service URL of {one} `{name}`"),
             (Verb::CallService, _) => write!(f, "call a service of {one} `{name}`"),
             (Verb::Usage, _) => f.write_str("read the usage"),
+            (Verb::Run, _) => write!(f, "run a command in {one} `{name}`"),
+            (Verb::Reconnect, _) => write!(f, "reconnect to a command in {one} `{name}`"),
+            (Verb::ReadFile, _) => write!(f, "read `{}` in {one} `{name}`", self.file.as_deref().unwrap_or_default()),
+            (Verb::WriteFile, _) => write!(f, "write `{}` in {one} `{name}`", self.file.as_deref().unwrap_or_default()),
+            (Verb::Tunnel, _) => write!(f, "open a tunnel to port {} of {one} `{name}`", self.port.unwrap_or_default()),
         }
     }
 }

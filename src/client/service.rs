@@ -164,13 +164,7 @@ impl ServiceUrl {
             Error::invalid_argument(self.operation(), "path", message).with_source(error)
         })?;
         // For logs and errors: a query may hold anything, so it stays out.
-        let request = Request {
-            operation: self.operation(),
-            method: http.method().clone(),
-            path: http.uri().path().to_owned(),
-            body: None,
-            timeout: None,
-        };
+        let request = Request::new(self.operation(), http.method().clone(), http.uri().path().to_owned());
         match self.link.within_deadline(self.link.send(&request, http, SERVICE_TIMEOUT, 1)).await {
             Some(result) => result.map_err(|error| Error::from_transport(&request, error, 1)),
             None => Err(Error::deadline_exceeded(&request, 1).with_ambiguous(request.writes())),

@@ -7,6 +7,7 @@
 //! ```
 
 mod applying;
+mod attaching;
 mod contexts;
 mod doctoring;
 mod drifting;

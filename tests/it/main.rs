@@ -6,6 +6,7 @@ mod checking;
 mod cli;
 mod dependencies;
 mod docs;
+mod inside;
 mod json_schema;
 mod layering;
 mod layout;

@@ -8,11 +8,13 @@ use crate::commands::adopt::Adopt;
 use crate::commands::apply::Apply;
 use crate::commands::completion::Completion;
 use crate::commands::context::Context;
+use crate::commands::copy::Copy;
 use crate::commands::delete::Delete;
 use crate::commands::describe::Describe;
 use crate::commands::destroy::Destroy;
 use crate::commands::doctor::Doctor;
 use crate::commands::drift::Drift;
+use crate::commands::exec::Exec;
 use crate::commands::export::Export;
 use crate::commands::forget::Forget;
 use crate::commands::get::Get;
@@ -20,11 +22,15 @@ use crate::commands::history::History;
 use crate::commands::init::Init;
 use crate::commands::observe::Observe;
 use crate::commands::plan::Plan;
+use crate::commands::run::Run;
 use crate::commands::schema::Schema;
 use crate::commands::serve::Serve;
+use crate::commands::service::Service;
+use crate::commands::tunnel::Tunnel;
 use crate::commands::unlock::Unlock;
 use crate::commands::validate::Validate;
 use crate::commands::version::Version;
+use crate::commands::wait::Wait;
 use crate::failure;
 use crate::record::RecordArgs;
 use crate::ui::ColorWhen;
@@ -129,6 +135,13 @@ pub(crate) enum Command {
     Delete(Delete),
     History(History),
     Unlock(Unlock),
+    Run(Run),
+    Exec(Exec),
+    #[command(name = "cp")]
+    Copy(Copy),
+    Tunnel(Tunnel),
+    Service(Service),
+    Wait(Wait),
     Doctor(Doctor),
     Serve(Serve),
     Context(Context),

@@ -35,6 +35,8 @@ pub(crate) enum Exit {
     Usage,
     /// It was interrupted.
     Interrupted,
+    /// A command in a sandbox ended with this code.
+    Command(u8),
 }
 
 /// The exit codes of all commands, with what each means.
@@ -51,6 +53,9 @@ const CODES: [(Exit, u8, &str); 8] = [
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
+        if let Exit::Command(code) = exit {
+            return Self::from(code);
+        }
         let code = CODES.iter().find(|(candidate, ..)| *candidate == exit).map(|(_, code, _)| *code);
         Self::from(code.expect("every exit has its row in the table"))
     }
@@ -59,7 +64,7 @@ impl From<Exit> for ExitCode {
 /// Returns the table of exit codes for the help text.
 pub(crate) fn exit_codes_help() -> String {
     let rows: Vec<_> = CODES.iter().map(|(_, code, meaning)| format!("  {code:>3}  {meaning}")).collect();
-    format!("Exit codes:\n{}", rows.join("\n"))
+    format!("Exit codes:\n{}\n  `run` and `exec` end with the code of their command", rows.join("\n"))
 }
 
 /// Why a command failed. `Display` is this layer's part only; the causes are its sources.

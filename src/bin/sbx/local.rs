@@ -1,23 +1,32 @@
 //! The server that is built in, called in the process: no socket, no key, no network.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sbx::client::{Client, Config, Limits, Transport, TransportError};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::Uri;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use sbx::client::{BoxConnection, Client, Config, Content, Limits, Transport, TransportError};
 use sbx::server::runtime::{NoRuntime, Runtime as _};
 use sbx::server::{self, DroppedConnection, Embedded, Options};
 use sbx::wire::route;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::failure::Failure;
 
 /// The host in the URLs of requests, which never leave the process.
 const HOST: &str = "http://localhost";
+
+/// How much a connection in the process holds.
+const PIPE: usize = 256 * 1024;
 
 /// Opens the local server on its data, waiting a while for another process that has it.
 ///
@@ -31,7 +40,7 @@ pub(crate) async fn open(data_dir: &Path) -> Result<Embedded, Failure> {
 /// Returns a client that calls the server in the process.
 pub(crate) fn client(embedded: &Embedded) -> Client {
     let config = Config::new(format!("{HOST}{}", route::PREFIXES[0]));
-    let transport = Arc::new(InProcess { router: embedded.router() });
+    let transport = Arc::new(InProcess { router: embedded.router(), connections: Mutex::default() });
     Client::with_transport(config, transport).expect("the configuration is a constant")
 }
 
@@ -43,6 +52,8 @@ pub(crate) fn notice() -> &'static str {
 /// A transport that calls a router.
 struct InProcess {
     router: Router,
+    /// What serves the connections that were asked for.
+    connections: Mutex<JoinSet<()>>,
 }
 
 impl Transport for InProcess {
@@ -64,8 +75,61 @@ impl Transport for InProcess {
             Ok(http::Response::from_parts(head, body))
         })
     }
+
+    fn transfer(
+        &self,
+        request: http::Request<Content>,
+    ) -> BoxFuture<'_, Result<http::Response<Content>, TransportError>> {
+        let answer = self.router.clone().oneshot(request.map(Body::from_stream));
+        Box::pin(async move {
+            let answer = answer.await.unwrap_or_else(|never| match never {});
+            Ok(answer.map(|body| body.into_data_stream().map_err(std::io::Error::other).boxed()))
+        })
+    }
+
+    fn connect<'a>(&'a self, _: &'a Uri, _: Limits) -> BoxFuture<'a, Result<BoxConnection, TransportError>> {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are let go of here: there are never many.
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            // Its other end is in this process, and notices.
+            let _ = connection.await;
+        });
+        Box::pin(async { Ok(Box::new(ours) as BoxConnection) })
+    }
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, TransportError> {
     tokio::time::timeout(limit, work).await.map_err(|_| TransportError::Timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use sbx::client::{CreateSandboxOptions, CreateTemplateOptions, RunOptions};
+    use sbx::server::runtime::fake::FakeRuntime;
+    use sbx::types::Name;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn commands_and_files_need_no_socket() {
+        let options = Options::new().runtime(Arc::new(FakeRuntime::new()));
+        let embedded = server::embed(options).await.expect("it opens");
+        let client = client(&embedded);
+        let template = Name::parse("python").expect("a name");
+        client.create_template(&template, "python", CreateTemplateOptions::default()).await.expect("it is made");
+        let sandbox = client.create_sandbox("python", CreateSandboxOptions::default()).await.expect("it is made");
+
+        let output = sandbox.run("out hi\nexit 2", RunOptions::default()).await.expect("it runs");
+        assert_eq!((output.stdout.as_str(), output.exit_code), ("hi", 2));
+        sandbox.write_from("/a", std::io::Cursor::new("content")).await.expect("it is written");
+        let mut copy = Vec::new();
+        sandbox.read_to("/a", &mut copy).await.expect("it is there");
+        assert_eq!(copy, b"content");
+        drop((sandbox, client));
+        embedded.close().await;
+    }
 }

@@ -5,6 +5,7 @@
 //! output, everything else to standard error.
 
 mod args;
+mod attach;
 mod author;
 mod commands;
 mod context;
@@ -81,6 +82,12 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Delete(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::History(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Unlock(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Run(command) => cx.block_on(async |cx| Box::pin(command.run(cx)).await),
+        Command::Exec(command) => cx.block_on(async |cx| Box::pin(command.run(cx)).await),
+        Command::Copy(command) => cx.block_on(async |cx| Box::pin(command.run(cx)).await),
+        Command::Tunnel(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Service(command) => cx.block_on(async |cx| command.run(cx).await),
+        Command::Wait(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Doctor(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Serve(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Context(command) => command.run(cx),

@@ -11,7 +11,7 @@ use std::fmt;
 /// ├─ Api                  500
 /// │  └─ WrongGeneration   404 on a list
 /// ├─ Authentication       401, 403
-/// ├─ Connection
+/// ├─ Connection           also: a WebSocket that was lost
 /// ├─ NotFound
 /// ├─ Timeout
 /// ├─ InUse
@@ -20,7 +20,15 @@ use std::fmt;
 /// ├─ Validation
 /// ├─ QuotaExceeded
 /// │  └─ RateLimited
-/// └─ Creation
+/// ├─ Creation
+/// ├─ NoDataPlane
+/// ├─ NotReady
+/// ├─ Operation
+/// │  └─ CommandTimeout
+/// └─ Tunnel
+///    ├─ PortNotAllowed
+///    ├─ PortRefused
+///    └─ TunnelVersion
 /// ```
 ///
 /// The rest stands outside the tree: failures that the SDK lets through untyped.
@@ -63,6 +71,22 @@ pub enum Kind {
     RateLimited,
     /// The object could not be brought up.
     Creation,
+    /// The sandbox has no URL for commands, files and tunnels.
+    NoDataPlane,
+    /// The sandbox is not ready, as far as is known here or to the server.
+    NotReady,
+    /// A command, or reading or writing a file, failed; [`Error::error_type`](super::Error::error_type) says how.
+    Operation,
+    /// The command was killed because its time was up.
+    CommandTimeout,
+    /// A tunnel could not carry a connection.
+    Tunnel,
+    /// The server allows no tunnel to the port.
+    PortNotAllowed,
+    /// Nothing listens on the port inside the sandbox.
+    PortRefused,
+    /// The server does not speak this version of the tunnel.
+    TunnelVersion,
     /// The call's own argument is wrong; nothing was sent.
     InvalidArgument,
     /// The answer of a call that succeeded is not as the API documents it.
@@ -73,6 +97,8 @@ pub enum Kind {
     Transport,
     /// The deadline of the call has passed.
     DeadlineExceeded,
+    /// Something on this side failed: what a file was to be read from or written to, or a port to listen on.
+    Local,
 }
 
 impl Kind {
@@ -88,9 +114,12 @@ impl Kind {
             | Self::InvalidBody
             | Self::TransportTimeout
             | Self::Transport
-            | Self::DeadlineExceeded => None,
+            | Self::DeadlineExceeded
+            | Self::Local => None,
             Self::WrongGeneration => Some(Self::Api),
             Self::RateLimited => Some(Self::QuotaExceeded),
+            Self::CommandTimeout => Some(Self::Operation),
+            Self::PortNotAllowed | Self::PortRefused | Self::TunnelVersion => Some(Self::Tunnel),
             Self::Api
             | Self::Authentication
             | Self::Connection
@@ -101,7 +130,11 @@ impl Kind {
             | Self::NameConflict
             | Self::Validation
             | Self::QuotaExceeded
-            | Self::Creation => Some(Self::Client),
+            | Self::Creation
+            | Self::NoDataPlane
+            | Self::NotReady
+            | Self::Operation
+            | Self::Tunnel => Some(Self::Client),
         }
     }
 }
@@ -118,6 +151,8 @@ pub enum Resource {
     Pool,
     /// A sandbox.
     Sandbox,
+    /// A file in a sandbox.
+    File,
 }
 
 impl Resource {
@@ -128,6 +163,7 @@ impl Resource {
             Self::Template => "template",
             Self::Pool => "pool",
             Self::Sandbox => "sandbox",
+            Self::File => "file",
         }
     }
 
@@ -138,6 +174,7 @@ impl Resource {
             Self::Template => "templates",
             Self::Pool => "pools",
             Self::Sandbox => "sandboxes",
+            Self::File => "files",
         }
     }
 }

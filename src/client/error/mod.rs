@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 pub(super) use self::detail::Detail;
 pub use self::kind::{Kind, QuotaType, Resource};
 pub(super) use self::map::{Mapped, from_answer, is_quota};
-use super::request::{Operation, Request};
+use super::request::{Operation, Request, Verb};
 use super::transport::TransportError;
 use crate::wire::{SandboxStatus, ValidationItem};
 
@@ -100,6 +100,27 @@ impl Error {
     /// Returns the type that the server gives the error, such as `ImagePull`.
     pub fn error_type(&self) -> Option<&str> {
         self.0.error_type.as_deref()
+    }
+
+    /// Returns what went on in the sandbox when a [`Kind::Operation`] failed: `command`, `read`, `write` or `reconnect`,
+    /// as the official SDK has it.
+    pub fn operation(&self) -> Option<&'static str> {
+        if !self.is_a(Kind::Operation) {
+            return None;
+        }
+        match (self.error_type(), self.0.operation.verb) {
+            (Some("WriteError"), _) => Some("write"),
+            (Some("ReadError"), _) => Some("read"),
+            (Some("CommandError"), _) => Some("command"),
+            (Some("PermissionDenied"), _) => None,
+            (_, Verb::Reconnect) => Some("reconnect"),
+            _ => Some("command"),
+        }
+    }
+
+    /// Returns the port inside the sandbox that a tunnel was to reach.
+    pub fn port(&self) -> Option<u16> {
+        self.0.operation.port
     }
 
     /// Returns the reason, without the call.
@@ -200,6 +221,12 @@ impl Error {
         self
     }
 
+    /// Gives the error a type as the server would.
+    pub(super) fn typed(mut self, error_type: impl Into<String>) -> Self {
+        self.0.error_type = Some(error_type.into());
+        self
+    }
+
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = Some(status);
         self
@@ -217,7 +244,7 @@ impl fmt::Display for Error {
         let Inner { operation, message, error_type, last_status, kind, .. } = &*self.0;
         write!(f, "cannot {operation}: {}", message.trim_end_matches('.'))?;
         // As in the official SDK, and only there: elsewhere the type repeats what the message says.
-        if let (Kind::Creation, Some(error_type)) = (kind, error_type) {
+        if let (Kind::Creation | Kind::Operation | Kind::CommandTimeout, Some(error_type)) = (kind, error_type) {
             write!(f, " [{error_type}]")?;
         }
         if let Some(status) = last_status {

@@ -1,6 +1,7 @@
 //! Tests of whole calls, against a transport that expects a script of requests.
 
 mod creates;
+mod dataplane;
 mod errors;
 mod mock;
 mod network;

@@ -3,16 +3,22 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt as _, TryStreamExt as _};
+use http::Uri;
+use http::uri::Scheme;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::super::config::{Config, ConfigError, is_loopback};
-use super::{Limits, Transport, TransportError, tls};
+use super::{BoxConnection, Content, Limits, Transport, TransportError, tls};
 
 /// HTTP/1.1 with a pool of connections that are kept alive.
 ///
@@ -75,14 +81,48 @@ impl HttpTransport {
         builder.build().map_err(|error| ConfigError::Tls { source: Box::new(error) })
     }
 
+    async fn carry(&self, request: http::Request<Content>) -> Result<http::Response<Content>, TransportError> {
+        let request = request.map(reqwest::Body::wrap_stream);
+        let mut answer = self.client_of(&request)?.execute(into_reqwest(request)?).await.map_err(classify)?;
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        let content = answer.bytes_stream().map_err(|error| io::Error::other(error.without_url()));
+        let mut response = http::Response::new(content.boxed());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn client_of<T>(&self, request: &http::Request<T>) -> Result<reqwest::Client, TransportError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| connect(Box::new(error)))?;
+        self.client(Way::to(&url)).map_err(|error| connect(Box::new(error)))
+    }
+
+    /// Connects without a proxy: WebSockets that one passes on are rare enough to be left out.
+    async fn dial(&self, uri: &Uri) -> Result<BoxConnection, TransportError> {
+        let host = uri.host().ok_or_else(|| connect("the URL has no host".into()))?;
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| connect(Box::new(error)))?;
+        // Keystrokes are small, and waiting to send them together with more helps nobody.
+        stream.set_nodelay(true).map_err(|error| connect(Box::new(error)))?;
+        if !is_tls {
+            return Ok(Box::new(stream));
+        }
+        let config = tls::trusting_the_machine(self.ca_certificate.as_deref());
+        let config = config.map_err(|error| connect(Box::new(error)))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| connect(Box::new(error)))?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        Ok(Box::new(stream.map_err(|error| connect(Box::new(error)))?))
+    }
+
     async fn exchange(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let url = Url::parse(&request.uri().to_string()).map_err(|error| connect(Box::new(error)))?;
-        let client = self.client(Way::to(&url)).map_err(|error| connect(Box::new(error)))?;
-        let request = reqwest::Request::try_from(request).map_err(|error| connect(Box::new(error.without_url())))?;
+        let client = self.client_of(&request)?;
+        let request = into_reqwest(request)?;
 
         let answer = tokio::time::timeout(limits.timeout, client.execute(request)).await;
         let mut answer = answer.map_err(|_| TransportError::Timeout)?.map_err(classify)?;
@@ -101,6 +141,10 @@ impl HttpTransport {
     }
 }
 
+fn into_reqwest(request: http::Request<impl Into<reqwest::Body>>) -> Result<reqwest::Request, TransportError> {
+    reqwest::Request::try_from(request).map_err(|error| connect(Box::new(error.without_url())))
+}
+
 impl Transport for HttpTransport {
     fn send(
         &self,
@@ -108,6 +152,21 @@ impl Transport for HttpTransport {
         limits: Limits,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
         self.exchange(request, limits).boxed()
+    }
+
+    fn transfer(
+        &self,
+        request: http::Request<Content>,
+    ) -> BoxFuture<'_, Result<http::Response<Content>, TransportError>> {
+        self.carry(request).boxed()
+    }
+
+    fn connect<'a>(&'a self, uri: &'a Uri, limits: Limits) -> BoxFuture<'a, Result<BoxConnection, TransportError>> {
+        async move {
+            let connection = tokio::time::timeout(limits.timeout, self.dial(uri)).await;
+            connection.map_err(|_| TransportError::ConnectTimeout)?
+        }
+        .boxed()
     }
 }
 

@@ -93,6 +93,25 @@ impl Ui {
         }
     }
 
+    /// Passes on what a command wrote to its standard output, as it is.
+    ///
+    /// # Errors
+    ///
+    /// Any, a closed pipe too: a command whose output nobody takes is to be ended.
+    pub(crate) fn pass_out(&mut self, text: &str) -> io::Result<()> {
+        let mut out = self.out.as_inner();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    }
+
+    /// Passes on what a command wrote to its standard error, as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ui::pass_out`].
+    pub(crate) fn pass_err(&mut self, text: &str) -> io::Result<()> {
+        self.err.as_inner().write_all(text.as_bytes())
+    }
+
     /// Writes a line of the result.
     pub(crate) fn line(&mut self, text: &str) {
         self.data(&format!("{text}\n"));

@@ -1,0 +1,96 @@
+//! A command in a sandbox, as if it ran here: its output, its input, its code.
+
+mod argv;
+mod input;
+mod raw;
+
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
+
+use sbx::client::{Chunk, CommandControl, OutputStream, Sandbox};
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::raw::RawTerminal;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+pub(crate) use self::argv::CommandArgs;
+
+/// Runs a command in a sandbox to its end and returns its code. An interrupt kills it.
+///
+/// # Errors
+///
+/// [`Failure::Call`], [`Failure::Interrupted`], and [`Failure::Input`] and [`Failure::Output`] where this side fails;
+/// the command is killed then, too.
+pub(crate) async fn attach(
+    sandbox: &Sandbox,
+    command: &CommandArgs,
+    workspace: &Workspace,
+    interrupts: &mut Interrupts,
+    ui: &mut Ui,
+) -> Result<u8, Failure> {
+    let line = command.line();
+    let mut handle = tokio::select! {
+        handle = sandbox.start(&line, command.options()) => handle.map_err(|error| workspace.failure(error))?,
+        () = interrupts.next() => return Err(Failure::Interrupted),
+    };
+    let is_terminal = command.is_tty() && io::stdin().is_terminal();
+    // Given back at the end, before anything is said.
+    let _raw = is_terminal.then(RawTerminal::enter).transpose().map_err(|source| Failure::Input { source })?;
+    let control = handle.control();
+    let result = {
+        let feeding = async {
+            let fed = input::feed(control.clone(), command.is_tty()).await;
+            fed.map_err(|source| Failure::Input { source })
+        };
+        let sizing = keep_size(control.clone(), is_terminal);
+        let (mut feeding, mut sizing) = (pin!(feeding), pin!(sizing));
+        let (mut is_fed, mut is_sized) = (false, false);
+        loop {
+            tokio::select! {
+                () = interrupts.next() => break Err(Failure::Interrupted),
+                chunk = handle.next() => match chunk.map_err(|error| workspace.failure(error)).transpose() {
+                    None => break Ok(()),
+                    Some(chunk) => if let Err(failure) = chunk.and_then(|chunk| show(&chunk, ui)) {
+                        break Err(failure);
+                    },
+                },
+                fed = &mut feeding, if !is_fed => match fed {
+                    Ok(()) => is_fed = true,
+                    Err(failure) => break Err(failure),
+                },
+                () = &mut sizing, if !is_sized => is_sized = true,
+            }
+        }
+    };
+    match result {
+        // As the shell has it: the low byte is the code.
+        Ok(()) => Ok(handle.exit_code().unwrap_or(-1).to_le_bytes()[0]),
+        Err(failure) => {
+            handle.kill().await;
+            Err(failure)
+        }
+    }
+}
+
+fn show(chunk: &Chunk, ui: &mut Ui) -> Result<(), Failure> {
+    let written = match chunk.stream {
+        OutputStream::Stdout => ui.pass_out(&chunk.data),
+        OutputStream::Stderr => ui.pass_err(&chunk.data),
+    };
+    written.map_err(|source| Failure::Output { source })
+}
+
+/// Tells the command how large the terminal is, whenever that changes.
+async fn keep_size(control: CommandControl, is_terminal: bool) {
+    let Some(mut changes) = is_terminal.then(|| signal(SignalKind::window_change()).ok()).flatten() else { return };
+    loop {
+        if let Some((rows, columns)) = raw::size() {
+            // A lost connection shows where the output is read.
+            let _ = control.resize(rows, columns).await;
+        }
+        changes.recv().await;
+    }
+}

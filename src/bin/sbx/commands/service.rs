@@ -1,0 +1,62 @@
+//! `sbx service`: a URL for what listens in a sandbox.
+
+use std::time::Duration;
+
+use sbx::client::ServiceOptions;
+
+use crate::args::Whereabouts;
+use crate::context::Context;
+use crate::duration;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::perform::Format;
+use crate::project::{Access, Project};
+use crate::workspace::Workspace;
+
+/// Print a URL for a port of a sandbox
+///
+/// Whoever has the URL reaches the port until it expires: treat it as a secret. JSON has the URL for programs as well,
+/// and the token to send to it as `X-Langsmith-Sandbox-Service-Token`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sbx service box-1 8000
+  sbx service box-1 8000 --expires-in 1h -o json")]
+pub(crate) struct Service {
+    /// The sandbox
+    #[arg(value_name = "SANDBOX")]
+    sandbox: String,
+    /// The port inside the sandbox
+    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// For how long it holds, up to 24h
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10m")]
+    expires_in: Duration,
+    /// How to print it: text, or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
+    output: Format,
+    #[command(flatten)]
+    place: Whereabouts,
+}
+
+impl Service {
+    pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
+        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
+        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let asking = async {
+            let options = ServiceOptions::default().expires_in(self.expires_in);
+            let service = workspace.client.service(&self.sandbox, self.port, options).await;
+            service.map_err(|error| workspace.failure(error))
+        };
+        let result = interrupt::or_stop(asking).await;
+        let url = workspace.finish(result).await?.current();
+        match self.output {
+            Format::Text => cx.ui.line(&url.browser_url),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(&url).expect("it is a struct of texts");
+                cx.ui.line(&json);
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

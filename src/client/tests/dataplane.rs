@@ -1,0 +1,5 @@
+//! Work inside a sandbox, against a server that plays the other side of a script.
+
+mod commands;
+mod files;
+mod server;

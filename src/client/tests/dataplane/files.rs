@@ -1,0 +1,77 @@
+use serde_json::json;
+
+use super::server::{Play, Server};
+use crate::client::{Kind, Resource};
+
+fn answer(status: &str, body: &str) -> Play {
+    let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    Play::Answer(Box::leak(text.into_boxed_str()))
+}
+
+/// Returns the body of a form as the boundary in its head takes it apart.
+fn part(request: &str) -> &str {
+    let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
+    let boundary = head.lines().find_map(|line| line.strip_prefix("content-type: multipart/form-data; boundary="));
+    let (before, after) =
+        (format!("--{}\r\n", boundary.expect("a form")), format!("\r\n--{}--\r\n", boundary.expect("a form")));
+    body.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&after)).unwrap_or_else(|| panic!("{request}"))
+}
+
+#[tokio::test]
+async fn a_file_is_read() {
+    let server = Server::start(vec![answer("200 OK", "hello"), answer("200 OK", "there")]).await;
+    let sandbox = server.sandbox();
+    assert_eq!(sandbox.read("/a b/c&d").await.expect("it is there"), "hello");
+    let mut copy = Vec::new();
+    assert_eq!(sandbox.read_to("x", &mut copy).await.expect("it is there"), 5);
+    assert_eq!(copy, b"there");
+    let heads = server.done().await;
+    assert!(heads[0].starts_with("GET /dp/1/download?path=%2Fa%20b%2Fc%26d HTTP/1.1\r\n"), "{heads:?}");
+    assert!(heads[0].contains("x-api-key: key-1234\r\n"), "{heads:?}");
+    assert!(heads[1].starts_with("GET /dp/1/download?path=x HTTP/1.1\r\n"), "{heads:?}");
+}
+
+#[tokio::test]
+async fn a_file_is_written_as_a_form_of_one_part() {
+    let server = Server::start(vec![answer("200 OK", "{}"), answer("503 Busy", ""), answer("201 Created", "")]).await;
+    let sandbox = server.sandbox();
+    sandbox.write("a", "one").await.expect("it is written");
+    sandbox.write("a", "two").await.expect("the same bytes are sent again");
+    let heads = server.done().await;
+    let disposition = "content-disposition: form-data; name=\"file\"; filename=\"file\"\r\n\
+                       content-type: application/octet-stream\r\n\r\n";
+    assert!(heads[0].starts_with("POST /dp/1/upload?path=a HTTP/1.1\r\n"), "{heads:?}");
+    assert_eq!(part(&heads[0]), format!("{disposition}one"));
+    assert_eq!(part(&heads[2]), format!("{disposition}two"));
+}
+
+#[tokio::test]
+async fn errors_name_the_file() {
+    let body = |error: &str| json!({"detail": {"error": error, "message": "no"}}).to_string();
+    let cases = [
+        ("404 Not Found", body("NotFound"), Kind::NotFound, Some(Resource::File), None),
+        ("400 Bad Request", body("ReadError"), Kind::Operation, Some(Resource::Sandbox), Some("read")),
+        ("403 Forbidden", body("Forbidden"), Kind::Operation, Some(Resource::Sandbox), None),
+        ("400 Bad Request", body("NotReady"), Kind::NotReady, Some(Resource::Sandbox), None),
+        ("418 Teapot", String::new(), Kind::Client, None, None),
+    ];
+    for (status, body, kind, resource, operation) in cases {
+        let server = Server::start(vec![answer(status, &body), answer(status, &body)]).await;
+        let sandbox = server.sandbox();
+        let whole = sandbox.read("/x").await.expect_err("it fails");
+        let streamed = sandbox.read_to("/x", &mut Vec::new()).await.expect_err("it fails");
+        for error in [whole, streamed] {
+            let found = (error.kind(), error.resource(), error.operation());
+            assert_eq!(found, (kind, resource, operation), "{error}");
+            assert!(error.to_string().starts_with("cannot read `/x` in sandbox `box`: "), "{error}");
+        }
+        server.done().await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_path_is_refused() {
+    let server = Server::start(vec![]).await;
+    let error = server.sandbox().write("", "x").await.expect_err("no path");
+    assert_eq!((error.kind(), error.field()), (Kind::InvalidArgument, Some("path")));
+}

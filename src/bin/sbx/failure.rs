@@ -102,6 +102,12 @@ pub(crate) enum Failure {
         /// Why.
         source: sbx::server::Error,
     },
+    /// The local server's images cannot be set up.
+    #[error("images cannot be set up")]
+    Images {
+        /// Why.
+        source: sbx::server::images::ImageError,
+    },
     /// There are errors in the manifests, which have been shown.
     #[error("the manifests have {summary}")]
     Manifests {
@@ -258,6 +264,7 @@ impl Failure {
             Self::Config { .. }
             | Self::Call { .. }
             | Self::Server { .. }
+            | Self::Images { .. }
             | Self::Manifests { .. }
             | Self::BadFile { .. }
             | Self::OpenToOthers { .. }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sbx::server::images::{Fallback, HostPaths, ImageOptions, Images};
 use sbx::server::{self, Options};
 use sbx::types::Secret;
 
@@ -22,7 +23,8 @@ use crate::{env, project};
 Examples:
   sbx serve
   sbx serve --listen 127.0.0.1:0           On any free port
-  sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt")]
+  sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt
+  sbx serve --image-fallback host          Without images and without a network")]
 pub(crate) struct Serve {
     /// The address to listen on; other machines get in only with an API key
     #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDRESS")]
@@ -38,6 +40,25 @@ pub(crate) struct Serve {
     /// What runs the sandboxes
     #[arg(long, value_enum, default_value_t, value_name = "RUNTIME")]
     runtime: RuntimeChoice,
+    /// The registry of images that name none, such as `python:3.12`; a path may follow the host
+    #[arg(long, default_value = "docker.io", value_name = "HOST")]
+    registry: String,
+    /// Passwords of registries, in the form of Docker's `config.json`
+    ///
+    /// Only passwords that are in the file are read: programs that it names to ask for them are not run.
+    #[arg(long, value_name = "FILE")]
+    registry_auth_file: Option<PathBuf>,
+    /// Ask this registry, a host with its port, over plain HTTP; may be given more than once
+    #[arg(long, value_name = "HOST")]
+    insecure_registry: Vec<String>,
+    /// Allow images from this machine's disk (`oci:`, `oci-archive:`, `docker-archive:`, `rootfs:`) below this folder only
+    ///
+    /// Without it, they may be anywhere when the address is loopback, and nowhere when other machines reach it.
+    #[arg(long, value_name = "DIR")]
+    image_root: Option<PathBuf>,
+    /// What stands in for images of registries
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    image_fallback: FallbackChoice,
     /// Serve `/_sbx/*` (reset, seed, faults) on other addresses than loopback too
     #[arg(long)]
     admin: bool,
@@ -56,15 +77,29 @@ enum RuntimeChoice {
     None,
 }
 
+/// What stands in for images of registries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum FallbackChoice {
+    /// Nothing: they are pulled, or the sandbox fails.
+    #[default]
+    None,
+    /// This machine's own files: no registry is asked, whatever image a template has.
+    Host,
+}
+
 impl Serve {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
-        let options = self.options()?;
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
+        let images = Images::open(data_dir.join("images"), self.images());
+        let images = images.map_err(|source| Failure::Images { source })?;
+        let options = self.options(&data_dir)?;
         let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };
         let mut handle = interrupt::or_stop(start).await?;
         if let Some(notice) = handle.notice() {
             cx.ui.status(&format!("Note: {notice}."));
         }
+        cx.ui.status(&format!("Note: {}.", images.notice()));
         cx.ui.line(&format!("Serving {}", handle.url()));
 
         tokio::select! {
@@ -78,9 +113,30 @@ impl Serve {
         }
     }
 
-    fn options(&self) -> Result<Options, Failure> {
-        let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
-        project::ignore_local_data(&data_dir)?;
+    /// Returns which images templates may have, and where they come from.
+    fn images(&self) -> ImageOptions {
+        let host_paths = match &self.image_root {
+            Some(root) => HostPaths::Under(root.clone()),
+            None if self.listen.ip().is_loopback() => HostPaths::Anywhere,
+            None => HostPaths::Nowhere,
+        };
+        let fallback = match self.image_fallback {
+            FallbackChoice::None => Fallback::None,
+            FallbackChoice::Host => Fallback::Host,
+        };
+        let options = ImageOptions::new()
+            .registry(&self.registry)
+            .insecure_registries(self.insecure_registry.clone())
+            .host_paths(host_paths)
+            .fallback(fallback);
+        match &self.registry_auth_file {
+            Some(path) => options.auth_file(path),
+            None => options,
+        }
+    }
+
+    fn options(&self, data_dir: &Path) -> Result<Options, Failure> {
+        project::ignore_local_data(data_dir)?;
         let mut options = Options::new().listen(self.listen).data_dir(data_dir).admin(self.admin);
         if let Some(path) = &self.api_key_file {
             options = options.api_key(read_key(path)?);

@@ -19,9 +19,9 @@ use super::unpack;
 
 /// The folder with the layers.
 ///
-/// A layer is unpacked in a draft and moved to its name when all of it is there and its digests are right, so that a name
-/// always stands for a whole layer. Layers are not removed again: a sandbox of an earlier run may still have its disk on
-/// them. To get the room back, remove the folder while no server has it.
+/// A layer is unpacked in a draft and moved to its name when all of it is there and its digests are right, so that a
+/// name always stands for a whole layer. Layers are not removed again: a sandbox of an earlier run may still have its
+/// disk on them. To get the room back, remove the folder while no server has it.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     folder: PathBuf,

@@ -1,9 +1,10 @@
 //! Where the files of a sandbox come from: a template's `image`, found, fetched and unpacked.
 //!
 //! A reference is read in this order: `oci:PATH` (an OCI layout), `oci-archive:PATH` and `docker-archive:PATH` (what
-//! `docker save` writes), `rootfs:PATH` (a directory), `host` (the machine's own system directories), and everything else
-//! is a registry's. [`Images::resolve`] gives back directories; to mount them is the runtime's business. Layers are kept
-//! by the digest of what is in them, so that images share them; nothing is believed that its digest does not confirm.
+//! `docker save` writes), `rootfs:PATH` (a directory), `host` (the machine's own system directories), and everything
+//! else is a registry's. [`Images::resolve`] gives back directories; to mount them is the runtime's business. Layers
+//! are kept by the digest of what is in them, so that images share them; nothing is believed that its digest does not
+//! confirm.
 
 mod digest;
 mod error;
@@ -100,8 +101,8 @@ type Find = fn(&str, &Located, &Paths) -> Result<Found, ImageError>;
 impl Images {
     /// Opens the images that are kept in `dir`, which is made when something is first kept.
     ///
-    /// The folder belongs to the process that has the server's data. Whatever an earlier one left half-done is removed by
-    /// the first [`resolve`](Self::resolve), so that images may be opened before it is known who has the data.
+    /// The folder belongs to the process that has the server's data. Whatever an earlier one left half-done is removed
+    /// by the first [`resolve`](Self::resolve), so that images may be opened before it is known who has the data.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl Images {
             Ok(remote) => remote,
             Err(error @ ImageError::Registry { is_transient: true, .. }) => {
                 let image = store.kept.find(name).and_then(|config| store.image(&config)).ok_or(error)?;
-                tracing::warn!(image = %name, "the registry does not answer: the image is what it was when last pulled");
+                tracing::warn!(image = %name, "the registry does not answer: the image is the one pulled last");
                 return Ok(image);
             }
             Err(error) => return Err(error),
@@ -231,7 +232,8 @@ impl Store {
 
 impl Image {
     fn new(mut layers: Vec<PathBuf>, config: &Config, source: ImageSource) -> Self {
-        // Overlayfs takes no folder twice; of a layer that comes again, the lower one shows nothing that the upper does not.
+        // Overlayfs takes no folder twice; of a layer that comes again, the lower one shows nothing that the upper
+        // does not.
         let mut seen = HashSet::new();
         layers.reverse();
         layers.retain(|layer| seen.insert(layer.clone()));

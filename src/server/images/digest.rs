@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
+use super::error::ImageError;
+
 /// The digest of some content, such as `sha256:` and 64 hexadecimal digits: the one algorithm that is in use.
 ///
 /// It is safe as the name of a file.
@@ -25,20 +27,14 @@ impl Digest {
 
     /// Returns the digest of `bytes`.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self::from_context(Hasher::new().update(bytes))
+        let mut hasher = Hasher::new();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// Returns the digits alone.
     pub(super) fn hex(&self) -> &str {
         &self.hex
-    }
-
-    fn from_context(hasher: Hasher) -> Self {
-        let mut hex = String::new();
-        for byte in hasher.context.finish().as_ref() {
-            write!(hex, "{byte:02x}").expect("a string takes everything");
-        }
-        Self { hex }
     }
 }
 
@@ -73,25 +69,28 @@ impl Hasher {
         Self { context: Context::new(&SHA256) }
     }
 
-    pub(super) fn update(mut self, bytes: &[u8]) -> Self {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
-        self
     }
 
     pub(super) fn finish(self) -> Digest {
-        Digest::from_context(self)
+        let mut hex = String::new();
+        for byte in self.context.finish().as_ref() {
+            write!(hex, "{byte:02x}").expect("a string takes everything");
+        }
+        Digest { hex }
     }
 }
 
 /// Reads on and computes the digest of what was read.
 pub(super) struct Digesting<R> {
     inner: R,
-    context: Context,
+    hasher: Hasher,
 }
 
 impl<R: Read> Digesting<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, context: Context::new(&SHA256) }
+        Self { inner, hasher: Hasher::new() }
     }
 
     /// Reads what is left, which must not be more than `limit`, and returns the digest of all.
@@ -105,16 +104,24 @@ impl<R: Read> Digesting<R> {
     /// Reads what is left, and returns the digest of all.
     pub(super) fn finish(mut self) -> io::Result<Digest> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(Hasher { context: self.context }.finish())
+        Ok(self.hasher.finish())
     }
 }
 
 impl<R: Read> Read for Digesting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.context.update(&buffer[..length]);
+        self.hasher.update(&buffer[..length]);
         Ok(length)
     }
+}
+
+/// Checks that what was read is what was promised; `what` names it.
+pub(super) fn agree(what: &str, expected: &Digest, found: &Digest) -> Result<(), ImageError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ImageError::Digest { what: what.to_owned(), expected: expected.to_string(), found: found.to_string() })
 }
 
 #[cfg(test)]

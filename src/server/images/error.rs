@@ -1,7 +1,8 @@
 //! Why an image cannot be used.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 
 use super::super::runtime::{LaunchError, LaunchErrorKind};
@@ -80,6 +81,10 @@ pub enum ImageError {
         reference: String,
         /// The registry's host.
         registry: String,
+        /// The HTTP status that it answered with.
+        status: Option<u16>,
+        /// Whether it may give it at another time: it could not be reached, or failed.
+        is_transient: bool,
         /// What it answered, or why it could not be asked, and what to do.
         reason: String,
     },
@@ -87,13 +92,12 @@ pub enum ImageError {
 
 impl From<ImageError> for LaunchError {
     fn from(error: ImageError) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::new(LaunchErrorKind::ImagePull, message)
+        Self::new(LaunchErrorKind::ImagePull, format!("{error}{}", causes(&error)))
     }
+}
+
+/// Writes what caused an error, each cause after a colon.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |&error| error.source());
+    causes.flat_map(|error| [": ".to_owned(), error.to_string()]).collect()
 }

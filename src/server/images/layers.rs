@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::digest::{Digest, Digesting};
+use super::digest::{Digest, Digesting, agree};
 use super::error::ImageError;
 use super::local::Layer;
 use super::options::Limits;
@@ -19,9 +19,9 @@ use super::unpack;
 
 /// The folder with the layers.
 ///
-/// A layer is unpacked in a draft and moved to its name when all of it is there and its digests are right, so that a name
-/// always stands for a whole layer. Layers are not removed again: a sandbox of an earlier run may still have its disk on
-/// them. To get the room back, remove the folder while no server has it.
+/// A layer is unpacked in a draft and moved to its name when all of it is there and its digests are right, so that a
+/// name always stands for a whole layer. Layers are not removed again: a sandbox of an earlier run may still have its
+/// disk on them. To get the room back, remove the folder while no server has it.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     folder: PathBuf,
@@ -61,6 +61,15 @@ impl Layers {
         self.drafts.join(Uuid::new_v4().to_string())
     }
 
+    /// Returns a file for a layer as it is fetched, if it may be as large as that.
+    pub(super) fn file(&self, size: u64) -> Result<DraftFile, ImageError> {
+        if size > self.limits.layer_bytes {
+            let reason = format!("it is {size} bytes long, and {} is the limit", self.limits.layer_bytes);
+            return Err(ImageError::Malformed { what: "a layer".to_owned(), reason });
+        }
+        Ok(DraftFile(self.draft()))
+    }
+
     /// Waits until nobody else unpacks this layer.
     pub(super) async fn lock(&self, diff_id: &Digest) -> tokio::sync::OwnedMutexGuard<()> {
         let lock = {
@@ -85,7 +94,7 @@ impl Layers {
     }
 
     fn unpack_here(&self, layer: &Layer, stopped: &AtomicBool) -> Result<PathBuf, ImageError> {
-        let draft = Draft(self.draft());
+        let draft = DraftFolder(self.draft());
         let made = fs::DirBuilder::new().mode(0o755).create(&draft.0);
         made.map_err(|source| failed("make the folder", &draft.0, source))?;
         self.fill(layer, &draft.0, stopped)?;
@@ -110,9 +119,9 @@ impl Layers {
             // What follows the end of the archive is part of the digest, and no less bounded.
             archive.finish_within(self.limits.layer_bytes).map_err(refused)?
         };
-        check("the archive of a layer", &layer.diff_id, &diff_id)?;
+        agree("the archive of a layer", &layer.diff_id, &diff_id)?;
         match &layer.digest {
-            Some(expected) => check("a layer", expected, &blob.into_inner().finish().map_err(refused)?),
+            Some(expected) => agree("a layer", expected, &blob.into_inner().finish().map_err(refused)?),
             None => Ok(()),
         }
     }
@@ -121,17 +130,27 @@ impl Layers {
 /// As much as is read at a time.
 const BUFFER: usize = 128 << 10;
 
-fn check(what: &str, expected: &Digest, found: &Digest) -> Result<(), ImageError> {
-    if expected == found {
-        return Ok(());
+/// A file that is removed when nobody needs it any longer.
+#[derive(Debug)]
+pub(super) struct DraftFile(PathBuf);
+
+impl DraftFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
-    Err(ImageError::Digest { what: what.to_owned(), expected: expected.to_string(), found: found.to_string() })
+}
+
+impl Drop for DraftFile {
+    fn drop(&mut self) {
+        // It may never have been written; if it stays, the next process removes it.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// A folder that is removed unless it was moved away.
-struct Draft(PathBuf);
+struct DraftFolder(PathBuf);
 
-impl Drop for Draft {
+impl Drop for DraftFolder {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.0) {
             tracing::warn!(path = %self.0.display(), %error, "the draft of a layer could not be removed");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use tar::{Archive, EntryType};
 
-use super::digest::Digest;
+use super::digest::{Digest, agree};
 use super::error::ImageError;
 use super::manifest::{self, Config, Descriptor, Document, MAX_DOCUMENT_BYTES, malformed};
 use super::paths::Paths;
@@ -26,7 +26,7 @@ pub(super) struct Found {
 pub(super) struct Layer {
     /// The digest of its archive without compression, by which it is kept.
     pub(super) diff_id: Digest,
-    /// The digest of the file as it is, where the format has one.
+    /// The digest of the file as it is, where the format has one and it was not checked before.
     pub(super) digest: Option<Digest>,
     pub(super) section: Section,
 }
@@ -196,11 +196,7 @@ impl Files<'_> {
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
         let name = format!("blobs/sha256/{}", descriptor.digest.hex());
         let bytes = self.read(&name)?;
-        let found = Digest::of(&bytes);
-        if found != descriptor.digest {
-            let expected = descriptor.digest.to_string();
-            return Err(ImageError::Digest { what: format!("`{name}`"), expected, found: found.to_string() });
-        }
+        agree(&format!("`{name}`"), &descriptor.digest, &Digest::of(&bytes))?;
         Ok(bytes)
     }
 }

@@ -1,34 +1,44 @@
 //! Where the files of a sandbox come from: a template's `image`, found, fetched and unpacked.
 //!
 //! A reference is read in this order: `oci:PATH` (an OCI layout), `oci-archive:PATH` and `docker-archive:PATH` (what
-//! `docker save` writes), `rootfs:PATH` (a directory), `host` (the machine's own system directories), and everything else
-//! is a registry's. [`Images::resolve`] gives back directories; to mount them is the runtime's business. Layers are kept
-//! by the digest of what is in them, so that images share them; nothing is believed that its digest does not confirm.
+//! `docker save` writes), `rootfs:PATH` (a directory), `host` (the machine's own system directories), and everything
+//! else is a registry's. [`Images::resolve`] gives back directories; to mount them is the runtime's business. Layers
+//! are kept by the digest of what is in them, so that images share them; nothing is believed that its digest does not
+//! confirm.
 
 mod digest;
 mod error;
+mod kept;
 mod layers;
 mod local;
 mod manifest;
 mod options;
 mod paths;
 mod reference;
+mod registry;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod unpack;
 mod zstd;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::sync::OnceCell;
+
+use digest::Digest;
 pub use error::ImageError;
+use kept::Kept;
 use layers::Layers;
-use local::Found;
-use manifest::Config;
+use local::{Found, Layer, Section};
+use manifest::{Config, Descriptor};
 pub use options::{Fallback, HostPaths, ImageOptions, Limits};
 use paths::Paths;
 use reference::{Located, Reference};
+use registry::{Name, Registries};
 
 /// An image, unpacked: its layers as directories, and what its configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +76,24 @@ pub enum ImageSource {
 pub struct Images {
     options: ImageOptions,
     paths: Paths,
-    layers: Layers,
+    dir: PathBuf,
+    /// Opened when it is first needed: before, another process may have the server's data.
+    store: OnceCell<Store>,
+    registries: Registries,
+    /// What each name of a registry stands for, looked up once in the life of the server: a create does not wait for a
+    /// registry to say that nothing has changed, and all sandboxes of one run have the same files.
+    pulled: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
 }
+
+/// What is kept on the disk.
+#[derive(Debug)]
+struct Store {
+    layers: Layers,
+    kept: Kept,
+}
+
+/// How many layers of an image are fetched at a time.
+const PARALLEL_LAYERS: usize = 3;
 
 /// How an image is found on the host's disk.
 type Find = fn(&str, &Located, &Paths) -> Result<Found, ImageError>;
@@ -75,7 +101,8 @@ type Find = fn(&str, &Located, &Paths) -> Result<Found, ImageError>;
 impl Images {
     /// Opens the images that are kept in `dir`, which is made when something is first kept.
     ///
-    /// The folder belongs to the process that has the server's data. Whatever an earlier one left half-done is removed.
+    /// The folder belongs to the process that has the server's data. Whatever an earlier one left half-done is removed
+    /// by the first [`resolve`](Self::resolve), so that images may be opened before it is known who has the data.
     ///
     /// # Errors
     ///
@@ -83,8 +110,8 @@ impl Images {
     pub fn open(dir: impl Into<PathBuf>, options: ImageOptions) -> Result<Self, ImageError> {
         let dir = dir.into();
         let paths = Paths::new(&options.host_paths, &dir)?;
-        let layers = Layers::open(&dir, options.limits)?;
-        Ok(Self { options, paths, layers })
+        let registries = Registries::new(&options)?;
+        Ok(Self { options, paths, dir, store: OnceCell::new(), registries, pulled: Mutex::default() })
     }
 
     /// Returns what to tell whoever starts the server: where images come from.
@@ -109,7 +136,7 @@ impl Images {
             Reference::Layout(located) => self.local(reference, located, local::layout).await,
             Reference::OciArchive(located) => self.local(reference, located, local::oci_archive).await,
             Reference::DockerArchive(located) => self.local(reference, located, local::docker_archive).await,
-            Reference::Registry(_) => not_yet(reference),
+            Reference::Registry(text) => self.registry(&Name::parse(&text, &self.options.registry)?).await,
         }
     }
 
@@ -129,28 +156,90 @@ impl Images {
         let (text, paths) = (reference.to_owned(), self.paths.clone());
         let finding = tokio::task::spawn_blocking(move || find(&text, &located, &paths));
         let found = finding.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let store = &self.store().await?.layers;
         let mut layers = Vec::new();
         for layer in found.layers {
-            let _lock = self.layers.lock(&layer.diff_id).await;
-            layers.push(match self.layers.get(&layer.diff_id) {
+            let _lock = store.lock(&layer.diff_id).await;
+            layers.push(match store.get(&layer.diff_id) {
                 Some(path) => path,
-                None => self.layers.unpack(layer).await?,
+                None => store.unpack(layer).await?,
             });
         }
         Ok(Image::new(layers, &found.config, ImageSource::Archive))
     }
+
+    async fn store(&self) -> Result<&Store, ImageError> {
+        let open =
+            async || Ok(Store { layers: Layers::open(&self.dir, self.options.limits)?, kept: Kept::open(&self.dir)? });
+        self.store.get_or_try_init(open).await
+    }
+
+    async fn registry(&self, name: &Name) -> Result<Image, ImageError> {
+        let cell = {
+            let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(pulled.entry(name.to_string()).or_default())
+        };
+        cell.get_or_try_init(|| self.pull(name)).await.cloned()
+    }
+
+    async fn pull(&self, name: &Name) -> Result<Image, ImageError> {
+        let store = self.store().await?;
+        let remote = match self.registries.find(name).await {
+            Ok(remote) => remote,
+            Err(error @ ImageError::Registry { is_transient: true, .. }) => {
+                let image = store.kept.find(name).and_then(|config| store.image(&config)).ok_or(error)?;
+                tracing::warn!(image = %name, "the registry does not answer: the image is the one pulled last");
+                return Ok(image);
+            }
+            Err(error) => return Err(error),
+        };
+        let layers = remote.layers.iter().zip(remote.config.diff_ids());
+        let fetches: Vec<_> =
+            layers.map(|(layer, diff_id)| self.fetch(&store.layers, name, layer, diff_id)).collect();
+        let layers: Vec<_> = stream::iter(fetches).buffered(PARALLEL_LAYERS).try_collect().await?;
+        store.kept.keep(name, &remote.document, &store.layers.draft())?;
+        Ok(Image::new(layers, &remote.config, ImageSource::Registry))
+    }
+
+    async fn fetch(
+        &self,
+        layers: &Layers,
+        name: &Name,
+        layer: &Descriptor,
+        diff_id: &Digest,
+    ) -> Result<PathBuf, ImageError> {
+        let _lock = layers.lock(diff_id).await;
+        if let Some(path) = layers.get(diff_id) {
+            return Ok(path);
+        }
+        let draft = layers.file(layer.size)?;
+        self.registries.download(name, layer, draft.path()).await?;
+        let section = Section { path: draft.path().to_owned(), start: 0, length: layer.size };
+        let layer = Layer { diff_id: diff_id.clone(), digest: None, section };
+        layers.unpack(layer).await
+    }
+}
+
+impl Store {
+    /// Returns an image all of whose layers are there.
+    fn image(&self, config: &Config) -> Option<Image> {
+        let layers = config.diff_ids().iter().map(|diff_id| self.layers.get(diff_id)).collect::<Option<_>>()?;
+        Some(Image::new(layers, config, ImageSource::Registry))
+    }
 }
 
 impl Image {
-    fn new(layers: Vec<PathBuf>, config: &Config, source: ImageSource) -> Self {
+    fn new(mut layers: Vec<PathBuf>, config: &Config, source: ImageSource) -> Self {
+        // Overlayfs takes no folder twice; of a layer that comes again, the lower one shows nothing that the upper
+        // does not.
+        let mut seen = HashSet::new();
+        layers.reverse();
+        layers.retain(|layer| seen.insert(layer.clone()));
+        layers.reverse();
         Self { layers, env: config.env(), workdir: config.workdir(), user: config.user(), source }
     }
 
     fn of_the_host() -> Self {
         Self { layers: Vec::new(), env: BTreeMap::new(), workdir: None, user: None, source: ImageSource::Host }
     }
-}
-
-fn not_yet(reference: &str) -> Result<Image, ImageError> {
-    Err(ImageError::Reference { reference: reference.to_owned(), reason: "images of this sort are not served yet" })
 }

@@ -1,8 +1,8 @@
 //! A directory that is filled from an archive, and outside of which nothing is ever touched.
 //!
 //! No path is given to the kernel as a whole. Each is walked part by part from an open directory, symbolic links are
-//! read and walked in the same way with the tree as their root, and what is made is made by its last name in a directory
-//! that is open. So there is no moment at which a name could lead out, whatever an archive has made before.
+//! read and walked in the same way with the tree as their root, and what is made is made by its last name in a
+//! directory that is open. So there is no moment at which a name could lead out, whatever an archive has made before.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write as _};

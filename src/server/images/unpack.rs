@@ -1,8 +1,9 @@
 //! One layer, from an archive to a directory.
 //!
-//! Archives are hostile until shown otherwise. Everything is read once and as a stream, with a bound on all that is kept
-//! in memory; names are taken apart here, and [`Tree`](super::tree) makes files so that nothing is touched outside.
-//! Devices are left out, as a sandbox has its own; so are extended attributes, which are capabilities of files mostly.
+//! Archives are hostile until shown otherwise. Everything is read once and as a stream, with a bound on all that is
+//! kept in memory; names are taken apart here, and [`Tree`](super::tree) makes files so that nothing is touched
+//! outside. Devices are left out, as a sandbox has its own; so are extended attributes, which are capabilities of
+//! files mostly.
 
 use std::io::{self, Read};
 use std::path::Path;

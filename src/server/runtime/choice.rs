@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Runtime;
-use crate::server::images::ImageOptions;
+use crate::server::images::{ImageError, ImageOptions};
 
 /// Why there are no namespaces to be had.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum Unavailable {
     /// The folder for the sandboxes' files, or the machine, refuses something.
     #[error("sandboxes cannot be set up")]
     Setup(#[source] io::Error),
+    /// What was said of images makes no sense.
+    #[error("images cannot be set up")]
+    Images(#[source] ImageError),
 }
 
 /// How the runtime of namespaces is set up.
@@ -56,13 +59,12 @@ impl NamespaceOptions {
 ///
 /// # Errors
 ///
-/// [`Unavailable`] when this machine has no namespaces for this user.
+/// [`Unavailable`] when this machine has no namespaces for this user, or `options` do not hold.
 #[cfg(target_os = "linux")]
 pub async fn namespace(options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
     // By this path the kernel finds the program even after its file was replaced.
     let agent = options.agent.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-    let runtime = super::namespace::NamespaceRuntime::open(&options.data, agent, options.images).await;
-    Ok(Arc::new(runtime.map_err(Unavailable::Setup)?))
+    Ok(Arc::new(super::namespace::NamespaceRuntime::open(&options.data, agent, options.images).await?))
 }
 
 /// Returns that there is no such runtime here.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use sbx::server::images::{Fallback, HostPaths, ImageOptions};
-use sbx::server::runtime::{self, NamespaceOptions};
+use sbx::server::runtime::{self, NamespaceOptions, Unavailable};
 use sbx::server::{self, Options};
 use sbx::types::Secret;
 
@@ -24,7 +24,8 @@ use crate::{env, project};
 Examples:
   sbx serve
   sbx serve --listen 127.0.0.1:0           On any free port
-  sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt")]
+  sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt
+  sbx serve --image-fallback host          Without images and without a network")]
 pub(crate) struct Serve {
     /// The address to listen on; other machines get in only with an API key
     #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDRESS")]
@@ -40,6 +41,25 @@ pub(crate) struct Serve {
     /// What runs the sandboxes
     #[arg(long, value_enum, default_value_t, value_name = "RUNTIME")]
     runtime: RuntimeChoice,
+    /// The registry of images that name none, such as `python:3.12`; a path may follow the host
+    #[arg(long, default_value = "docker.io", value_name = "HOST")]
+    registry: String,
+    /// Passwords of registries, in the form of Docker's `config.json`
+    ///
+    /// Only passwords that are in the file are read: programs that it names to ask for them are not run.
+    #[arg(long, value_name = "FILE")]
+    registry_auth_file: Option<PathBuf>,
+    /// Ask this registry, a host with its port, over plain HTTP; may be given more than once
+    #[arg(long, value_name = "HOST")]
+    insecure_registry: Vec<String>,
+    /// Allow images from this machine's disk (`oci:`, `oci-archive:`, `docker-archive:`, `rootfs:`) below this folder only
+    ///
+    /// Without it, they may be anywhere when the address is loopback, and nowhere when other machines reach it.
+    #[arg(long, value_name = "DIR")]
+    image_root: Option<PathBuf>,
+    /// What stands in for images of registries
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    image_fallback: FallbackChoice,
     /// Serve `/_sbx/*` (reset, seed, faults) on other addresses than loopback too
     #[arg(long)]
     admin: bool,
@@ -58,6 +78,16 @@ enum RuntimeChoice {
     Namespace,
     /// Nothing: sandboxes become ready and run no process
     None,
+}
+
+/// What stands in for images of registries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum FallbackChoice {
+    /// Nothing: they are pulled, or the sandbox fails.
+    #[default]
+    None,
+    /// This machine's own files: no registry is asked, whatever image a template has.
+    Host,
 }
 
 impl Serve {
@@ -82,6 +112,28 @@ impl Serve {
         }
     }
 
+    /// Returns which images templates may have, and where they come from.
+    fn images(&self) -> ImageOptions {
+        let host_paths = match &self.image_root {
+            Some(root) => HostPaths::Under(root.clone()),
+            None if self.listen.ip().is_loopback() => HostPaths::Anywhere,
+            None => HostPaths::Nowhere,
+        };
+        let fallback = match self.image_fallback {
+            FallbackChoice::None => Fallback::None,
+            FallbackChoice::Host => Fallback::Host,
+        };
+        let options = ImageOptions::new()
+            .registry(&self.registry)
+            .insecure_registries(self.insecure_registry.clone())
+            .host_paths(host_paths)
+            .fallback(fallback);
+        match &self.registry_auth_file {
+            Some(path) => options.auth_file(path),
+            None => options,
+        }
+    }
+
     async fn options(&self, cx: &mut Context) -> Result<Options, Failure> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
         project::ignore_local_data(&data_dir)?;
@@ -92,22 +144,15 @@ impl Serve {
         if self.runtime == RuntimeChoice::None {
             return Ok(options);
         }
-        match runtime::namespace(self.namespaces(&data_dir)).await {
+        match runtime::namespace(NamespaceOptions::new(data_dir.join("runtime")).images(self.images())).await {
             Ok(runtime) => Ok(options.runtime(runtime)),
-            Err(source) if self.runtime == RuntimeChoice::Namespace => Err(Failure::Sandboxes { source }),
-            Err(error) => {
+            Err(error @ (Unavailable::Platform | Unavailable::Setup(_))) if self.runtime == RuntimeChoice::Auto => {
                 let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&error)).collect();
                 cx.ui.status(&format!("Note: {}.", reasons.join(": ")));
                 Ok(options)
             }
+            Err(source) => Err(Failure::Sandboxes { source }),
         }
-    }
-
-    fn namespaces(&self, data_dir: &Path) -> NamespaceOptions {
-        let is_local = self.listen.ip().is_loopback();
-        let paths = if is_local { HostPaths::Anywhere } else { HostPaths::Nowhere };
-        let images = ImageOptions::new().host_paths(paths).fallback(Fallback::Host);
-        NamespaceOptions::new(data_dir.join("runtime")).images(images)
     }
 }
 

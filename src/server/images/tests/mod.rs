@@ -3,4 +3,6 @@
 mod build;
 mod found;
 mod hostile;
+mod pulling;
+mod served;
 mod unpacking;

@@ -40,7 +40,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
-        let image = self.images().await?.resolve(&spec.image).await?;
+        let image = self.images.resolve(&spec.image).await?;
         let mut disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
         let setup = self.setup(id, spec, &image, &disk).await?;
         let (ours, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;

@@ -30,8 +30,8 @@ use tokio::sync::OnceCell;
 use self::disk::Disks;
 use self::host::Host;
 use self::spawner::Spawner;
-use super::{Instance, LaunchError, LaunchSpec, Runtime};
-use crate::server::images::{Fallback, ImageError, ImageOptions, Images};
+use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
+use crate::server::images::{Fallback, ImageOptions, Images};
 use crate::types::{ByteSize, Cpu, SandboxId};
 
 /// A runtime that makes sandboxes of Linux namespaces.
@@ -39,10 +39,9 @@ use crate::types::{ByteSize, Cpu, SandboxId};
 pub(super) struct NamespaceRuntime {
     disks: Disks,
     spawner: Spawner,
-    image_options: ImageOptions,
+    images: Images,
     notice: String,
-    /// Opened at the first use, when the folder is known to be this process's.
-    images: OnceCell<Images>,
+    /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
 }
 
@@ -52,20 +51,22 @@ const UNLIMITED: &str =
 
 impl NamespaceRuntime {
     /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
-    pub(super) async fn open(data: &Path, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
-        let runtime = Self::new(data.to_owned(), program.clone(), image_options)?;
+    pub(super) async fn open(data: &Path, program: PathBuf, images: ImageOptions) -> Result<Self, Unavailable> {
+        let runtime = Self::new(data.to_owned(), program.clone(), images)?;
         let trial = data.join(format!("trial-{}", std::process::id()));
         let host = ImageOptions::new().fallback(Fallback::Host);
         let result = Self::new(trial.clone(), program, host)?.try_out().await;
-        std::fs::remove_dir_all(trial)?;
-        result.map_err(io::Error::other)?;
+        std::fs::remove_dir_all(trial).map_err(Unavailable::Setup)?;
+        result.map_err(|error| Unavailable::Setup(io::Error::other(error)))?;
         Ok(runtime)
     }
 
-    fn new(data: PathBuf, program: PathBuf, image_options: ImageOptions) -> io::Result<Self> {
-        let (disks, spawner) = (Disks::open(data)?, Spawner::new(program)?);
-        let notice = format!("{}; {UNLIMITED}", image_options.notice());
-        Ok(Self { disks, spawner, image_options, notice, images: OnceCell::new(), host: OnceCell::new() })
+    fn new(data: PathBuf, program: PathBuf, images: ImageOptions) -> Result<Self, Unavailable> {
+        let disks = Disks::open(data).map_err(Unavailable::Setup)?;
+        let spawner = Spawner::new(program).map_err(Unavailable::Setup)?;
+        let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
+        let notice = format!("{}; {UNLIMITED}", images.notice());
+        Ok(Self { disks, spawner, images, notice, host: OnceCell::new() })
     }
 
     /// Starts a sandbox and ends it.
@@ -80,11 +81,6 @@ impl NamespaceRuntime {
         let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
         sandbox.destroy().await;
         Ok(())
-    }
-
-    async fn images(&self) -> Result<&Images, ImageError> {
-        let open = async || Images::open(self.disks.images(), self.image_options.clone());
-        self.images.get_or_try_init(open).await
     }
 
     async fn host(&self) -> io::Result<&Host> {
@@ -103,7 +99,7 @@ impl Runtime for NamespaceRuntime {
 
     fn prepare<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {
         Box::pin(async move {
-            self.images().await?.resolve(image).await?;
+            self.images.resolve(image).await?;
             Ok(())
         })
     }

@@ -16,7 +16,7 @@ impl Server {
     /// Starts a server on a free port in the environment's project, with these further arguments.
     pub(crate) fn start(environment: &Environment, arguments: &[&str]) -> Self {
         let mut command = environment.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--quiet"]).args(arguments);
+        command.args(["serve", "--runtime", "none", "--listen", "127.0.0.1:0", "--quiet"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the program can be started");
         let mut line = String::new();

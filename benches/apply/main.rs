@@ -7,11 +7,12 @@
 //! cargo bench --bench apply -- --record store              # with the inventory in an object store only
 //! ```
 //!
-//! Every case is run with the inventory in a file and in an object store, a server that speaks S3 on the same machine. The
-//! lower bound is one call to read the live state, the longest chain or as many rounds as it takes, whichever is more, and
-//! the server's own CPU time; with an object store also the five requests that can only follow one another (look at the
-//! lock, take it, write down what is intended, write down the end, release the lock), at what a request takes there. The script reads nothing, so that its bound is a call shorter. It judges nothing: a
-//! number depends on the machine and on what else that is doing. Linux only, since it reads `/proc`.
+//! Every case is run with the inventory in a file and in an object store, a server that speaks S3 on the same machine.
+//! The lower bound is one call to read the live state, the longest chain or as many rounds as it takes, whichever is
+//! more, and the server's own CPU time; with an object store also the five requests that can only follow one another
+//! (look at the lock, take it, write down what is intended, write down the end, release the lock), at what a request
+//! takes there. The script reads nothing, so that its bound is a call shorter. It judges nothing: a number depends on
+//! the machine and on what else that is doing. Linux only, since it reads `/proc`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its numbers")]
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sbx::client::Deadline;
 use sbx::kinds::Misnamed;
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, Outcome, apply};
+use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::record::{Entry, LockArgs};
 use crate::ui::outcome::Report;
 use crate::ui::output::{self, Subject};
-use crate::ui::plan::{Purpose, View};
+use crate::ui::plan::{InventorySeen, Purpose, View};
 use crate::ui::progress::{Progress, REDRAW_EVERY, REVEAL_AFTER};
 use crate::ui::style::{self, paint};
 use crate::ui::{Ui, escape, json};
@@ -57,6 +57,18 @@ pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
     for object in misnamed {
         let kind = object.kind.info().singular;
         ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));
+    }
+}
+
+/// Tells what it means that there is no record yet of a workspace with something in it: it may have been lost.
+pub(crate) fn tell_of_new_record(inventory: Option<&InventorySeen>, world: &World, ui: &mut Ui) {
+    let Some(inventory) = inventory.filter(|inventory| !inventory.exists) else { return };
+    if let (Some(location), Some(_)) = (&inventory.location, world.iter().next()) {
+        ui.status(&format!(
+            "No inventory yet at {}: of what is live nothing can be pruned, and drift cannot be told from a change. \
+             If it was lost, `sbx adopt` makes it again.",
+            escape(location)
+        ));
     }
 }
 

@@ -243,15 +243,3 @@ async fn with_key(mut remote: Remote, settings: &Settings, cx: &mut Context) -> 
     }
     Ok(remote)
 }
-
-/// Tells what it means that there is no record yet of a workspace with something in it: it may have been lost.
-pub(crate) fn tell_of_new_record(inventory: Option<&InventorySeen>, world: &World, ui: &mut Ui) {
-    let Some(inventory) = inventory.filter(|inventory| !inventory.exists) else { return };
-    if let (Some(location), Some(_)) = (&inventory.location, world.iter().next()) {
-        ui.status(&format!(
-            "No inventory yet at {}: of what is live nothing can be pruned, and drift cannot be told from a change. \
-             If it was lost, `sbx adopt` makes it again.",
-            escape(location)
-        ));
-    }
-}

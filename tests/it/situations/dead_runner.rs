@@ -1,7 +1,5 @@
 //! A runner dies in the middle of an apply, and the commit that it was applying is reverted.
 
-use std::process::Stdio;
-
 use serde_json::Value as Json;
 
 use super::stage::Stage;
@@ -39,13 +37,7 @@ spec: {template_name: tools, replicas: 1}
 /// Starts an apply and kills it, for good, while a call of this operation is on its way.
 fn dies_in(stage: &Stage, operation: &str) {
     stage.server.delay(operation, 60_000);
-    let mut command = stage.environment.command();
-    command
-        .args(["apply", "prod", "--prune", "--yes"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut apply = command.spawn().expect("the program can be started");
+    let mut apply = stage.spawn(&["apply", "prod", "--prune", "--yes"]);
     while n_waiting(stage) == 0 {
         assert_eq!(apply.try_wait().expect("it is ours"), None, "it waits for the server");
         std::thread::yield_now();

@@ -1,7 +1,5 @@
 //! A new image for a template that three pools and twelve running sandboxes are made of.
 
-use std::process::Stdio;
-
 use serde_json::Value as Json;
 
 use super::stage::Stage;
@@ -100,9 +98,7 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
     Plan: 4 to replace.
     --- exit code 0
     ");
-    let mut apply = stage.environment.command();
-    apply.args(["apply", "prod", "--yes", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut apply = apply.spawn().expect("the program can be started");
+    let mut apply = stage.spawn(&["apply", "prod", "--yes", "--quiet"]);
     let status = loop {
         are_warm(&stage.call("GET", "pools?limit=500", ""));
         if let Some(status) = apply.try_wait().expect("it is ours") {

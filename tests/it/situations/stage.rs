@@ -1,7 +1,7 @@
 //! Where a situation is played: a server, a checkout of a project with a target `prod`, and what is true at the end.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value as Json;
 
@@ -34,6 +34,13 @@ impl Stage {
 
     pub(super) fn sbx(&self, arguments: &[&str]) -> Run {
         self.environment.sbx(arguments)
+    }
+
+    /// Starts a command that nobody listens to.
+    pub(super) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.environment.command();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the program can be started")
     }
 
     /// Runs a command that must succeed.

@@ -8,13 +8,13 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
-use crate::perform::{Consent, perform, tell_oddities};
+use crate::perform::{Consent, perform, tell_oddities, tell_of_new_record};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
 use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
-use crate::workspace::{Workspace, tell_of_new_record};
+use crate::workspace::Workspace;
 
 /// Create, update and replace until live is what is declared
 ///

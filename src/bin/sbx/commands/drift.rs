@@ -17,6 +17,7 @@ use crate::project::{Access, Project};
 use crate::ui::drift::{Basis, Report, View};
 use crate::ui::escape;
 use crate::ui::output::{self, DriftOutputs, Outputs, Subject};
+use crate::ui::plan::InventorySeen;
 use crate::workspace::Workspace;
 
 /// What is said where nothing says what was applied last.
@@ -62,15 +63,14 @@ impl Drift {
         let is_recorded = inventory.as_ref().is_some_and(|inventory| inventory.exists);
 
         tell_oddities(&world.misnamed, &mut cx.ui);
-        let mut report = match &manifests {
-            _ if is_recorded => recorded(&world, manifests.as_ref(), &project),
+        let report = match &manifests {
+            _ if is_recorded => recorded(&world, manifests.as_ref(), &project, inventory),
             Some(manifests) => {
                 cx.ui.status(NOTHING_APPLIED);
-                declared(world, &manifests.desired)
+                declared(world, &manifests.desired, inventory)
             }
             None => return Err(nothing_to_compare()),
         };
-        report.inventory = inventory;
         let place = |key: &Key| manifests.as_ref().and_then(|manifests| manifests.place_of_key(key));
         let patch = manifests.as_ref().filter(|_| outputs.has_patch());
         let patch = patch.map(|manifests| Patch::of(&report.drifted, manifests, &project.root)).unwrap_or_default();
@@ -90,24 +90,29 @@ impl Drift {
     }
 }
 
-fn recorded(world: &World, manifests: Option<&Manifests>, project: &Project) -> Report {
+fn recorded(
+    world: &World,
+    manifests: Option<&Manifests>,
+    project: &Project,
+    inventory: Option<InventorySeen>,
+) -> Report {
     let plan = manifests.map(|manifests| plan(&manifests.desired, world, &manifests.policy(project)));
     let ahead = |change: &&Change| change.is_ahead();
     let ahead: Option<Vec<Key>> =
         plan.map(|plan| plan.changes.iter().filter(ahead).map(|change| change.key.clone()).collect());
     let n_objects = world.inventory.as_deref().map_or(0, |inventory| Desired::applied(inventory).len());
-    Report { drifted: drift(world), ahead, n_objects, basis: Basis::Inventory, inventory: None }
+    Report { drifted: drift(world), ahead, n_objects, basis: Basis::Inventory, inventory }
 }
 
 /// Of what nobody keeps a record the name says what it is.
-fn declared(mut world: World, desired: &Desired) -> Report {
+fn declared(mut world: World, desired: &Desired, inventory: Option<InventorySeen>) -> Report {
     world.inventory = None;
     Report {
         drifted: drift_from(desired, &world),
         ahead: None,
         n_objects: desired.len(),
         basis: Basis::Manifests,
-        inventory: None,
+        inventory,
     }
 }
 

@@ -9,13 +9,13 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::manifests;
 use crate::observation::Seen;
-use crate::perform::{plan_exit, tell_oddities};
+use crate::perform::{plan_exit, tell_oddities, tell_of_new_record};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
-use crate::workspace::{Workspace, tell_of_new_record};
+use crate::workspace::Workspace;
 
 /// Show what would change, and change nothing
 ///

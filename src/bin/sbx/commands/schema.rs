@@ -13,7 +13,8 @@ use crate::ui::style::{self, paint};
 /// Explain a kind or a field, or print the JSON Schema of a file or an output
 ///
 /// Those are `project` (sbx.yaml), `inventory`, `plan` (what `plan -o json` prints), `saved-plan` (what `plan --out`
-/// writes), `events` (each line of `apply -o json`) and `drift`; with nothing named it is that of manifests. `sbx init` writes the schema beside the manifests, where editors find it through the first line of each.
+/// writes), `events` (each line of `apply -o json`) and `drift`; with nothing named it is that of manifests. `sbx init`
+/// writes the schema beside the manifests, where editors find it through the first line of each.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -307,83 +307,83 @@ mod tests {
             inventory: None,
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&plan(&view)).unwrap(), @r#"
+        {
+          "changes": [
             {
-              "changes": [
+              "action": "update",
+              "fields": [
                 {
-                  "action": "update",
-                  "fields": [
-                    {
-                      "applied": null,
-                      "cause": "declared",
-                      "change": "grow_only",
-                      "from": "10Gi",
-                      "path": "size",
-                      "to": "20Gi"
-                    }
-                  ],
-                  "id": null,
-                  "kind": "Volume",
-                  "name": "data",
-                  "notes": [],
-                  "place": null,
-                  "rollout": null,
-                  "spec": {
-                    "size": "20Gi"
-                  },
-                  "steps": [
-                    0
-                  ],
-                  "was": null
-                },
-                {
-                  "action": "blocked",
-                  "fields": [],
-                  "id": null,
-                  "kind": "Sandbox",
-                  "name": "a",
-                  "notes": [
-                    {
-                      "help": "declare the template `b`, or create it first",
-                      "is_obstacle": true,
-                      "text": "template `b` is neither declared nor live"
-                    }
-                  ],
-                  "place": null,
-                  "rollout": null,
-                  "spec": {
-                    "template_name": "b"
-                  },
-                  "steps": [],
-                  "was": null
+                  "applied": null,
+                  "cause": "declared",
+                  "change": "grow_only",
+                  "from": "10Gi",
+                  "path": "size",
+                  "to": "20Gi"
                 }
               ],
-              "format_version": 1,
-              "inventory": null,
-              "n_undeclared": 0,
-              "n_unmanaged": 0,
-              "peaks": [],
-              "refusals": [],
-              "refused_by": [],
+              "id": null,
+              "kind": "Volume",
+              "name": "data",
+              "notes": [],
+              "place": null,
+              "rollout": null,
+              "spec": {
+                "size": "20Gi"
+              },
               "steps": [
+                0
+              ],
+              "was": null
+            },
+            {
+              "action": "blocked",
+              "fields": [],
+              "id": null,
+              "kind": "Sandbox",
+              "name": "a",
+              "notes": [
                 {
-                  "after": [],
-                  "change": 0,
-                  "kind": "Volume",
-                  "name": "data",
-                  "verb": "update"
+                  "help": "declare the template `b`, or create it first",
+                  "is_obstacle": true,
+                  "text": "template `b` is neither declared nor live"
                 }
               ],
-              "summary": {
-                "adopt": 0,
-                "blocked": 1,
-                "create": 0,
-                "delete": 0,
-                "keep": 0,
-                "rename": 0,
-                "replace": 0,
-                "update": 1
-              }
+              "place": null,
+              "rollout": null,
+              "spec": {
+                "template_name": "b"
+              },
+              "steps": [],
+              "was": null
             }
-            "#);
+          ],
+          "format_version": 1,
+          "inventory": null,
+          "n_undeclared": 0,
+          "n_unmanaged": 0,
+          "peaks": [],
+          "refusals": [],
+          "refused_by": [],
+          "steps": [
+            {
+              "after": [],
+              "change": 0,
+              "kind": "Volume",
+              "name": "data",
+              "verb": "update"
+            }
+          ],
+          "summary": {
+            "adopt": 0,
+            "blocked": 1,
+            "create": 0,
+            "delete": 0,
+            "keep": 0,
+            "rename": 0,
+            "replace": 0,
+            "update": 1
+          }
+        }
+        "#);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::reconcile::inventory::{Effect, Standing};
+use crate::reconcile::inventory::{Effect, Entry, Standing};
 
 #[track_caller]
 fn planned(declared: &str, world: &World, policy: &Policy) -> String {
@@ -159,6 +159,25 @@ fn drift_is_told_from_a_change_of_the_manifests() {
     0. update volume/v after []
     1. update volume/w after []
     ");
+}
+
+#[test]
+fn what_is_held_stays_in_a_replacement_and_is_still_drift() {
+    let applied = [template("t", "a", ""), pool("p", "t", "1", "")].concat();
+    let live = meddled(&owned(&applied), &applied.replace("replicas: 1", "replicas: 7"));
+    let declared = desired(&applied.replace("image: a", "image: b"));
+    let of_pool = key("pool", "p");
+    for (on_drift, expected) in [(OnDrift::Hold, 7), (OnDrift::Revert, 1)] {
+        let plan = plan(&declared, &live, &Policy { on_drift, ..Policy::default() });
+        let made = plan.steps.iter().find_map(|step| match &step.verb {
+            Verb::Create { spec, .. } if step.key.kind == of_pool.kind => Some(kinds::spec_to_json(spec)),
+            _ => None,
+        });
+        assert_eq!(made.unwrap()["replicas"], expected, "{}", text_of(&plan));
+        let change = plan.changes.iter().find(|change| change.key == of_pool).unwrap();
+        let recorded = change.record.as_ref().and_then(Entry::applied).unwrap();
+        assert_eq!(kinds::spec_to_json(recorded)["replicas"], 1);
+    }
 }
 
 #[test]

@@ -74,12 +74,14 @@ fn rolls(decision: &Decision<'_>) -> bool {
     matches!(decision.change.rollout, Some(Rollout::Replaces { .. }))
 }
 
-/// One after the other: what is there already first, since it gives room back; then those of one source together, so
-/// that a source is swapped when the first of them is ready; what keeps nothing warm comes last, and leads no source.
+/// One after the other: what is there already first, and what takes nothing and follows no source, since they give room
+/// back; then those of one source together, so that a source is swapped when the first of them is ready; what keeps
+/// nothing warm comes last, and leads no source that another can lead.
 fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: Capacity) -> Obstacles {
     let nothing = Quota::default();
-    builds.retain(|build| build.needs != nothing || build.gives != nothing);
-    let place = |build: &Build| (!build.is_there, build.needs == nothing, build.source.clone(), build.decision);
+    builds.retain(|build| build.needs != nothing || build.gives != nothing || build.source.is_some());
+    let gives_first = |build: &Build| build.is_there || (build.needs == nothing && build.source.is_none());
+    let place = |build: &Build| (!gives_first(build), build.needs == nothing, build.source.clone(), build.decision);
     builds.sort_by_key(place);
     let (mut used, mut obstacles) = (capacity.used, Obstacles::new());
     for (place, Build { decision, needs, gives, source, .. }) in builds.into_iter().enumerate() {

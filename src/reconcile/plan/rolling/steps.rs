@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::named;
-use crate::kinds::{self, CreateOptions, Key, Live, Object, Quota, Reference};
+use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
@@ -87,10 +87,7 @@ impl Plot {
             if !is_there && (one.turn == 0 || sources.iter().all(|source| !led.contains(source))) {
                 self.early.insert(one.index);
             }
-            // Who keeps nothing warm takes no turn, and is no one to whom a source's name can be given.
-            if one.object.spec.kind().takes(&one.object.spec, world) != Quota::default() {
-                led.extend(sources);
-            }
+            led.extend(sources);
         }
     }
 

@@ -194,8 +194,7 @@ impl Images {
             Err(error) => return Err(error),
         };
         let layers = remote.layers.iter().zip(remote.config.diff_ids());
-        let fetches: Vec<_> =
-            layers.map(|(layer, diff_id)| self.fetch(&store.layers, name, layer, diff_id)).collect();
+        let fetches: Vec<_> = layers.map(|(layer, diff_id)| self.fetch(&store.layers, name, layer, diff_id)).collect();
         let layers: Vec<_> = stream::iter(fetches).buffered(PARALLEL_LAYERS).try_collect().await?;
         store.kept.keep(name, &remote.document, &store.layers.draft())?;
         Ok(Image::new(layers, &remote.config, ImageSource::Registry))

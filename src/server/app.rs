@@ -67,7 +67,7 @@ struct Inner {
     /// Creators that wait for their sandbox to become ready.
     sandbox_waiters: Waiters<SandboxId, Settled>,
     /// Creators that wait for the first replica of their pool.
-    pool_waiters: Waiters<PoolId, ()>,
+    pool_waiters: Waiters<PoolId, Settled>,
     signals: Arc<Signals>,
     metrics: Metrics,
     warm_pools: bool,

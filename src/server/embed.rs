@@ -64,6 +64,12 @@ impl Embedded {
         connect(&self.app, self.router())
     }
 
+    /// Returns what its runtime leaves out, to be told to whoever opened the server. A runtime that is set up when it is
+    /// needed may find out more later.
+    pub fn notice(&self) -> Option<&str> {
+        self.app.runtime().notice()
+    }
+
     /// Finishes what was begun, and gives the data up.
     pub async fn close(self) {
         self.app.close().await;

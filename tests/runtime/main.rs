@@ -4,4 +4,5 @@ mod bench;
 mod commands;
 mod escapes;
 mod lives;
+mod program;
 mod user;

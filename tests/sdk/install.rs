@@ -17,6 +17,8 @@ pub(crate) struct Sdk {
     pub(crate) runner: fn(folder: &Path) -> Command,
     /// What stands before a module's name in a file name of the suite.
     module_prefix: &'static str,
+    /// The program that its documentation begins with, in a file of the suite.
+    pub(crate) first_program: Option<&'static str>,
 }
 
 /// The last versions that have templates, pools and volumes as the contract describes them. The sandbox client of
@@ -28,6 +30,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_python,
         runner: python_runner,
         module_prefix: "scenarios_",
+        first_program: Some("python/first_program.py"),
     },
     Sdk {
         name: "js-0.5.20",
@@ -35,6 +38,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_js,
         runner: js_runner,
         module_prefix: "",
+        first_program: None,
     },
 ];
 
@@ -45,6 +49,7 @@ pub(crate) const STORE: Sdk = Sdk {
     install: install_python,
     runner: python_runner,
     module_prefix: "",
+    first_program: None,
 };
 
 impl Sdk {

@@ -9,6 +9,7 @@
 
 #![expect(clippy::print_stdout, reason = "this is the harness")]
 
+mod first_program;
 mod install;
 mod object_store;
 mod peer;

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::first_program;
 use crate::install::Sdk;
 use crate::program::{run as run_program, suites};
 use crate::report::{Outcome, Report};
@@ -44,6 +45,9 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
     match Server::with_fake_sandboxes() {
         Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("dataplane", report),
         Err(reason) => report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
+    }
+    if let Some(program) = sdk.first_program {
+        first_program::run(sdk, &folder, program, report);
     }
     match Server::with_namespaces() {
         Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("sandboxes", report),

@@ -12,13 +12,17 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::raw::RawTerminal;
 use crate::failure::Failure;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Stop};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 pub(crate) use self::argv::CommandArgs;
 
-/// Runs a command in a sandbox to its end and returns its code. An interrupt kills it.
+/// What a shell has for a command that SIGTERM ended.
+const TERMINATED: u8 = 128 + 15;
+
+/// Runs a command in a sandbox to its end and returns its code. An interrupt kills it, and so does SIGTERM: then the code
+/// is 143.
 ///
 /// # Errors
 ///
@@ -34,7 +38,7 @@ pub(crate) async fn attach(
     let line = command.line();
     let mut handle = tokio::select! {
         handle = sandbox.start(&line, command.options()) => handle.map_err(|error| workspace.failure(error))?,
-        () = interrupts.next() => return Err(Failure::Interrupted),
+        _ = interrupts.next() => return Err(Failure::Interrupted),
     };
     let is_terminal = command.is_tty() && io::stdin().is_terminal();
     // Given back at the end, before anything is said.
@@ -50,9 +54,12 @@ pub(crate) async fn attach(
         let (mut is_fed, mut is_sized) = (false, false);
         loop {
             tokio::select! {
-                () = interrupts.next() => break Err(Failure::Interrupted),
+                stop = interrupts.next() => match stop {
+                    Stop::Interrupt => break Err(Failure::Interrupted),
+                    Stop::Terminate => break Ok(Some(TERMINATED)),
+                },
                 chunk = handle.next() => match chunk.map_err(|error| workspace.failure(error)).transpose() {
-                    None => break Ok(()),
+                    None => break Ok(None),
                     Some(chunk) => if let Err(failure) = chunk.and_then(|chunk| show(&chunk, ui)) {
                         break Err(failure);
                     },
@@ -67,7 +74,11 @@ pub(crate) async fn attach(
     };
     match result {
         // As the shell has it: the low byte is the code.
-        Ok(()) => Ok(handle.exit_code().unwrap_or(-1).to_le_bytes()[0]),
+        Ok(None) => Ok(handle.exit_code().unwrap_or(-1).to_le_bytes()[0]),
+        Ok(Some(code)) => {
+            handle.kill().await;
+            Ok(code)
+        }
         Err(failure) => {
             handle.kill().await;
             Err(failure)

@@ -5,6 +5,15 @@ use std::io;
 use crate::failure::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Who says stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Ctrl-C.
+    Interrupt,
+    /// The system, or another program.
+    Terminate,
+}
+
 /// Waits for interrupts. From its making on, neither signal ends the process by itself.
 pub(crate) struct Interrupts {
     interrupt: Signal,
@@ -18,10 +27,10 @@ impl Interrupts {
     }
 
     /// Waits for the next one. Cancel-safe: one that comes meanwhile is not lost.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Stop {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Stop::Interrupt,
+            _ = self.terminate.recv() => Stop::Terminate,
         }
     }
 }
@@ -35,6 +44,6 @@ pub(crate) async fn or_stop<T>(work: impl Future<Output = Result<T, Failure>>) -
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     tokio::select! {
         result = work => result,
-        () = interrupts.next() => Err(Failure::Interrupted),
+        _ = interrupts.next() => Err(Failure::Interrupted),
     }
 }

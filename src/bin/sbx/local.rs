@@ -14,13 +14,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use sbx::client::{BoxConnection, Client, Config, Content, Limits, Transport, TransportError};
-use sbx::server::runtime::{NoRuntime, Runtime as _};
+use sbx::server::images::{Fallback, HostPaths, ImageOptions};
+use sbx::server::runtime::{NamespaceOptions, WhenNeeded};
 use sbx::server::{self, DroppedConnection, Embedded, Options};
 use sbx::wire::route;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::failure::Failure;
+use crate::project;
 
 /// The host in the URLs of requests, which never leave the process.
 const HOST: &str = "http://localhost";
@@ -30,11 +32,17 @@ const PIPE: usize = 256 * 1024;
 
 /// Opens the local server on its data, waiting a while for another process that has it.
 ///
+/// Its sandboxes run on this machine's own files, and need no network. Nothing is started for them before one has to run,
+/// and they end with this process.
+///
 /// # Errors
 ///
 /// [`Failure::Server`] when the data cannot be had.
 pub(crate) async fn open(data_dir: &Path) -> Result<Embedded, Failure> {
-    server::embed(Options::new().data_dir(data_dir)).await.map_err(|source| Failure::Server { source })
+    let images = ImageOptions::new().fallback(Fallback::Host).host_paths(HostPaths::Anywhere);
+    let runtime = WhenNeeded::new(NamespaceOptions::new(project::sandbox_data(data_dir)).images(images));
+    let options = Options::new().data_dir(data_dir).runtime(Arc::new(runtime));
+    server::embed(options).await.map_err(|source| Failure::Server { source })
 }
 
 /// Returns a client that calls the server in the process.
@@ -42,11 +50,6 @@ pub(crate) fn client(embedded: &Embedded) -> Client {
     let config = Config::new(format!("{HOST}{}", route::PREFIXES[0]));
     let transport = Arc::new(InProcess { router: embedded.router(), connections: Mutex::default() });
     Client::with_transport(config, transport).expect("the configuration is a constant")
-}
-
-/// Returns what is not real about it.
-pub(crate) fn notice() -> &'static str {
-    NoRuntime.notice().unwrap_or_default()
 }
 
 /// A transport that calls a router.

@@ -31,11 +31,11 @@ impl Seen {
     /// # Errors
     ///
     /// Those of [`Workspace::observe`], and [`Failure::Interrupted`].
-    pub(crate) async fn live(workspace: Workspace) -> Result<Self, Failure> {
+    pub(crate) async fn live(workspace: Workspace, ui: &mut Ui) -> Result<Self, Failure> {
         let (label, endpoint) = (workspace.label(), workspace.identity());
         let result = interrupt::or_stop(workspace.observe()).await;
         let inventory = workspace.inventory();
-        Ok(Self { world: workspace.finish(result).await?, label, endpoint, inventory })
+        Ok(Self { world: workspace.finish(result, ui).await?, label, endpoint, inventory })
     }
 
     /// Reads what was live when it was saved, with no key and no network.

@@ -172,7 +172,7 @@ async fn confirm_with(word: &str, question: &str, is_agreed: bool, ui: &mut Ui) 
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let answer = tokio::select! {
         answer = ui.ask(question) => answer.map_err(|source| Failure::Input { source })?,
-        () = interrupts.next() => {
+        _ = interrupts.next() => {
             ui.end_line();
             return Err(Failure::Interrupted);
         }
@@ -219,7 +219,7 @@ async fn run(
                 stop.cancel();
                 progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
             }
-            () = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
+            _ = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
                 (false, _) => {
                     stop.cancel();
                     let n_running = progress.n_running();

@@ -45,6 +45,11 @@ pub(crate) fn local_data(directory: &Path) -> PathBuf {
     root(directory).join(FOLDER).join("local")
 }
 
+/// Returns the folder for what the local server's sandboxes have on the disk, within its data.
+pub(crate) fn sandbox_data(local_data: &Path) -> PathBuf {
+    local_data.join("runtime")
+}
+
 /// Returns the file of the inventory of this name.
 pub(crate) fn inventory(directory: &Path, name: &str) -> PathBuf {
     root(directory).join(FOLDER).join("inventory").join(format!("{name}.json"))

@@ -93,7 +93,7 @@ impl Saved {
         let project = Project::of_objects(&place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&place.connection, &project, cx).await?;
         let result = self.apply_in(&saved, &workspace, consent, format, cx).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn apply_in(

@@ -31,6 +31,8 @@ pub(crate) struct Workspace {
     pub(crate) settings: Settings,
     server: Server,
     embedded: Option<Embedded>,
+    /// What was said of the server that is built in.
+    notice: Option<String>,
     /// The record of what is owned in it; `None` if there is to be none.
     pub(crate) record: Option<Record>,
 }
@@ -75,7 +77,7 @@ impl Workspace {
         }
         let server = Server::Remote(remote);
         match Client::new(config) {
-            Ok(client) => Ok(Self { client, settings, server, embedded: None, record: None }),
+            Ok(client) => Ok(Self { client, settings, server, embedded: None, notice: None, record: None }),
             Err(source) => Err(Failure::Config { server: Box::new(server), source }),
         }
     }
@@ -94,10 +96,12 @@ impl Workspace {
         match interrupt::or_stop(local::open(&data_dir)).await {
             Ok(embedded) => {
                 let shown = settings::shown_path(&data_dir);
-                cx.ui.status(&format!("Local server, data in {}. Note: {}.", escape(&shown), local::notice()));
+                let notice = embedded.notice().map(ToOwned::to_owned);
+                let note = notice.as_deref().map(|notice| format!(" Note: {notice}.")).unwrap_or_default();
+                cx.ui.status(&format!("Local server, data in {}.{note}", escape(&shown)));
                 let client = local::client(&embedded);
                 let server = Server::Local { data_dir, from };
-                Ok(Self { client, settings, server, embedded: Some(embedded), record: None })
+                Ok(Self { client, settings, server, embedded: Some(embedded), notice, record: None })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
@@ -108,7 +112,7 @@ impl Workspace {
     }
 
     fn join(url: &str, settings: Settings, cx: &mut Context) -> Result<Self, Failure> {
-        cx.ui.status(&format!("Local server, running at {}. Note: {}.", escape(url), local::notice()));
+        cx.ui.status(&format!("Local server, running at {}.", escape(url)));
         Self::connect(Remote::running(url, &cx.environment), Settings { ca_file: None, ..settings })
     }
 
@@ -172,6 +176,11 @@ impl Workspace {
         observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
     }
 
+    /// Returns whether its server is in this process, with no address.
+    pub(crate) fn ends_with_the_command(&self) -> bool {
+        self.embedded.is_some()
+    }
+
     /// Returns the workspace as messages name it: the server, and what is said to mean it.
     pub(crate) fn label(&self) -> String {
         self.settings.label_of(&self.server)
@@ -206,12 +215,16 @@ impl Workspace {
     }
 
     /// Closes the workspace after a command and passes on how that ended. What was begun is finished, unless somebody
-    /// says stop.
+    /// says stop. What the server that is built in found out meanwhile is told.
     ///
     /// # Errors
     ///
     /// Those of `result`, and [`Failure::Interrupted`].
-    pub(crate) async fn finish<T>(mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) async fn finish<T>(mut self, result: Result<T, Failure>, ui: &mut Ui) -> Result<T, Failure> {
+        let found = self.embedded.as_ref().and_then(Embedded::notice);
+        if let Some(notice) = found.filter(|notice| self.notice.as_deref() != Some(notice)) {
+            ui.status(&format!("Note: {notice}."));
+        }
         // On an interrupt too: who waits for the lock would have to wait until it dies.
         if let Some(record) = self.record.take() {
             record.close().await;

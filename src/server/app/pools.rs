@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::quota::{self, Demand};
+use super::sandboxes::Settled;
 use super::templates::{of_stored, referred_to};
 use super::waiters::Waited;
 use super::{App, Error, Kind, Tx};
@@ -34,7 +35,7 @@ pub(crate) struct PoolChange {
 
 impl App {
     /// Creates a pool and, if asked to, waits for its first replica; a pool that has none in time is taken back
-    /// (contract G11).
+    /// (contract G11), and so is one whose first replica cannot be: an image that cannot be pulled is told at once.
     ///
     /// Where pools are not filled there is nothing to wait for, and the pool is as ready as it will be.
     pub(crate) async fn create_pool(&self, new: NewPool) -> Result<Pool, Error> {
@@ -48,25 +49,29 @@ impl App {
                 return Ok(pool);
             }
             match first_replica.wait(timeout).await {
-                Waited::Told(()) => {
+                Waited::Told(Settled::Ready) => {
                     let id = pool.id;
                     app.transact(move |tx| pools::by_id(tx, &id)?.ok_or_else(|| not_found(pool.name.as_str()))).await
                 }
                 Waited::Forgotten => Err(not_found(pool.name.as_str())),
-                Waited::TimedOut => app.take_back_pool(pool, timeout).await,
+                Waited::Told(Settled::Failed(error)) => app.take_back_pool(pool, Error::Launch(error)).await,
+                Waited::TimedOut => {
+                    let (name, seconds) = (pool.name.clone(), timeout.as_secs());
+                    app.take_back_pool(pool, Error::NotReadyInTime { kind: Kind::Pool, name, seconds }).await
+                }
             }
         })
         .await
     }
 
-    async fn take_back_pool(&self, pool: Pool, timeout: Duration) -> Result<Pool, Error> {
-        let Pool { id, name, .. } = pool;
+    async fn take_back_pool(&self, pool: Pool, reason: Error) -> Result<Pool, Error> {
+        let id = pool.id;
         self.transact(move |tx| {
             tx.sets_off_work();
             Ok(pools::delete(tx, &id)?)
         })
         .await?;
-        Err(Error::NotReadyInTime { kind: Kind::Pool, name, seconds: timeout.as_secs() })
+        Err(reason)
     }
 
     /// Returns a pool by name or id.

@@ -108,9 +108,12 @@ impl App {
     }
 
     /// Refuses an operation inside a sandbox, by its name, where no process runs: never a made-up success.
-    pub(crate) fn needs_process(&self, operation: &'static str) -> Result<(), Error> {
+    pub(crate) async fn needs_process(&self, operation: &'static str) -> Result<(), Error> {
         let runtime = self.runtime();
-        if runtime.has_data_plane() { Ok(()) } else { Err(Error::NoProcess { operation, runtime: runtime.name() }) }
+        if runtime.has_data_plane().await {
+            return Ok(());
+        }
+        Err(Error::NoProcess { operation, runtime: runtime.name() })
     }
 
     /// Lets a sandbox pass that is ready.

@@ -114,12 +114,16 @@ impl App {
             None => {
                 self.0.sandbox_waiters.tell(id, Settled::Ready);
                 if let Some(pool) = pool {
-                    self.0.pool_waiters.tell(&pool, ());
+                    self.0.pool_waiters.tell(&pool, Settled::Ready);
                 }
                 Ok(Outcome::Ready)
             }
             Some(error) => {
                 tracing::warn!(sandbox.id = %id, kind = %error.kind, reason = %error, "a sandbox did not start");
+                // What there is no room for now may have room later; nothing else mends itself.
+                if let Some(pool) = pool.filter(|_| error.kind != LaunchErrorKind::Unschedulable) {
+                    self.0.pool_waiters.tell(&pool, Settled::Failed(error.clone()));
+                }
                 self.0.sandbox_waiters.tell(id, Settled::Failed(error));
                 Ok(Outcome::Failed)
             }

@@ -106,6 +106,7 @@ impl ImageOptions {
         self
     }
 
+    /// Says where the files of sandboxes come from.
     pub(in crate::server) fn notice(&self) -> String {
         match self.fallback {
             Fallback::Host => "templates run on this machine's own files: no image is pulled".to_owned(),

@@ -79,7 +79,7 @@ pub(crate) async fn service_url(
     Body(wanted): Body<ServiceWanted>,
 ) -> Result<Json<wire::ServiceUrl>, Failure> {
     let sandbox = App::only_ready(app.sandbox(name).await?)?;
-    app.needs_process("create_service_url")?;
+    app.needs_process("create_service_url").await?;
     let service = Service { sandbox: sandbox.id, port: wanted.port };
     let expires_at = app.time().now().saturating_add(wanted.expires_in);
     let token = app.service_tokens().sign(&service, expires_at);

@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Target {
         let id = SandboxId::new(id);
         App::only_ready(app.sandbox_by_id(id.clone()).await?)?;
         let operation = parts.extensions.get::<&'static Operation>().map_or("", |operation| operation.id);
-        app.needs_process(operation)?;
+        app.needs_process(operation).await?;
         Ok(Self(id))
     }
 }

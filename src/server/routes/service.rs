@@ -69,7 +69,7 @@ pub(crate) async fn pass_on(State(app): State<App>, request: Request) -> Result<
         return Err(unauthorized());
     }
     App::only_ready(app.sandbox_by_id(service.sandbox.clone()).await?)?;
-    app.needs_process("service")?;
+    app.needs_process("service").await?;
     forward::forward(&app, &service, &rest, request).await
 }
 

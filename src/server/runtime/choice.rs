@@ -1,12 +1,13 @@
 //! The runtimes that depend on the machine.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Runtime;
 use crate::server::images::{ImageError, ImageOptions};
+use crate::types::SandboxId;
 
 /// Why there are no namespaces to be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +27,9 @@ pub enum Unavailable {
 /// How the runtime of namespaces is set up.
 #[derive(Debug, Clone)]
 pub struct NamespaceOptions {
-    data: PathBuf,
+    pub(super) data: PathBuf,
     agent: Option<PathBuf>,
-    images: ImageOptions,
+    pub(super) images: ImageOptions,
 }
 
 impl NamespaceOptions {
@@ -76,6 +77,25 @@ pub async fn namespace(options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Un
 #[expect(clippy::unused_async, reason = "as where there is one")]
 pub async fn namespace(_options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
     Err(Unavailable::Platform)
+}
+
+/// Whether the operating system has namespaces at all.
+pub(super) const HAS_NAMESPACES: bool = cfg!(target_os = "linux");
+
+/// Clears away what sandboxes that are not among `ids` left in the folder of a runtime that is not set up.
+pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
+    #[cfg(target_os = "linux")]
+    super::namespace::sweep(data, ids);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (data, ids);
+}
+
+/// Clears away what a sandbox left in the folder of a runtime that is not set up.
+pub(super) fn discard(data: &Path, id: &SandboxId) {
+    #[cfg(target_os = "linux")]
+    super::namespace::discard(data, id);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (data, id);
 }
 
 /// Becomes the agent of a sandbox, if this process was started as one; returns the code to end with then.

@@ -11,12 +11,15 @@ mod instance;
 mod namespace;
 mod none;
 pub(in crate::server) mod overlay;
+mod when_needed;
 
 pub use choice::{NamespaceOptions, Unavailable, namespace, run_agent};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
+pub use when_needed::WhenNeeded;
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -35,9 +38,9 @@ pub trait Runtime: Send + Sync + 'static {
         None
     }
 
-    /// Returns whether commands, files and ports work in its sandboxes.
-    fn has_data_plane(&self) -> bool {
-        true
+    /// Returns whether commands, files and ports work in its sandboxes; finds it out first where that is not known.
+    fn has_data_plane(&self) -> BoxFuture<'_, bool> {
+        Box::pin(ready(true))
     }
 
     /// Fetches and unpacks an image, so that a launch finds it.

@@ -27,8 +27,8 @@ impl Runtime for NoRuntime {
         Some("sandboxes become ready but run no process: their data plane answers 501")
     }
 
-    fn has_data_plane(&self) -> bool {
-        false
+    fn has_data_plane(&self) -> BoxFuture<'_, bool> {
+        Box::pin(ready(false))
     }
 
     fn prepare<'a>(&'a self, _image: &'a str) -> BoxFuture<'a, Result<(), LaunchError>> {

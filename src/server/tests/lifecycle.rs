@@ -61,6 +61,24 @@ async fn one_that_is_not_ready_in_time_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_that_can_never_be_filled_says_so_at_once() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
+    let pool = json!({"name": "p", "template_name": "t", "replicas": 2, "timeout": 600});
+    runtime.fail_image("x", error(LaunchErrorKind::ImagePull), Some(2));
+    let began = tokio::time::Instant::now();
+    let reply = server.call("POST", "/pools", pool.clone()).await;
+    assert_eq!(reply.status, 422);
+    assert_eq!(reply.body, json!({"detail": {"error": "ImagePull", "message": "told to: ImagePull"}}));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(server.call("GET", "/pools/p", Value::Null).await.status, 404);
+    pass(Duration::from_mins(2)).await;
+    // Room may come while somebody waits for it.
+    runtime.fail_image("x", error(LaunchErrorKind::Unschedulable), Some(2));
+    assert_eq!(server.ok("POST", "/pools", pool).await["name"], "p");
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_have_their_types() {
     let runtime = FakeRuntime::new();
     let server = server(&runtime).await;
@@ -172,7 +190,7 @@ async fn pools_are_filled_drawn_from_and_drained() {
 async fn a_failing_pool_tries_again_ever_more_slowly() {
     let runtime = FakeRuntime::new();
     let server = server(&runtime).await;
-    runtime.fail_image("x", error(LaunchErrorKind::ImagePull), Some(4));
+    runtime.fail_image("x", error(LaunchErrorKind::Unschedulable), Some(4));
     let started = tokio::time::Instant::now();
     server.ok("POST", "/pools", json!({"name": "p", "template_name": "t", "replicas": 1})).await;
     assert_eq!(started.elapsed().as_secs(), 1 + 2 + 4 + 8);

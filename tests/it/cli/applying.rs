@@ -72,7 +72,7 @@ fn a_first_apply_and_a_second() {
     Plan: 4 to create.
     Done: 4 created.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     created volume/data (<duration>)
     created template/plain (<duration>)
     created template/python (<duration>)
@@ -84,7 +84,7 @@ fn a_first_apply_and_a_second() {
     --- stdout
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "--show-unchanged"]), @r"
@@ -97,7 +97,7 @@ fn a_first_apply_and_a_second() {
 
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 0
     ");
     assert_eq!(environment.read(".sbx/.gitignore"), "local/\ninventory/*.journal\ninventory/*.lock\ninventory/*.new\n");
@@ -143,12 +143,12 @@ fn changes_of_each_sort() {
     memory: 1Gi now, 2Gi at the peak, 1Gi after
     Plan: 1 to update, 1 to rename, 2 to replace.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 2
     ");
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]);
     insta::assert_snapshot!(run.stderr, @r"
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     created template/plain--sbx-b21f3b14 (<duration>)
     created pool/warm--sbx-1bbfdd4c (<duration>)
     put plain--sbx-b21f3b14 in the place of template/plain (<duration>)
@@ -170,7 +170,7 @@ fn changes_of_each_sort() {
 
     No changes. Nothing to do: 4 objects are as declared.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 0
     ");
 }
@@ -210,7 +210,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
     1 owned object is declared no longer and stays; `--prune` removes what is not declared
     Plan: 1 to update, 3 blocked, 1 unchanged.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 1
     ");
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
@@ -246,7 +246,7 @@ fn a_protected_object_refuses_the_whole_plan() {
     environment.write("w.yaml", &changed);
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
     insta::assert_snapshot!(format!("{}\n{:?}", run.stderr, run.code), @r"
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: the plan is refused, and nothing was changed
 
     Some(1)
@@ -288,7 +288,7 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
     Not done: 1 blocked.
       blocked template/python: held by sandbox/box, no TTL
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     deleted pool/warm (<duration>)
     deleted template/plain (<duration>)
     --- exit code 3

@@ -151,14 +151,14 @@ fn without_a_record_what_is_declared_is_taken_for_what_was_applied() {
 
     Drift: 1 of 4 objects is not as it was declared.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     No inventory says what was applied last: what is declared is taken for it.
     --- exit code 4
     ");
     insta::assert_snapshot!(environment.sbx(&["drift", "--local", "--inventory", "none"]), @r"
     $ sbx drift --local --inventory none
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: nothing says what was applied: there is no inventory, and no manifests are named
     hint: name the manifests with -f PATH, to take what they declare for it
     --- exit code 64
@@ -225,7 +225,7 @@ fn what_no_diff_can_say_is_said() {
     insta::assert_snapshot!(environment.sbx(&["drift", "-f", "w.yaml", "--local", "-o", "patch"]), @r"
     $ sbx drift -f w.yaml --local -o patch
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     # template/tools: it was deleted
     --- exit code 0
     ");

@@ -71,7 +71,7 @@ fn a_plan_of_what_is_exported_is_empty() {
     wrote manifests/pools.yaml
     wrote manifests/sandboxes.yaml
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     Exported 8 objects into 4 files.
     hint: `sbx plan -f manifests` compares them with what is live
     --- exit code 0

@@ -46,7 +46,7 @@ fn get_lists_one_kind_or_all() {
     insta::assert_snapshot!(environment.sbx(&["get", "pools", "--local"]), @r"
     $ sbx get pools --local
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     There are no pools.
     --- exit code 0
     ");

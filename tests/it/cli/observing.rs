@@ -87,7 +87,7 @@ fn what_no_inventory_has_is_listed() {
     insta::assert_snapshot!(environment.sbx(&["get", "pools", "--unmanaged", "--local"]), @r"
     $ sbx get pools --unmanaged --local
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     There are no unmanaged pools.
     --- exit code 0
     ");

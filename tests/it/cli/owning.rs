@@ -36,7 +36,7 @@ fn what_is_live_as_declared_is_adopted_and_what_differs_only_if_named() {
 
     Adopted 2 objects, 1 left alone.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     hint: record what differs as it is with --take-over pool/warm, or --take-over all
     --- exit code 3
     ");
@@ -164,7 +164,7 @@ fn a_destroy_removes_what_is_managed_and_lets_go_of_data() {
     insta::assert_snapshot!(environment.sbx(&["destroy", "--local", "--yes", "--inventory", "none"]), @r"
     $ sbx destroy --local --yes --inventory none
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: this works on the inventory, and there is none
     hint: leave `--inventory none` away, or name one with --inventory URL
     --- exit code 64

@@ -21,7 +21,7 @@ fn a_target_means_all_that_it_says() {
     Plan: 1 to create.
     Done: 1 created.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     created volume/data (<duration>)
     --- exit code 0
     ");
@@ -30,7 +30,7 @@ fn a_target_means_all_that_it_says() {
     --- stdout
     No changes. Nothing to do: 1 object is as declared.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["get", "all", "-q"]), @r"
@@ -85,7 +85,7 @@ fn flags_replace_what_the_target_says() {
 
     Plan: 1 to create.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["plan", "prod", "-f", "manifests", "--local", "-q"]), @r"

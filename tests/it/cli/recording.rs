@@ -145,7 +145,7 @@ fn an_inventory_that_cannot_be_read_is_refused_and_kept() {
     insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local"]), @r"
     $ sbx plan -f w.yaml --local
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: the inventory in <work>/.sbx/local/inventory.json cannot be read
     caused by: key must be a string at line 5 column 3
     hint: restore an earlier version of <work>/.sbx/local/inventory.json: from version control, or from the object store
@@ -159,7 +159,7 @@ fn an_inventory_that_cannot_be_read_is_refused_and_kept() {
     insta::assert_snapshot!(apply(&environment, &["--local"]), @r"
     $ sbx apply -f w.yaml --yes --parallelism 1 --local
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: the inventory in <work>/.sbx/local/inventory.json cannot be read
     caused by: it has format version 2, and this version of sbx reads 1
     hint: use the version of sbx that wrote it, or a later one
@@ -212,7 +212,7 @@ fn without_an_inventory_nothing_is_written() {
     Plan: 1 to create.
     Done: 1 created.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot be told from a change.
     created volume/a (<duration>)
     --- exit code 0
@@ -240,7 +240,7 @@ fn a_run_that_comes_too_late_is_refused() {
     insta::assert_snapshot!(apply(&environment, &["--local", "--serial", "6"]), @r"
     $ sbx apply -f w.yaml --yes --parallelism 1 --local --serial 6
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: run 6 comes too late: run 7 was here before
     hint: leave it at that: the later run did what is declared now; or number this run higher
     --- exit code 1
@@ -299,7 +299,7 @@ fn a_lock_is_waited_for_and_can_be_broken() {
     insta::assert_snapshot!(apply(&environment, &["--local", "--lock-timeout", "0"]), @r"
     $ sbx apply -f w.yaml --yes --parallelism 1 --local --lock-timeout 0
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: the inventory in <work>/.sbx/local/inventory.json is locked by mila@lab (`sbx apply`, process 7), after a wait of <duration>
     hint: wait longer with --lock-timeout 30m
     hint: a lock that nobody renews dies within half a minute; `sbx unlock` breaks one that is renewed

@@ -43,7 +43,7 @@ fn writing_without_a_terminal_takes_a_yes() {
 
     Plan: 1 to create.
     --- stderr
-    Local server, data in .sbx/local. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: there is no terminal to ask on
     hint: pass --yes to go on without being asked
     --- exit code 1

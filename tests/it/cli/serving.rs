@@ -29,7 +29,7 @@ fn local_commands_use_the_server_that_runs() {
     Plan: 1 to create.
     Done: 1 created.
     --- stderr
-    Local server, running at http://127.0.0.1:<port>. Note: sandboxes become ready but run no process: their data plane answers 501.
+    Local server, running at http://127.0.0.1:<port>.
     created volume/data (<duration>)
     --- exit code 0
     ");

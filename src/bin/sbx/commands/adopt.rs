@@ -61,7 +61,7 @@ impl Adopt {
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = self.adopt(&manifests, &workspace, cx).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn adopt(&self, manifests: &Manifests, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {

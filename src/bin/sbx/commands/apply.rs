@@ -73,7 +73,7 @@ impl Apply {
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = self.apply(&manifests, &policy, &workspace, cx).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn apply(

@@ -68,7 +68,7 @@ impl Copy {
             }
         };
         let result = Box::pin(interrupt::or_stop(copying)).await;
-        let n = workspace.finish(result).await?;
+        let n = workspace.finish(result, &mut cx.ui).await?;
         cx.ui.status(&if n == 1 { "Copied 1 file.".to_owned() } else { format!("Copied {n} files.") });
         Ok(Exit::Done)
     }

@@ -60,6 +60,6 @@ impl Delete {
             perform(&view, &workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
         }
         .await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 }

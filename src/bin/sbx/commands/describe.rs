@@ -30,7 +30,7 @@ impl Describe {
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        let world = workspace.finish(result).await?;
+        let world = workspace.finish(result, &mut cx.ui).await?;
 
         let found = keys.iter().filter_map(|key| world.get(key));
         let texts: Vec<_> = found.map(|live| listing::description(live, &world, env::now())).collect();

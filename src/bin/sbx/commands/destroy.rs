@@ -46,7 +46,7 @@ impl Destroy {
         };
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = self.destroy(manifests.as_ref(), &workspace, cx).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn destroy(

@@ -99,7 +99,7 @@ impl Doctor {
         let project = Project::of_objects(&self.place, access, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = self.examine(&workspace, cx).await;
-        let checks = workspace.finish(result).await?;
+        let checks = workspace.finish(result, &mut cx.ui).await?;
         self.show(&checks, cx);
         let is_good = checks.iter().all(|check| check.state != State::Bad);
         Ok(if is_good { Exit::Done } else { Exit::Failed })

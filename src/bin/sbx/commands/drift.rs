@@ -83,10 +83,11 @@ impl Drift {
 
     /// Reads what is live, or what was when it was saved.
     async fn look(&self, project: &Project, cx: &mut Context) -> Result<Seen, Failure> {
-        match &self.against {
-            Some(path) => Seen::saved(path, &mut cx.ui),
-            None => Box::pin(Seen::live(Workspace::open(&self.connection, project, cx).await?)).await,
+        if let Some(path) = &self.against {
+            return Seen::saved(path, &mut cx.ui);
         }
+        let workspace = Workspace::open(&self.connection, project, cx).await?;
+        Box::pin(Seen::live(workspace, &mut cx.ui)).await
     }
 }
 

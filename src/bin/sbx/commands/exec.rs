@@ -35,12 +35,12 @@ impl Exec {
             let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
             let sandbox = tokio::select! {
                 sandbox = workspace.client.get_sandbox(&self.sandbox) => sandbox,
-                () = interrupts.next() => return Err(Failure::Interrupted),
+                _ = interrupts.next() => return Err(Failure::Interrupted),
             };
             let sandbox = sandbox.map_err(|error| workspace.failure(error))?;
             attach(&sandbox, &self.command, &workspace, &mut interrupts, &mut cx.ui).await
         };
         let result = work.await.map(Exit::Command);
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 }

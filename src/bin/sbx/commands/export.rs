@@ -65,7 +65,7 @@ impl Export {
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
-        let world = workspace.finish(result).await?;
+        let world = workspace.finish(result, &mut cx.ui).await?;
 
         wanted.check(&world)?;
         tell_oddities(&world.misnamed, &mut cx.ui);

@@ -38,7 +38,7 @@ impl Forget {
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = self.forget(&keys, &workspace, cx).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn forget(&self, keys: &[Key], workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {

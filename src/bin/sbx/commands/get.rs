@@ -84,7 +84,7 @@ impl Get {
             Ok(found)
         };
         let result = interrupt::or_stop(reading).await;
-        let Found { live, misnamed, missing } = workspace.finish(result).await?;
+        let Found { live, misnamed, missing } = workspace.finish(result, &mut cx.ui).await?;
 
         tell_oddities(&misnamed, &mut cx.ui);
         show(&live, self.output, &wanted, &mut cx.ui);

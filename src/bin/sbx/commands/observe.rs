@@ -37,7 +37,7 @@ impl Observe {
         let endpoint = workspace.identity();
         workspace.tell_of_no_record(&mut cx.ui);
         let result = interrupt::or_stop(workspace.observe()).await;
-        let world = workspace.finish(result).await?;
+        let world = workspace.finish(result, &mut cx.ui).await?;
 
         tell_oddities(&world.misnamed, &mut cx.ui);
         let observation = Observation { world, endpoint, sbx_version: env!("CARGO_PKG_VERSION").to_owned() };

@@ -106,7 +106,7 @@ impl Plan {
         }
         let workspace = Workspace::open(&self.connection, project, cx).await?;
         workspace.tell_of_no_record(&mut cx.ui);
-        let seen = Box::pin(Seen::live(workspace)).await?;
+        let seen = Box::pin(Seen::live(workspace, &mut cx.ui)).await?;
         tell_of_new_record(seen.inventory.as_ref(), &seen.world, &mut cx.ui);
         Ok(seen)
     }

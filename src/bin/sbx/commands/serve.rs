@@ -102,13 +102,13 @@ impl Serve {
         cx.ui.line(&format!("Serving {}", handle.url()));
 
         tokio::select! {
-            () = interrupts.next() => {}
+            _ = interrupts.next() => {}
             () = handle.wait() => {}
         }
         cx.ui.status("Stopping: running requests finish. Interrupt again to stop now.");
         tokio::select! {
             () = handle.shutdown() => Ok(Exit::Done),
-            () = interrupts.next() => Err(Failure::Interrupted),
+            _ = interrupts.next() => Err(Failure::Interrupted),
         }
     }
 
@@ -144,7 +144,7 @@ impl Serve {
         if self.runtime == RuntimeChoice::None {
             return Ok(options);
         }
-        match runtime::namespace(NamespaceOptions::new(data_dir.join("runtime")).images(self.images())).await {
+        match runtime::namespace(NamespaceOptions::new(project::sandbox_data(&data_dir)).images(self.images())).await {
             Ok(runtime) => Ok(options.runtime(runtime)),
             Err(error @ (Unavailable::Platform | Unavailable::Setup(_))) if self.runtime == RuntimeChoice::Auto => {
                 let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&error)).collect();

@@ -43,13 +43,21 @@ impl Service {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        if workspace.ends_with_the_command() {
+            let nowhere = Failure::Usage {
+                message: "the server that is built in ends with this command, and nobody could reach the URL"
+                    .to_owned(),
+                hint: Some("start `sbx serve` in this project, and run the same again".to_owned()),
+            };
+            return workspace.finish(Err(nowhere), &mut cx.ui).await;
+        }
         let asking = async {
             let options = ServiceOptions::default().expires_in(self.expires_in);
             let service = workspace.client.service(&self.sandbox, self.port, options).await;
             service.map_err(|error| workspace.failure(error))
         };
         let result = interrupt::or_stop(asking).await;
-        let url = workspace.finish(result).await?.current();
+        let url = workspace.finish(result, &mut cx.ui).await?.current();
         match self.output {
             Format::Text => cx.ui.line(&url.browser_url),
             Format::Json => {

@@ -37,11 +37,11 @@ impl Tunnel {
             let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
             tokio::select! {
                 result = self.forward(&workspace, cx) => result,
-                () = interrupts.next() => Ok(Exit::Done),
+                _ = interrupts.next() => Ok(Exit::Done),
             }
         };
         let result = work.await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 
     async fn forward(&self, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {

@@ -44,6 +44,6 @@ impl Wait {
             Ok(Exit::Done)
         };
         let result = interrupt::or_stop(waiting).await;
-        workspace.finish(result).await
+        workspace.finish(result, &mut cx.ui).await
     }
 }

@@ -1,6 +1,7 @@
 //! What the reader can do about a failure.
 
-use sbx::client::{self, Kind};
+use http::StatusCode;
+use sbx::client::{self, Kind, Resource};
 use sbx::reconcile::inventory::{FormatError, Stranger};
 use sbx::reconcile::ledger;
 use sbx::server;
@@ -76,6 +77,13 @@ fn call(server: &Server, error: &client::Error) -> Vec<String> {
         (Kind::WrongGeneration, _) => {
             "sbx speaks the first generation of the Sandbox Server API: self-hosted servers have it, and `sbx serve`; \
              the hosted service has moved on"
+                .to_owned()
+        }
+        (Kind::NotFound, _) if error.resource() == Some(Resource::Template) => {
+            "`sbx get templates` lists those that there are; `sbx apply` makes those that are declared".to_owned()
+        }
+        (Kind::Client, _) if error.status() == Some(StatusCode::NOT_IMPLEMENTED) => {
+            "the sandboxes of this server run no process: one that was started with `sbx serve` says why when it starts"
                 .to_owned()
         }
         (Kind::InUse, _) => "`sbx describe KIND/NAME` shows what uses it".to_owned(),

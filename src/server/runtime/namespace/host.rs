@@ -37,6 +37,15 @@ const FILES: &[(&str, &str)] = &[
     ("etc/resolv.conf", ""),
 ];
 
+/// Where names are found that images have and the machine may lack: behind all of the machine's own.
+pub(super) const ALIASES: &str = "/opt/sbx/bin";
+
+/// What such a name stands for.
+const ALIAS: &[(&str, &str)] = &[("python", "python3")];
+
+/// Where the machine's programs are looked for.
+const SEARCHED: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];
+
 /// The image, made.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
@@ -66,6 +75,7 @@ impl Host {
             fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644))?;
         }
         copy_alternatives(&folder.join("etc/alternatives"))?;
+        make_aliases(&folder.join(ALIASES.trim_start_matches('/')))?;
         let mut binds = Vec::new();
         for name in PROGRAMS {
             let path = Path::new("/").join(name);
@@ -82,6 +92,18 @@ impl Host {
 
 fn seen(path: &Path) -> Bind {
     Bind { source: path.to_owned(), target: path.to_owned(), read_only: true, owner: 0 }
+}
+
+/// Gives programs the names that they have in images, where the machine has nothing of that name: Debian has no `python`.
+fn make_aliases(to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let find = |name: &str| SEARCHED.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
+    for (alias, name) in ALIAS {
+        if let (None, Some(program)) = (find(alias), find(name)) {
+            symlink(program, to.join(alias))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies the links by which Debian chooses between programs of one name, those into the folders that are seen.

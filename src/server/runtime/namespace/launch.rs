@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::NamespaceRuntime;
 use super::disk::{Disk, VOLUME_OWNER};
 use super::frame::{Incoming, Outgoing};
+use super::host;
 use super::link::Link;
 use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
@@ -63,6 +64,9 @@ impl NamespaceRuntime {
         tasks.spawn(run);
         let mut env: BTreeMap<String, String> =
             ENVIRONMENT.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if image.source == ImageSource::Host {
+            env.entry("PATH".to_owned()).and_modify(|path| *path = format!("{path}:{}", host::ALIASES));
+        }
         env.extend(image.env);
         Ok(Sandbox { link, process, disk, env, tasks: Mutex::new(tasks) })
     }

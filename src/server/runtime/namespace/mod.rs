@@ -118,18 +118,36 @@ impl Runtime for NamespaceRuntime {
     fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
         Box::pin(async move {
             // The processes ended with the server that started them.
-            if let Err(error) = self.disks.sweep(ids) {
-                tracing::warn!(error = &error as &dyn std::error::Error, "what earlier sandboxes left stays behind");
-            }
+            note_sweep(self.disks.sweep(ids));
             Vec::new()
         })
     }
 
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if let Err(error) = self.disks.remove(id) {
-                tracing::warn!(sandbox.id = %id, %error, "the disk of a sandbox stays behind");
-            }
+            note_removal(id, self.disks.remove(id));
         })
+    }
+}
+
+/// Clears away what sandboxes that are not among `ids` left under `data`, where no runtime is open.
+pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
+    note_sweep(Disks::open(data.to_owned()).and_then(|disks| disks.sweep(ids)));
+}
+
+/// Clears away what a sandbox left under `data`, where no runtime is open.
+pub(super) fn discard(data: &Path, id: &SandboxId) {
+    note_removal(id, Disks::open(data.to_owned()).and_then(|disks| disks.remove(id)));
+}
+
+fn note_sweep(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what earlier sandboxes left stays behind");
+    }
+}
+
+fn note_removal(id: &SandboxId, result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(sandbox.id = %id, %error, "the disk of a sandbox stays behind");
     }
 }

@@ -25,8 +25,10 @@
 mod app;
 mod clock;
 mod data_dir;
+pub mod egress;
 mod embed;
 mod error;
+mod hop_by_hop;
 pub mod images;
 mod layers;
 mod lifecycle;

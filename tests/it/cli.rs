@@ -11,6 +11,7 @@ mod attaching;
 mod contexts;
 mod doctoring;
 mod drifting;
+mod egress;
 pub(crate) mod environment;
 mod exporting;
 mod looking;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sbx::server::egress::Egress;
 use sbx::server::images::{Fallback, ImageOptions};
 use sbx::server::runtime::{
     self, Control, ExecSpec, Frame, Instance, LaunchSpec, Mount, NamespaceOptions, Runtime, Session,
@@ -31,8 +32,13 @@ pub(crate) struct Done {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
+        Self::with_egress(Egress::None).await
+    }
+
+    /// Makes one whose sandboxes reach something.
+    pub(crate) async fn with_egress(egress: Egress) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let runtime = open(folder.path().join("runtime")).await;
+        let runtime = open_with(folder.path().join("runtime"), egress).await;
         Self { runtime, folder }
     }
 
@@ -51,8 +57,12 @@ impl Bench {
 }
 
 pub(crate) async fn open(data: PathBuf) -> Arc<dyn Runtime> {
+    open_with(data, Egress::None).await
+}
+
+async fn open_with(data: PathBuf, egress: Egress) -> Arc<dyn Runtime> {
     let images = ImageOptions::new().fallback(Fallback::Host);
-    let options = NamespaceOptions::new(data).agent(env!("CARGO_BIN_EXE_sbx")).images(images);
+    let options = NamespaceOptions::new(data).agent(env!("CARGO_BIN_EXE_sbx")).images(images).egress(egress);
     runtime::namespace(options).await.expect("this machine has namespaces")
 }
 

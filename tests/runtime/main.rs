@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod egress;
 mod escapes;
 mod lives;
 mod program;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Runtime;
+use crate::server::egress::Egress;
 use crate::server::images::{ImageError, ImageOptions};
 use crate::types::SandboxId;
 
@@ -30,15 +31,16 @@ pub struct NamespaceOptions {
     pub(super) data: PathBuf,
     agent: Option<PathBuf>,
     pub(super) images: ImageOptions,
+    egress: Egress,
 }
 
 impl NamespaceOptions {
-    /// Returns the defaults: the present program as the agent, and images as [`ImageOptions`] has them.
+    /// Returns the defaults: the present program as the agent, images as [`ImageOptions`] has them, and no way out.
     ///
     /// `data` is a folder for images, volumes and the disks of sandboxes, which belongs to the server alone that has the
     /// runtime.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), agent: None, images: ImageOptions::new() }
+        Self { data: data.into(), agent: None, images: ImageOptions::new(), egress: Egress::None }
     }
 
     /// Sets another program as the agent: one that calls [`run_agent`].
@@ -54,6 +56,13 @@ impl NamespaceOptions {
         self.images = images;
         self
     }
+
+    /// Sets what sandboxes reach of the world outside; nothing by default.
+    #[must_use]
+    pub fn egress(mut self, egress: Egress) -> Self {
+        self.egress = egress;
+        self
+    }
 }
 
 /// Returns the runtime that makes sandboxes of Linux namespaces, having tried it out.
@@ -65,7 +74,7 @@ impl NamespaceOptions {
 pub async fn namespace(options: NamespaceOptions) -> Result<Arc<dyn Runtime>, Unavailable> {
     // By this path the kernel finds the program even after its file was replaced.
     let agent = options.agent.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-    Ok(Arc::new(super::namespace::NamespaceRuntime::open(&options.data, agent, options.images).await?))
+    Ok(Arc::new(super::namespace::NamespaceRuntime::open(&options.data, agent, options.images, &options.egress).await?))
 }
 
 /// Returns that there is no such runtime here.

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sbx::server::egress::{Egress, Rule};
 use sbx::server::images::{Fallback, HostPaths, ImageOptions};
 use sbx::server::runtime::{self, NamespaceOptions, Unavailable};
 use sbx::server::{self, Options};
@@ -25,7 +26,8 @@ Examples:
   sbx serve
   sbx serve --listen 127.0.0.1:0           On any free port
   sbx serve --listen 0.0.0.0:7290 --api-key-file key.txt
-  sbx serve --image-fallback host          Without images and without a network")]
+  sbx serve --image-fallback host          Without images and without a network
+  sbx serve --egress proxy --egress-allow pypi.org --egress-allow '*.pythonhosted.org'")]
 pub(crate) struct Serve {
     /// The address to listen on; other machines get in only with an API key
     #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDRESS")]
@@ -60,6 +62,16 @@ pub(crate) struct Serve {
     /// What stands in for images of registries
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     image_fallback: FallbackChoice,
+    /// What sandboxes reach of the network
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    egress: EgressChoice,
+    /// Let sandboxes reach this host only, or HOST:PORT; may be given more than once
+    ///
+    /// `*.example.org` stands for all hosts below that name, `*` for all. Names lead to public addresses only: those of
+    /// this machine, private networks and clouds' metadata are named as such (`localhost`, `10.1.2.3`, `10.0.0.0/8`),
+    /// beside the name if there is one. Without it, the proxy lets sandboxes reach all that is public.
+    #[arg(long, value_name = "HOST")]
+    egress_allow: Vec<Rule>,
     /// Serve `/_sbx/*` (reset, seed, faults) on other addresses than loopback too
     #[arg(long)]
     admin: bool,
@@ -88,6 +100,16 @@ enum FallbackChoice {
     None,
     /// This machine's own files: no registry is asked, whatever image a template has.
     Host,
+}
+
+/// What sandboxes reach of the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EgressChoice {
+    /// Nothing
+    #[default]
+    None,
+    /// Hosts by name, through an HTTP proxy that `HTTP_PROXY` and `HTTPS_PROXY` name to commands
+    Proxy,
 }
 
 impl Serve {
@@ -134,7 +156,30 @@ impl Serve {
         }
     }
 
+    fn egress(&self) -> Egress {
+        match self.egress {
+            EgressChoice::None => Egress::None,
+            EgressChoice::Proxy => Egress::Proxy(self.egress_allow.clone()),
+        }
+    }
+
+    fn sandboxes(&self, data_dir: &Path) -> NamespaceOptions {
+        NamespaceOptions::new(project::sandbox_data(data_dir)).images(self.images()).egress(self.egress())
+    }
+
     async fn options(&self, cx: &mut Context) -> Result<Options, Failure> {
+        if self.egress == EgressChoice::None && !self.egress_allow.is_empty() {
+            return Err(Failure::Usage {
+                message: "`--egress-allow` lets nothing through without `--egress proxy`".to_owned(),
+                hint: Some("add `--egress proxy`".to_owned()),
+            });
+        }
+        if self.egress == EgressChoice::Proxy && self.runtime == RuntimeChoice::None {
+            return Err(Failure::Usage {
+                message: "with `--runtime none` no sandbox runs, so that none can use `--egress proxy`".to_owned(),
+                hint: Some("leave out one of both".to_owned()),
+            });
+        }
         let data_dir = self.data_dir.clone().unwrap_or_else(|| project::local_data(&env::working_directory()));
         project::ignore_local_data(&data_dir)?;
         let mut options = Options::new().listen(self.listen).data_dir(&data_dir).admin(self.admin);
@@ -144,7 +189,7 @@ impl Serve {
         if self.runtime == RuntimeChoice::None {
             return Ok(options);
         }
-        match runtime::namespace(NamespaceOptions::new(project::sandbox_data(&data_dir)).images(self.images())).await {
+        match runtime::namespace(self.sandboxes(&data_dir)).await {
             Ok(runtime) => Ok(options.runtime(runtime)),
             Err(error @ (Unavailable::Platform | Unavailable::Setup(_))) if self.runtime == RuntimeChoice::Auto => {
                 let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&error)).collect();

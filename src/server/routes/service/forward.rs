@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use http::header::{CONNECTION, COOKIE, HOST, LOCATION, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hyper::body::Body as _;
 use hyper::client::conn::http1;
 use hyper::upgrade;
@@ -16,19 +16,8 @@ use tokio_util::io::InspectReader;
 use super::{COOKIE_NAME, TOKEN_HEADER, cookies, path_of};
 use crate::server::app::{App, Service};
 use crate::server::error::Failure;
+use crate::server::hop_by_hop;
 use crate::types::SandboxId;
-
-/// What concerns one connection only, and is not passed on (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 pub(super) async fn forward(
     app: &App,
@@ -63,7 +52,7 @@ pub(super) async fn forward(
         return Ok(response.map(|_| Body::empty()));
     }
     let (mut parts, body) = response.into_parts();
-    strip(&mut parts.headers);
+    hop_by_hop::strip(&mut parts.headers);
     lead_back(&mut parts.headers, service);
     Ok(Response::from_parts(parts, noting(app, &service.sandbox, Body::new(body))))
 }
@@ -81,7 +70,7 @@ fn onward(
     parts.uri = format!("/{rest}{query}").parse::<Uri>().map_err(|error| unreachable(&error.to_string()))?;
     parts.extensions.clear();
     let host = parts.headers.remove(HOST);
-    strip(&mut parts.headers);
+    hop_by_hop::strip(&mut parts.headers);
     strip_credentials(&mut parts.headers);
     if let Some(upgrade) = upgrade {
         parts.headers.insert(UPGRADE, upgrade);
@@ -96,23 +85,6 @@ fn onward(
     let prefix = HeaderValue::try_from(prefix.trim_end_matches('/')).expect("a path that was routed is plain text");
     parts.headers.insert("x-forwarded-prefix", prefix);
     Ok(Request::from_parts(parts, noting(app, &service.sandbox, body)))
-}
-
-/// Removes what concerns one connection only.
-fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(*name);
-    }
 }
 
 /// Removes what opens this server.

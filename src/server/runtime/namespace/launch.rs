@@ -20,6 +20,7 @@ use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
 use super::sandbox::Sandbox;
 use super::sys;
+use crate::server::egress::{self, Proxy};
 use crate::server::images::{Image, ImageSource};
 use crate::server::runtime::{LaunchError, LaunchErrorKind, LaunchSpec};
 use crate::types::SandboxId;
@@ -59,7 +60,7 @@ impl NamespaceRuntime {
         };
         let _ = reaped.await;
         disk.keep();
-        let (link, run) = Link::new(socket, incoming);
+        let (link, run) = Link::new(socket, incoming, self.proxy.as_ref().map(Proxy::gate));
         let mut tasks = JoinSet::new();
         tasks.spawn(run);
         let mut env: BTreeMap<String, String> =
@@ -68,6 +69,10 @@ impl NamespaceRuntime {
             env.entry("PATH".to_owned()).and_modify(|path| *path = format!("{path}:{}", host::ALIASES));
         }
         env.extend(image.env);
+        if self.proxy.is_some() {
+            // Over the image's: whatever proxy that was made behind is out of reach.
+            env.extend(proxy_environment());
+        }
         Ok(Sandbox { link, process, disk, env, tasks: Mutex::new(tasks) })
     }
 
@@ -98,8 +103,17 @@ impl NamespaceRuntime {
             binds,
             workdir: PathBuf::from(image.workdir.as_deref().unwrap_or(WORKDIR)),
             open_files: OPEN_FILES,
+            proxy: self.proxy.as_ref().map(|_| egress::PORT),
         })
     }
+}
+
+/// Returns what tells programs to use the proxy. Some read one spelling, some the other.
+fn proxy_environment() -> impl Iterator<Item = (String, String)> {
+    let proxy = format!("http://127.0.0.1:{}", egress::PORT);
+    let own = "localhost,127.0.0.1,::1".to_owned();
+    let variables = [("http_proxy", proxy.clone()), ("https_proxy", proxy), ("no_proxy", own)];
+    variables.into_iter().flat_map(|(name, value)| [(name.to_owned(), value.clone()), (name.to_uppercase(), value)])
 }
 
 /// A sandbox on its way. When it is dropped, the agent finds its socket closed and ends.
@@ -121,7 +135,7 @@ impl Start {
                 Report::Staged { pid } => self.process = Some(Process::child(pid).map_err(lost)?),
                 Report::Ready => is_ready = true,
                 Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
-                Report::Reply { .. } | Report::Exited { .. } => {
+                Report::Reply { .. } | Report::Exited { .. } | Report::Proxied => {
                     return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
                 }
             }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::frame::{Incoming, Outgoing};
 use super::protocol::{Answer, Call, Cause, Report, Request};
+use crate::server::egress::Gate;
 
 /// The connection to an agent that is set up. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -58,15 +60,27 @@ pub(super) enum CallError {
 
 impl Link {
     /// Makes a link, and what has to run for it: that ends with the agent.
-    pub(super) fn new(socket: AsyncFd<OwnedFd>, incoming: Incoming) -> (Self, impl Future<Output = ()> + Send) {
+    ///
+    /// Connections to the sandbox's proxy go through `gate`, and end with the link.
+    pub(super) fn new(
+        socket: AsyncFd<OwnedFd>,
+        incoming: Incoming,
+        gate: Option<Gate>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (outgoing, frames) = mpsc::channel(REQUESTS);
         let link = Self(Arc::new(Shared { outgoing, waiting: Mutex::default() }));
-        (link.clone(), link.run(socket, incoming, frames))
+        (link.clone(), link.run(socket, incoming, frames, gate))
     }
 
-    async fn run(self, socket: AsyncFd<OwnedFd>, mut incoming: Incoming, frames: mpsc::Receiver<Outgoing>) {
+    async fn run(
+        self,
+        socket: AsyncFd<OwnedFd>,
+        mut incoming: Incoming,
+        frames: mpsc::Receiver<Outgoing>,
+        gate: Option<Gate>,
+    ) {
         let result = tokio::select! {
-            result = self.take_reports(&socket, &mut incoming) => result,
+            result = self.take_reports(&socket, &mut incoming, gate) => result,
             result = send_all(&socket, frames) => result,
         };
         if let Err(error) = result {
@@ -78,10 +92,18 @@ impl Link {
         waiting.exits.clear();
     }
 
-    async fn take_reports(&self, socket: &AsyncFd<OwnedFd>, incoming: &mut Incoming) -> io::Result<()> {
+    async fn take_reports(
+        &self,
+        socket: &AsyncFd<OwnedFd>,
+        incoming: &mut Incoming,
+        mut gate: Option<Gate>,
+    ) -> io::Result<()> {
         loop {
             while let Some((report, fds)) = incoming.take()? {
-                self.take_report(report, fds)?;
+                match report {
+                    Report::Proxied => admit(gate.as_mut(), fds)?,
+                    report => self.take_report(report, fds)?,
+                }
             }
             if !socket.async_io(Interest::READABLE, |socket| incoming.receive_some(socket.as_fd())).await? {
                 return Ok(());
@@ -108,7 +130,7 @@ impl Link {
                 }
                 Ok(())
             }
-            Report::Staged { .. } | Report::Ready | Report::Failed { .. } => {
+            Report::Staged { .. } | Report::Ready | Report::Failed { .. } | Report::Proxied => {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "a report about the start, and it was over"))
             }
         }
@@ -156,6 +178,17 @@ impl Link {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes a connection to the proxy; a sandbox that has none does not report any.
+fn admit(gate: Option<&mut Gate>, fds: Vec<OwnedFd>) -> io::Result<()> {
+    let (Some(gate), [connection]) = (gate, <[OwnedFd; 1]>::try_from(fds).map_err(|_| io::ErrorKind::InvalidData)?)
+    else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    rustix::io::ioctl_fionbio(&connection, true)?;
+    gate.admit(TcpStream::from_std(connection.into())?);
+    Ok(())
 }
 
 async fn send_all(socket: &AsyncFd<OwnedFd>, mut frames: mpsc::Receiver<Outgoing>) -> io::Result<()> {

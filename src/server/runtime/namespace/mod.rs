@@ -31,6 +31,7 @@ use self::disk::Disks;
 use self::host::Host;
 use self::spawner::Spawner;
 use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
+use crate::server::egress::{Egress, Proxy};
 use crate::server::images::{Fallback, ImageOptions, Images};
 use crate::types::{ByteSize, Cpu, SandboxId};
 
@@ -40,6 +41,8 @@ pub(super) struct NamespaceRuntime {
     disks: Disks,
     spawner: Spawner,
     images: Images,
+    /// How sandboxes get out, if they do.
+    proxy: Option<Proxy>,
     notice: String,
     /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
@@ -51,22 +54,27 @@ const UNLIMITED: &str =
 
 impl NamespaceRuntime {
     /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
-    pub(super) async fn open(data: &Path, program: PathBuf, images: ImageOptions) -> Result<Self, Unavailable> {
-        let runtime = Self::new(data.to_owned(), program.clone(), images)?;
+    pub(super) async fn open(
+        data: &Path,
+        program: PathBuf,
+        images: ImageOptions,
+        egress: &Egress,
+    ) -> Result<Self, Unavailable> {
+        let runtime = Self::new(data.to_owned(), program.clone(), images, egress)?;
         let trial = data.join(format!("trial-{}", std::process::id()));
         let host = ImageOptions::new().fallback(Fallback::Host);
-        let result = Self::new(trial.clone(), program, host)?.try_out().await;
+        let result = Self::new(trial.clone(), program, host, &Egress::None)?.try_out().await;
         std::fs::remove_dir_all(trial).map_err(Unavailable::Setup)?;
         result.map_err(|error| Unavailable::Setup(io::Error::other(error)))?;
         Ok(runtime)
     }
 
-    fn new(data: PathBuf, program: PathBuf, images: ImageOptions) -> Result<Self, Unavailable> {
+    fn new(data: PathBuf, program: PathBuf, images: ImageOptions, egress: &Egress) -> Result<Self, Unavailable> {
         let disks = Disks::open(data).map_err(Unavailable::Setup)?;
         let spawner = Spawner::new(program).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
-        let notice = format!("{}; {UNLIMITED}", images.notice());
-        Ok(Self { disks, spawner, images, notice, host: OnceCell::new() })
+        let notice = format!("{}; {}; {UNLIMITED}", images.notice(), egress.notice());
+        Ok(Self { disks, spawner, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
     }
 
     /// Starts a sandbox and ends it.

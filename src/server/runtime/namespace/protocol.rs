@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. Both sides are one program as a rule, but need not be.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// How to set a sandbox up: all that the agent is told, and all that it knows of the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(super) struct Setup {
     pub(super) workdir: PathBuf,
     /// How many files a process may have open.
     pub(super) open_files: u64,
+    /// The port on the sandbox's loopback where a proxy is to be, if any.
+    pub(super) proxy: Option<u16>,
 }
 
 /// Whose numbers the users of a sandbox get on the machine.
@@ -102,6 +104,8 @@ pub(super) enum Report {
     Reply { id: u64, result: Result<Answer, Cause> },
     /// A command ended.
     Exited { id: u64, code: i32 },
+    /// Somebody connected to the proxy; the connection comes with it.
+    Proxied,
 }
 
 /// What a request came to.

@@ -16,10 +16,10 @@ mod stage;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-use self::stage::Next;
 use super::frame::{self, Incoming};
 use super::protocol::{Report, Setup, VERSION};
 
@@ -38,8 +38,8 @@ fn run() -> ExitCode {
     let Ok((socket, setup)) = receive_setup() else { return ExitCode::FAILURE };
     match become_sandbox(&socket, &setup) {
         Ok(Next::Stage) => ExitCode::SUCCESS,
-        Ok(Next::Sandbox) => {
-            serve::until_told_to_end(socket, setup.workdir);
+        Ok(Next::Sandbox(proxy)) => {
+            serve::until_told_to_end(socket, setup.workdir, proxy);
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -66,8 +66,19 @@ fn become_sandbox(socket: &OwnedFd, setup: &Setup) -> Result<Next, Failure> {
     let Some(material) = stage::prepare(socket, setup)? else { return Ok(Next::Stage) };
     root::build(setup, &material)?;
     confine::apply(setup)?;
+    // Before any command can ask for it, or take its place.
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let proxy = setup.proxy.map(listen).transpose().during("listen for the proxy")?;
     frame::send(socket, &Report::Ready).during("report")?;
-    Ok(Next::Sandbox)
+    Ok(Next::Sandbox(proxy))
+}
+
+/// What a process goes on as.
+enum Next {
+    /// The work of this process is done.
+    Stage,
+    /// This process is the sandbox's first one, and listens for the proxy if there is one.
+    Sandbox(Option<TcpListener>),
 }
 
 /// A step that failed.

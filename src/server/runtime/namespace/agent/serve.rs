@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
@@ -25,26 +26,33 @@ const FILES_AT_ONCE: usize = 64;
 /// How many reports wait to be sent.
 const REPORTS: usize = 64;
 
+/// How long to wait after a failed accept: the usual reason is that the process has no descriptor left.
+const AFTER_ACCEPT_FAILURE: Duration = Duration::from_millis(100);
+
 type Reports = mpsc::Sender<Outgoing>;
 
 /// Serves until the server closes the socket, or breaks the protocol.
-pub(super) fn until_told_to_end(socket: OwnedFd, workdir: PathBuf) {
+pub(super) fn until_told_to_end(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpListener>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILES_AT_ONCE).build();
     let Ok(runtime) = runtime else { return };
     // There is nobody to be told how it ended.
-    let _ = LocalSet::new().block_on(&runtime, serve(socket, workdir));
+    let _ = LocalSet::new().block_on(&runtime, serve(socket, workdir, proxy));
     // Threads that read for somebody who takes nothing would hold the process up.
     runtime.shutdown_background();
 }
 
-async fn serve(socket: OwnedFd, workdir: PathBuf) -> io::Result<()> {
+async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpListener>) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&socket, true)?;
     let socket = Rc::new(sys::watch(socket)?);
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let mut children = signal(SignalKind::child())?;
     let mut tasks = JoinSet::new();
     tasks.spawn_local(send_all(Rc::clone(&socket), outgoing));
+    if let Some(proxy) = proxy {
+        proxy.set_nonblocking(true)?;
+        tasks.spawn_local(hand_over(TcpListener::from_std(proxy)?, reports.clone()));
+    }
     let mut commands = Commands::default();
     let mut incoming = Incoming::default();
     loop {
@@ -139,6 +147,23 @@ async fn dial(port: u16) -> io::Result<OwnedFd> {
     let stream = result?;
     let _ = stream.set_nodelay(true);
     Ok(stream.into_std()?.into())
+}
+
+/// Gives the server each connection to the proxy, as fast as it takes them.
+async fn hand_over(proxy: TcpListener, reports: Reports) {
+    loop {
+        let connection = match proxy.accept().await {
+            Ok((connection, _)) => connection.into_std(),
+            Err(error) => Err(error),
+        };
+        let Ok(connection) = connection else {
+            tokio::time::sleep(AFTER_ACCEPT_FAILURE).await;
+            continue;
+        };
+        if report(&reports, &Report::Proxied, vec![connection.into()]).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -30,15 +30,6 @@ pub(super) const ROOT: &str = "root";
 /// How many numbers a range has: the users that 16 bits can name.
 const RANGE_LENGTH: u32 = 1 << 16;
 
-/// What a process goes on as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// The work of this process is done.
-    Stage,
-    /// This process is the sandbox's first one.
-    Sandbox,
-}
-
 /// What a sandbox is built from, beside the working directory: there the image is, with what the sandbox changes.
 #[derive(Debug)]
 pub(super) struct Material {

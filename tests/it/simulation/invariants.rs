@@ -86,8 +86,8 @@ fn record_is_true(goal: &Desired, world: &World, left: &Plan) {
     let inventory: &Inventory = world.inventory.as_ref().expect("there is a record");
     for (key, entry) in inventory.iter() {
         let live = entry.id.as_ref().and_then(|id| world.by_id(key.kind, id));
-        // A change names an object as it is live, where others renamed it.
-        let is_of_it = |change: &Change| change.key == *key || live.is_some_and(|live| live.key == change.key);
+        // A change has another name than the record, where others renamed the object or a new name is declared.
+        let is_of_it = |change: &Change| change.key == *key || (change.id.is_some() && change.id == entry.id);
         let is_awaited = left.changes.iter().any(|change| is_of_it(change) && is_awaited(change));
         assert!(is_awaited || live.is_some(), "{key} is recorded with id {:?}, which is not live", entry.id);
         // What was released is known by its id alone: others may call it what they like.

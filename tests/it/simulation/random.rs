@@ -8,7 +8,8 @@ use std::num::NonZeroUsize;
 
 use fastrand::Rng;
 use sbx::kinds;
-use sbx::reconcile::{World, plan};
+use sbx::reconcile::World;
+use sbx::reconcile::plan::{self, Note, Plan};
 
 use super::UNMANAGED;
 use super::cases::{run_all, seeds};
@@ -31,6 +32,14 @@ fn any_edit_survives_any_fault() {
     let n_with_steps = ends.into_iter().filter(|n_calls| *n_calls > CALLS_TO_OBSERVE).count() as u64;
     println!("{n_cases} cases without a record, {n_with_steps} of them with steps");
     assert!(n_cases == 1 || n_with_steps * 2 > n_cases, "{n_with_steps} of {n_cases} have steps: too few");
+}
+
+/// How a case ended.
+struct End {
+    /// How many calls the first attempt made.
+    n_calls: usize,
+    live: String,
+    undecided: BTreeSet<String>,
 }
 
 /// All that is random in a case.
@@ -63,7 +72,7 @@ impl Case {
 
     /// Returns how many calls the edit takes.
     async fn check(&self) -> usize {
-        let (n_calls, clean) = self.run(None).await;
+        let End { n_calls, live: clean, .. } = self.run(None).await;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -71,25 +80,25 @@ impl Case {
         )]
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let call = (self.place * n_calls as f64) as usize;
-        let (_, faulty) = self.run(Some((call, self.fault))).await;
-        let faulty = self.without_origins(&faulty);
-        let clean = self.without_origins(&clean);
+        let End { live: faulty, undecided, .. } = self.run(Some((call, self.fault))).await;
+        let faulty = self.without_origins(&faulty, &undecided);
+        let clean = self.without_origins(&clean, &undecided);
         assert_eq!(faulty, clean, "{}: {:?} at call {call} leads elsewhere", self.text(), self.fault);
         n_calls
     }
 
     /// Leaves out what is declared under another name now. Where that took a new object, and deleting the old one failed,
-    /// nothing but a record could tell that both were one.
-    fn without_origins<'a>(&self, live: &'a str) -> Vec<&'a str> {
+    /// nothing but a record could tell that both were one: it and what needs it are undecided, until somebody says so.
+    fn without_origins<'a>(&self, live: &'a str, undecided: &BTreeSet<String>) -> Vec<&'a str> {
         let declared: BTreeSet<_> =
             desired(&self.after.to_text()).iter().map(|object| object.key.to_string()).collect();
         let origins = &self.after.origins() - &declared;
-        live.lines().filter(|line| line.split(' ').next().is_none_or(|key| !origins.contains(key))).collect()
+        let is_left_out = |key: &str| origins.contains(key) || undecided.contains(key);
+        live.lines().filter(|line| line.split(' ').next().is_none_or(|key| !is_left_out(key))).collect()
     }
 
-    /// Applies the edit with a fault, or none, and runs again until nothing is left to do; returns how many calls the
-    /// first attempt made, and what is live.
-    async fn run(&self, fault: Option<(usize, Fault)>) -> (usize, String) {
+    /// Applies the edit with a fault, or none, and runs again until nothing is left to do.
+    async fn run(&self, fault: Option<(usize, Fault)>) -> End {
         // The pauses between tries are drawn from the thread's generator.
         fastrand::seed(self.seed);
         let workspace = Workspace::open(self.retries).await;
@@ -112,7 +121,7 @@ impl Case {
         let left = plan::plan(&desired(&self.after.to_text()), &live, &policy());
         assert!(left.steps.is_empty(), "{}: {fault:?} leaves {:?}", self.text(), left.steps);
         self.check_nothing_is_lost(&live_before, &live);
-        (n_calls, workspace.describe().await)
+        End { n_calls, live: workspace.describe().await, undecided: undecided(&left) }
     }
 
     async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
@@ -143,6 +152,23 @@ impl Case {
     fn text(&self) -> String {
         format!("seed {}\n{}===\n{}", self.seed, self.before.to_text(), self.after.to_text())
     }
+}
+
+/// Returns what has an old and a new object live, and what waits for such.
+fn undecided(left: &Plan) -> BTreeSet<String> {
+    let mut undecided = BTreeSet::new();
+    // Each change comes after those of what it refers to.
+    for change in &left.changes {
+        let waits = |note: &Note| match note {
+            Note::BothNamesLive { .. } => true,
+            Note::NeedsBlocked { needs } => undecided.contains(&needs.to_string()),
+            _ => false,
+        };
+        if change.notes.iter().any(waits) {
+            undecided.insert(change.key.to_string());
+        }
+    }
+    undecided
 }
 
 fn id_of(live: &kinds::Live) -> String {

@@ -20,6 +20,11 @@ pub enum Note {
         /// The id under the new name.
         new_id: Option<ObjectId>,
     },
+    /// Another object is declared as renamed from this one, and both are live.
+    InDoubt {
+        /// That object.
+        with: Key,
+    },
     /// The live object has another name, which it does not merely change.
     LiveAs {
         /// Its live name.
@@ -296,6 +301,11 @@ impl Note {
                 "declare at least the live size, or make a new object and move the data".to_owned()
             }
             Self::HeldBy { .. } => "delete what holds it, or wait until it is gone, and run this again".to_owned(),
+            Self::InDoubt { with } => {
+                format!(
+                    "delete one of the two, or take `renamed_from` out of the manifest of {with} to have this one removed"
+                )
+            }
             Self::NeededBy { by } => format!("declare it again, or let {by} refer to another one"),
             Self::MissingReference { missing } => {
                 format!("declare the {} `{}`, or create it first", missing.kind.info().singular, missing.name)
@@ -344,6 +354,7 @@ impl Note {
                 | Self::Unreadable { .. }
                 | Self::WouldShrink { .. }
                 | Self::HeldBy { .. }
+                | Self::InDoubt { .. }
                 | Self::NeededBy { .. }
                 | Self::NeedsBlocked { .. }
                 | Self::MissingReference { .. }
@@ -409,6 +420,9 @@ impl fmt::Display for Note {
             }
             Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
             Self::HeldBy { holders, now } => held_by(f, holders, *now),
+            Self::InDoubt { with } => {
+                write!(f, "it is declared no longer, and {with}, which is live too, is declared as renamed from it")
+            }
             Self::NeededBy { by } => write!(f, "it is declared no longer, and {by} refers to it"),
             Self::NeedsBlocked { needs } => write!(f, "it needs {needs}, which is blocked"),
             Self::MissingReference { missing } => {

@@ -11,6 +11,7 @@ use super::matching::Match;
 use super::note::Note;
 use super::parking::parked;
 use crate::kinds::{self, Key, Live, Object, RenamedFrom};
+use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{Desired, World};
 
 /// The renames that are still to be made.
@@ -150,13 +151,22 @@ impl<'a> Renames<'a> {
         let note = match (own, old_live) {
             (None, None) => None,
             (None, Some(_)) => Some(Note::OldNameKept { old: old.name }),
-            (Some(own), Some(old_live)) if own.key == object.key && self.desired.get(&old).is_none() => {
+            (Some(own), Some(old_live)) if self.is_in_doubt(object, own, &old) => {
                 Some(Note::BothNamesLive { old: old.name, old_id: old_live.id.clone(), new_id: own.id.clone() })
             }
             (Some(own), _) if own.key != object.key => None,
             (Some(_), _) => Some(Note::RenameSpent { old: old.name }),
         };
         Match { live: own, note }
+    }
+
+    /// Returns whether nothing tells if the live object `own` is the one that had the name `old`, which is live as well:
+    /// that name is not declared, and the object is not recorded as what the rename made.
+    fn is_in_doubt(&self, object: &Object, own: &Live, old: &Key) -> bool {
+        let is_recorded = |entry: &Entry| entry.id.is_some() && entry.id == own.id;
+        let entry = self.world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
+        let is_made = self.is_made(object) && entry.is_some_and(is_recorded);
+        own.key == object.key && self.desired.get(old).is_none() && !is_made
     }
 }
 

@@ -19,6 +19,8 @@ struct One<'a> {
     entry: &'a Entry,
     /// A declared object that refers to it all the same.
     needed_by: Option<&'a Key>,
+    /// A declared object that may be meant to take its place: nothing tells whether both are one.
+    in_doubt_with: Option<&'a Key>,
 }
 
 impl<'a> Undeclared<'a> {
@@ -39,7 +41,13 @@ impl<'a> Undeclared<'a> {
         });
         let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
         let needed = needed(given.desired);
-        let one = |(live, entry): (&'a Live, _)| One { live, entry, needed_by: needed.get(&live.key).copied() };
+        let in_doubt = in_doubt(given.desired, matches);
+        let one = |(live, entry): (&'a Live, _)| One {
+            live,
+            entry,
+            needed_by: needed.get(&live.key).copied(),
+            in_doubt_with: in_doubt.get(&live.key).copied(),
+        };
         Self(live.filter(|(live, _)| is_undeclared(live)).map(one).collect())
     }
 
@@ -89,8 +97,17 @@ fn needed(desired: &Desired) -> HashMap<Key, &Key> {
     references.filter_map(|(to, by)| Some((to?, by))).collect()
 }
 
+/// Returns what declared objects are renamed from while both names are live, each with the one that is.
+fn in_doubt<'a>(desired: &'a Desired, matches: &Matches<'_>) -> HashMap<Key, &'a Key> {
+    let in_doubt = desired.iter().filter_map(|object| match matches.of_declared(&object.key)?.note.as_ref()? {
+        Note::BothNamesLive { old, .. } => Some((Key { kind: object.key.kind, name: old.clone() }, &object.key)),
+        _ => None,
+    });
+    in_doubt.collect()
+}
+
 fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
-    let One { live, entry, needed_by } = *one;
+    let One { live, entry, needed_by, in_doubt_with } = *one;
     let is_retained = entry.is_retained();
     let mut change = Change {
         key: live.key.clone(),
@@ -105,7 +122,8 @@ fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
         origin: None,
     };
     let needed = needed_by.map(|by| Note::NeededBy { by: by.clone() });
-    if let Some(note) = needed.or_else(|| obstacles.get(&live.key).cloned()).filter(|_| !is_retained) {
+    let in_doubt = in_doubt_with.map(|with| Note::InDoubt { with: with.clone() });
+    if let Some(note) = needed.or(in_doubt).or_else(|| obstacles.get(&live.key).cloned()).filter(|_| !is_retained) {
         change.action = Action::Blocked;
         change.notes.push(note);
     }

@@ -8,8 +8,9 @@ use super::{folders, folders_of, read};
 use crate::tree;
 
 /// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 21] = [
+const OBSTACLES: [(&str, &str, &str); 22] = [
     ("BothNamesLive", "volume/both-names-live", "both names are live"),
+    ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
     ("Unreadable", "volume/unreadable-size", "cannot be read"),
     ("WouldShrink", "volume/shrink", "cannot shrink"),
     ("HeldBy", "template/held-by-others", "held by sandbox/box-1, gone by"),

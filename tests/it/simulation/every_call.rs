@@ -58,7 +58,12 @@ impl Case {
         let workspace = Workspace::open(0).await;
         workspace.must_apply(FOREIGN).await;
         assert_eq!(self.attempt(&workspace, self.history.before).await, Attempt::Complete, "nothing goes wrong yet");
-        let before = Before { world: self.disk.world(&workspace).await, deleted: BTreeSet::new(), on_ours: None };
+        let before = Before {
+            world: self.disk.world(&workspace).await,
+            deleted: BTreeSet::new(),
+            lost_sight_of: BTreeSet::new(),
+            on_ours: None,
+        };
 
         let calls = workspace.begin(self.fault);
         let first = self.attempt(&workspace, self.history.after).await;

@@ -89,19 +89,28 @@ impl Case {
         workspace.must_apply(FOREIGN).await;
         self.attempt(&workspace, &self.before).await;
         let on_ours = self.box_on_ours(&workspace).await;
-        let deleted = self.meddle(&workspace).await;
+        let Meddled { deleted, renamed } = self.meddle(&workspace).await;
         let world = self.disk.world(&workspace).await;
 
         let n_calls = self.n_calls(&world);
         workspace.begin_all(self.faults.iter().map(|(place, fault)| (call_at(*place, n_calls), *fault)).collect());
         let first = self.attempt(&workspace, &self.after).await;
         workspace.begin(None);
+        // Two lists in a row that are older than a rename: the object seems to be gone, and its old name is.
+        let n_stale = self.faults.iter().filter(|(_, fault)| *fault == Fault::Stale).count();
+        let lost_sight_of = if n_stale > 1 { renamed } else { BTreeSet::new() };
         let goal = if self.is_reverted { &self.before } else { &self.after };
         for _ in 0..2 {
             self.attempt(&workspace, goal).await;
         }
         End {
-            is_clear: check(&Before { world, deleted, on_ours }, &goal.desired(), &self.disk, &workspace).await,
+            is_clear: check(
+                &Before { world, deleted, lost_sight_of, on_ours },
+                &goal.desired(),
+                &self.disk,
+                &workspace,
+            )
+            .await,
             was_hit: first != Attempt::Complete,
             faults: self.faults.iter().map(|(_, fault)| *fault).collect(),
         }
@@ -126,10 +135,10 @@ impl Case {
         Some(Key { kind: kinds::SANDBOX, name: name("x-box") })
     }
 
-    /// Lets somebody else change a few of our objects; returns the ids of volumes that they deleted.
-    async fn meddle(&self, workspace: &Workspace) -> BTreeSet<String> {
+    /// Lets somebody else change a few of our objects.
+    async fn meddle(&self, workspace: &Workspace) -> Meddled {
         let mut rng = Rng::with_seed(self.seed ^ 0x3e);
-        let mut deleted = BTreeSet::new();
+        let Meddled { mut deleted, mut renamed } = Meddled::default();
         for number in 0..rng.usize(0..4) {
             let world = workspace.world().await.expect("nothing goes wrong here");
             let ours: Vec<_> = world.iter().filter(|live| !is_foreign(live)).collect();
@@ -144,6 +153,7 @@ impl Case {
                 1 => {
                     let to = name(&format!("y{number}-{}", self.seed));
                     kind.rename(client, &live.key.name, &to).await.expect("the name is free");
+                    renamed.insert(id_of(live));
                 }
                 // A volume that somebody made larger stays in the way of most edits.
                 _ if kind != kinds::VOLUME || rng.usize(0..4) == 0 => {
@@ -155,7 +165,7 @@ impl Case {
                 _ => {}
             }
         }
-        deleted
+        Meddled { deleted, renamed }
     }
 
     /// Returns how many calls the edit takes when nothing goes wrong.
@@ -171,6 +181,15 @@ impl Case {
         let (before, after) = (self.before.to_text(), self.after.to_text());
         format!("seed {}: {} {goal}\n{before}===\n{after}", self.seed, faults.join(", "))
     }
+}
+
+/// What somebody else did, by ids.
+#[derive(Default)]
+struct Meddled {
+    /// The volumes that they deleted.
+    deleted: BTreeSet<String>,
+    /// The objects that they renamed.
+    renamed: BTreeSet<String>,
 }
 
 /// Returns changes in place that somebody else could make.

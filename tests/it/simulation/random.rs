@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use sbx::kinds;
-use sbx::reconcile::World;
+use sbx::kinds::{self, Key, Reference};
 use sbx::reconcile::plan::{self, Note, Plan};
+use sbx::reconcile::{Desired, World};
 
 use super::UNMANAGED;
 use super::cases::{run_all, seeds};
@@ -121,7 +121,8 @@ impl Case {
         let left = plan::plan(&desired(&self.after.to_text()), &live, &policy());
         assert!(left.steps.is_empty(), "{}: {fault:?} leaves {:?}", self.text(), left.steps);
         self.check_nothing_is_lost(&live_before, &live);
-        End { n_calls, live: workspace.describe().await, undecided: undecided(&left) }
+        let undecided = undecided(&left, &desired(&self.after.to_text()), &live);
+        End { n_calls, live: workspace.describe().await, undecided }
     }
 
     async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
@@ -154,21 +155,27 @@ impl Case {
     }
 }
 
-/// Returns what has an old and a new object live, and what waits for such.
-fn undecided(left: &Plan) -> BTreeSet<String> {
+/// Returns what has an old and a new object live, both of them, what refers to either, directly or not, and what was put
+/// aside and stays for such alone.
+fn undecided(left: &Plan, declared: &Desired, live: &World) -> BTreeSet<String> {
     let mut undecided = BTreeSet::new();
-    // Each change comes after those of what it refers to.
     for change in &left.changes {
-        let waits = |note: &Note| match note {
-            Note::BothNamesLive { .. } => true,
-            Note::NeedsBlocked { needs } => undecided.contains(&needs.to_string()),
-            _ => false,
-        };
-        if change.notes.iter().any(waits) {
-            undecided.insert(change.key.to_string());
+        for note in &change.notes {
+            if let Note::BothNamesLive { old, .. } = note {
+                undecided.extend([change.key.clone(), Key { kind: change.key.kind, name: old.clone() }]);
+            }
         }
     }
-    undecided
+    // The manifests have each object after those that it refers to.
+    for object in declared.iter() {
+        if object.spec.references().filter_map(Reference::key).any(|to| undecided.contains(&to)) {
+            undecided.insert(object.key.clone());
+        }
+    }
+    let put_aside = live.iter().map(|live| &live.key).filter(|key| kinds::is_reserved(&key.name));
+    let stays_for_such = |key: &&Key| live.holders(key).all(|holder| undecided.contains(&holder.key));
+    let put_aside: Vec<_> = put_aside.filter(stays_for_such).collect();
+    undecided.iter().chain(put_aside).map(Key::to_string).collect()
 }
 
 fn id_of(live: &kinds::Live) -> String {

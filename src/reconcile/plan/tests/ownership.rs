@@ -87,6 +87,27 @@ fn only_what_is_owned_is_pruned_and_what_holds_data_is_released() {
 }
 
 #[test]
+fn what_may_have_been_renamed_is_not_pruned_unless_the_rename_is_on_record() {
+    let declared = [template("t", "a", ""), pool("new", "t", "1", ", lifecycle: {renamed_from: old}")].concat();
+    let both = owned(&[template("t", "a", ""), pool("old", "t", "1", ""), pool("new", "t", "1", "")].concat());
+    insta::assert_snapshot!(planned(&declared, &both, &pruning()), @r"
+    keep template/t
+    blocked pool/new (both names are live: the old one, `old`, with id made-3, and the new one with id made-2)
+    blocked pool/old (it is declared no longer, and pool/new, which is live too, is declared as renamed from it)
+    ");
+
+    let renamed = owned(&declared);
+    let with_old =
+        performed(&plan(&desired(&(declared.clone() + &pool("old", "t", "1", ""))), &renamed, &pruning()), &renamed);
+    insta::assert_snapshot!(planned(&declared, &with_old, &pruning()), @r"
+    keep template/t
+    keep pool/new (the rename from `old` is done)
+    delete pool/old
+    0. delete pool/old after []
+    ");
+}
+
+#[test]
 fn a_selector_limits_both_sides() {
     let labelled = |name: &str, team: &str| {
         template(name, "a", "").replace(&format!("name: {name}"), &format!("name: {name}, labels: {{team: {team}}}"))

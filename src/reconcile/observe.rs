@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::inventory::{Entry, Inventory};
 use super::world::World;
 use crate::client::{Error, Reader};
-use crate::kinds::{self, Key, KindId};
+use crate::kinds::{self, Key, KindId, Live};
 use crate::types::Timestamp;
 
 /// Reads every kind's list and the workspace's quota, in parallel.
@@ -44,18 +44,35 @@ const LOOKS_AT_ONCE: usize = 10;
 /// Whatever the client reports for the first call that failed.
 pub async fn look_again(mut world: World, inventory: &Inventory, reader: &Reader) -> Result<World, Error> {
     let kinds: BTreeSet<_> = missing(&world, inventory).map(|(key, _)| key.kind).collect();
+    if kinds.is_empty() {
+        return Ok(world);
+    }
+    let first = world.clone();
     for kind in kinds {
         world = world.with_list(kind, list(kind, reader).await?.into_iter().flatten());
     }
-    let look = async |(key, entry): (&Key, &Entry)| match key.kind.get(reader, &key.name).await {
-        Ok(live) => Ok((live.id == entry.id).then_some(live)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    };
-    let looks = missing(&world, inventory).filter(|(key, _)| world.get(key).is_none()).map(look);
+    let looks = missing(&world, inventory).map(|(key, entry)| {
+        // The second list may be the older one: what the first one had is asked for by the name that it had there.
+        let seen = entry.id.as_ref().and_then(|id| first.by_id(key.kind, id)).map(|live| &live.key);
+        let recorded = Some(key).filter(|key| world.get(key).is_none());
+        look(seen.into_iter().chain(recorded), entry, reader)
+    });
     let found: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
     let found: Vec<_> = found.into_iter().flatten().collect();
     Ok(if found.is_empty() { world } else { world.with_more(found) })
+}
+
+/// Returns the object of an entry, if it has one of these names.
+async fn look(names: impl Iterator<Item = &Key>, entry: &Entry, reader: &Reader) -> Result<Option<Live>, Error> {
+    for key in names {
+        match key.kind.get(reader, &key.name).await {
+            Ok(live) if live.id == entry.id => return Ok(Some(live)),
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Returns what is recorded with an id that nothing live has.
@@ -65,6 +82,6 @@ fn missing<'a>(world: &'a World, inventory: &'a Inventory) -> impl Iterator<Item
     inventory.iter().filter(is_missing)
 }
 
-async fn list(kind: KindId, reader: &Reader) -> Result<Vec<Result<kinds::Live, kinds::Misnamed>>, Error> {
+async fn list(kind: KindId, reader: &Reader) -> Result<Vec<Result<Live, kinds::Misnamed>>, Error> {
     kind.list(reader).await
 }

@@ -9,6 +9,7 @@ mod every_call;
 pub(crate) mod faults;
 mod histories;
 mod invariants;
+mod looking;
 mod manifests;
 mod owned;
 mod random;

@@ -72,7 +72,7 @@ impl Case {
 
     /// Returns how many calls the edit takes.
     async fn check(&self) -> usize {
-        let End { n_calls, live: clean, .. } = self.run(None).await;
+        let End { n_calls, live: clean, undecided: undecided_clean } = self.run(None).await;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -81,6 +81,7 @@ impl Case {
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let call = (self.place * n_calls as f64) as usize;
         let End { live: faulty, undecided, .. } = self.run(Some((call, self.fault))).await;
+        let undecided = &undecided | &undecided_clean;
         let faulty = self.without_origins(&faulty, &undecided);
         let clean = self.without_origins(&clean, &undecided);
         assert_eq!(faulty, clean, "{}: {:?} at call {call} leads elsewhere", self.text(), self.fault);

@@ -137,7 +137,12 @@ async fn perform(socket: WebSocketStream<TcpStream>) {
     };
     tokio::select! {
         () = steering => {}
-        () = showing => {}
+        () = showing => {
+            // What the client has sent is read to its end: unread, it would make the end of the connection a reset, and
+            // that may overtake the exit code.
+            let _ = sink.close().await;
+            while let Some(Ok(_)) = requests.next().await {}
+        }
     }
 }
 

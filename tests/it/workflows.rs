@@ -2,7 +2,7 @@
 
 mod runner;
 
-use runner::Runner;
+use runner::{Runner, Workflow};
 
 const VOLUME: &str = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 2Gi}}\n";
 
@@ -97,6 +97,26 @@ fn a_look_for_drift_that_fails_tells_nobody_that_all_is_well() {
     let job = runner.run("drift", "drift");
     assert_eq!(job.codes(), [("Install sbx", 0), ("Look for drift", 1)], "there are no manifests: {job}");
     assert!(!runner.calls().contains("gh "), "{}", runner.calls());
+}
+
+#[test]
+fn a_fork_gets_a_plan_without_a_key() {
+    let mut runner = Runner::start();
+    runner.write("manifests/all.yaml", VOLUME);
+    assert!(runner.run("apply-on-merge", "apply").is_good());
+    let job = runner.run("forks", "plan");
+    assert_eq!(job.codes()[2..], [("Fetch the live state", 1), ("Summary", 0)], "nothing is saved yet: {job}");
+
+    let job = runner.run("forks", "observe");
+    assert_eq!(job.codes(), [("Install sbx", 0), ("Observe", 0)], "{job}");
+    runner.answer("31\n");
+    runner.write("manifests/all.yaml", &VOLUME.replace("2Gi", "3Gi"));
+    let job = runner.run("forks", "plan");
+    assert_eq!(job.codes()[2..], [("Fetch the live state", 0), ("Plan", 0), ("Summary", 0)], "{job}");
+    assert!(runner.calls().contains("gh run download 31 "), "{}", runner.calls());
+    let summary = runner.read("summary.md");
+    assert!(summary.contains("volume/data") && summary.contains("3Gi"), "{summary}");
+    assert!(!Workflow::read("forks").has_secrets("plan"));
 }
 
 /// Whoever opens a pull request writes its title and its branch: an expression in a script would run them.

@@ -24,6 +24,7 @@ while (($#)); do
     --body-file) cp "$2" posted.md ;;
     body=@*) cp "${1#body=@}" posted.md ;;
     --jq) [ ! -e answer ] || cat answer ;;
+    download) cp ../artifact/* . ;;
   esac
   shift
 done
@@ -99,10 +100,22 @@ impl Runner {
             match step["run"].as_str() {
                 Some(script) if is_due => done.steps.push(self.script(script, &[job, step])),
                 Some(_) => {}
+                None if step["uses"].as_str() == Some("actions/upload-artifact@v4") => {
+                    if is_due {
+                        self.upload(step["with"]["path"].as_str().expect("it says what to upload"));
+                    }
+                }
                 None => assert!(is_known(step["uses"].as_str()), "{step:?}"),
             }
         }
         done
+    }
+
+    /// Takes a file out of the job's folder, for `gh run download` to bring it back.
+    fn upload(&self, file: &str) {
+        let work = self.environment.work();
+        fs::create_dir_all(work.join("../artifact")).expect("the folder is ours");
+        fs::rename(work.join(file), work.join("../artifact").join(file)).expect("a step has written it");
     }
 
     fn script(&self, script: &str, scopes: &[&Yaml; 2]) -> Step {
@@ -194,7 +207,7 @@ pub(super) fn workflows() -> Vec<Workflow> {
 }
 
 impl Workflow {
-    fn read(name: &str) -> Self {
+    pub(super) fn read(name: &str) -> Self {
         let text = tree::read(format!("examples/ci/{name}.yml"));
         let text = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         Self { name: name.to_owned(), text }
@@ -205,6 +218,12 @@ impl Workflow {
         let jobs = self.text["jobs"].as_mapping().expect("there are jobs");
         let steps = jobs.values().flat_map(|job| items(&job["steps"]));
         steps.filter_map(|step| step["run"].as_str()).collect()
+    }
+
+    /// Returns whether anything of a job is a secret.
+    pub(super) fn has_secrets(&self, job: &str) -> bool {
+        let job = serde_yaml::to_string(&self.text["jobs"][job]).expect("it was read from YAML");
+        job.contains("secrets.")
     }
 
     /// Returns whether a script ends when a program in a pipe fails, as it does here.

@@ -4,6 +4,7 @@ mod bench;
 mod commands;
 mod egress;
 mod escapes;
+mod exhaustion;
 mod lives;
 mod program;
 mod user;

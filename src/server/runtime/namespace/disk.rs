@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::capped;
 use super::protocol::Users;
 use crate::types::{SandboxId, VolumeId};
 
@@ -23,6 +24,10 @@ const RANGES: u32 = 0x1000;
 /// The number that files of root have in volumes: the first range, as a volume outlives the sandboxes that use it.
 pub(super) const VOLUME_OWNER: u32 = FIRST;
 
+/// The file with all that a sandbox changes, where that is limited. The folder for it is there too, and empty, for its
+/// owner.
+const CAPPED: &str = "disk.ext4";
+
 /// Where everything is.
 #[derive(Debug)]
 pub(super) struct Disks {
@@ -37,6 +42,7 @@ pub(super) struct Disks {
 pub(super) struct Disk {
     path: PathBuf,
     pub(super) users: Users,
+    is_capped: bool,
     taken: Arc<Mutex<HashSet<u32>>>,
     /// Whether it goes when this is dropped.
     is_new: bool,
@@ -64,22 +70,29 @@ impl Disks {
         self.root.join("host")
     }
 
+    /// Returns where everything is, which is nobody else's.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Returns the folder for images.
     pub(super) fn images(&self) -> PathBuf {
         self.root.join("images")
     }
 
-    /// Returns the folder of a sandbox, made if it has none. A new one goes again unless it is [kept](Disk::keep).
-    pub(super) fn of(&self, id: &SandboxId) -> io::Result<Disk> {
+    /// Returns the folder of a sandbox, made if it has none. A new one goes again unless it is [kept](Disk::keep); it
+    /// holds as many bytes as `capacity` says, or as there are.
+    pub(super) fn of(&self, id: &SandboxId, capacity: Option<u64>) -> io::Result<Disk> {
         let path = self.path(id);
         let upper = path.join("upper");
         let is_new = !upper.is_dir();
+        let is_capped = if is_new { capacity.is_some() } else { path.join(CAPPED).exists() };
         let users = match (self.is_root, is_new) {
             (false, _) => Users::Own,
             (true, true) => Users::Range(self.free_range()?),
             (true, false) => Users::Range(fs::metadata(&upper)?.uid()),
         };
-        let disk = Disk { path, users, taken: Arc::clone(&self.taken), is_new };
+        let disk = Disk { path, users, is_capped, taken: Arc::clone(&self.taken), is_new };
         if let Users::Range(first) = users {
             self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(first);
         }
@@ -87,6 +100,9 @@ impl Disks {
             let draft = disk.path.join("upper.new");
             DirBuilder::new().recursive(true).mode(0o700).create(disk.path.join("work"))?;
             DirBuilder::new().recursive(true).mode(0o755).create(&draft)?;
+            if let Some(bytes) = capacity {
+                capped::make(&self.root.join("formatted"), bytes, &disk.path.join(CAPPED))?;
+            }
             if let Users::Range(first) = users {
                 std::os::unix::fs::chown(&draft, Some(first), Some(first))?;
             }
@@ -148,6 +164,11 @@ impl Disks {
 impl Disk {
     pub(super) fn upper(&self) -> PathBuf {
         self.path.join("upper")
+    }
+
+    /// Returns the file that its contents are in, if they are limited.
+    pub(super) fn capped(&self) -> Option<PathBuf> {
+        self.is_capped.then(|| self.path.join(CAPPED))
     }
 
     pub(super) fn work(&self) -> PathBuf {

@@ -12,9 +12,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::JoinSet;
 
 use super::NamespaceRuntime;
+use super::cgroup::{Amounts, Group};
 use super::disk::{Disk, VOLUME_OWNER};
 use super::frame::{Incoming, Outgoing};
 use super::host;
+use super::limits;
 use super::link::Link;
 use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
@@ -23,7 +25,7 @@ use super::sys;
 use crate::server::egress::{self, Proxy};
 use crate::server::images::{Image, ImageSource};
 use crate::server::runtime::{LaunchError, LaunchErrorKind, LaunchSpec};
-use crate::types::SandboxId;
+use crate::types::{ByteSize, SandboxId};
 
 /// Where commands start, and what is the home of those who run them (contract, G44).
 const WORKDIR: &str = "/home/user";
@@ -43,8 +45,13 @@ impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
         let image = self.images.resolve(&spec.image).await?;
-        let mut disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
-        let setup = self.setup(id, spec, &image, &disk).await?;
+        let capacity = spec.storage.as_ref().filter(|_| self.limits.storage.is_enforced()).map(ByteSize::bytes);
+        let disk = self.disks.of(id, capacity);
+        let mut disk = disk.map_err(|error| unschedulable("make its disk", &error))?;
+        let group = self.group(id, spec).await;
+        let group = group.map_err(|error| unschedulable("make its control groups", &error))?;
+        let mut setup = self.setup(id, spec, &image, &disk).await?;
+        setup.groups = group.entrances();
         let (ours, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
         let agent = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
         let mut start = Start { socket: ours, incoming: Incoming::default(), process: None };
@@ -73,7 +80,18 @@ impl NamespaceRuntime {
             // Over the image's: whatever proxy that was made behind is out of reach.
             env.extend(proxy_environment());
         }
-        Ok(Sandbox { link, process, disk, env, tasks: Mutex::new(tasks) })
+        let notice = self.limits.notice_for(spec);
+        Ok(Sandbox { link, process, group, disk, env, notice, tasks: Mutex::new(tasks) })
+    }
+
+    /// Makes the groups that hold a sandbox to its limits.
+    async fn group(&self, id: &SandboxId, spec: &LaunchSpec) -> io::Result<Group> {
+        let amounts = Amounts {
+            memory_bytes: spec.memory.bytes(),
+            millicores: spec.cpu.millicores(),
+            processes: limits::PROCESSES,
+        };
+        self.groups().await?.make(&id.to_string(), amounts)
     }
 
     async fn setup(&self, id: &SandboxId, spec: &LaunchSpec, image: &Image, disk: &Disk) -> Result<Setup, LaunchError> {
@@ -98,11 +116,15 @@ impl NamespaceRuntime {
             groups: Vec::new(),
             scratch: self.disks.mount_point(),
             layers,
+            disk: disk.capped(),
             upper: disk.upper(),
             work: disk.work(),
             binds,
             workdir: PathBuf::from(image.workdir.as_deref().unwrap_or(WORKDIR)),
             open_files: OPEN_FILES,
+            processes: self.limits.needs_process_limit().then_some(limits::PROCESSES),
+            // Half, as the kernel has it by itself: what is in there is not given back when memory runs out.
+            shared_memory: spec.memory.bytes() / 2,
             proxy: self.proxy.as_ref().map(|_| egress::PORT),
         })
     }
@@ -167,6 +189,6 @@ fn failed(step: &str, error: &io::Error) -> LaunchError {
     LaunchError::new(LaunchErrorKind::SandboxConfig, format!("cannot {step}: {error}"))
 }
 
-fn unschedulable(step: &str, error: &io::Error) -> LaunchError {
+pub(super) fn unschedulable(step: &str, error: &io::Error) -> LaunchError {
     LaunchError::new(LaunchErrorKind::Unschedulable, format!("cannot {step}: {error}"))
 }

@@ -8,10 +8,13 @@
 //! It is as safe as the kernel is: for code that one would run in a container, not for tenants who want to break out.
 
 pub(super) mod agent;
+mod capped;
+mod cgroup;
 mod disk;
 mod frame;
 mod host;
 mod launch;
+mod limits;
 mod link;
 mod process;
 mod protocol;
@@ -19,6 +22,7 @@ mod sandbox;
 mod session;
 mod spawner;
 mod sys;
+mod trial;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,13 +31,16 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
+use self::cgroup::Groups;
 use self::disk::Disks;
 use self::host::Host;
+use self::limits::Limits;
 use self::spawner::Spawner;
+use self::trial::try_out;
 use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
 use crate::server::egress::{Egress, Proxy};
-use crate::server::images::{Fallback, ImageOptions, Images};
-use crate::types::{ByteSize, Cpu, SandboxId};
+use crate::server::images::{ImageOptions, Images};
+use crate::types::SandboxId;
 
 /// A runtime that makes sandboxes of Linux namespaces.
 #[derive(Debug)]
@@ -44,13 +51,11 @@ pub(super) struct NamespaceRuntime {
     /// How sandboxes get out, if they do.
     proxy: Option<Proxy>,
     notice: String,
+    limits: Limits,
     /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
+    groups: OnceCell<Arc<Groups>>,
 }
-
-/// What is not enforced.
-const UNLIMITED: &str =
-    "sandboxes get as much cpu, memory, processes and disk as the machine has: limits are not enforced";
 
 impl NamespaceRuntime {
     /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
@@ -60,35 +65,33 @@ impl NamespaceRuntime {
         images: ImageOptions,
         egress: &Egress,
     ) -> Result<Self, Unavailable> {
-        let runtime = Self::new(data.to_owned(), program.clone(), images, egress)?;
-        let trial = data.join(format!("trial-{}", std::process::id()));
-        let host = ImageOptions::new().fallback(Fallback::Host);
-        let result = Self::new(trial.clone(), program, host, &Egress::None)?.try_out().await;
-        std::fs::remove_dir_all(trial).map_err(Unavailable::Setup)?;
-        result.map_err(|error| Unavailable::Setup(io::Error::other(error)))?;
-        Ok(runtime)
+        let disks = Disks::open(data.to_owned()).map_err(Unavailable::Setup)?;
+        let limits = try_out(disks.root(), &program).await?;
+        Self::new(disks, program, images, egress, limits)
     }
 
-    fn new(data: PathBuf, program: PathBuf, images: ImageOptions, egress: &Egress) -> Result<Self, Unavailable> {
-        let disks = Disks::open(data).map_err(Unavailable::Setup)?;
+    fn new(
+        disks: Disks,
+        program: PathBuf,
+        images: ImageOptions,
+        egress: &Egress,
+        limits: Limits,
+    ) -> Result<Self, Unavailable> {
         let spawner = Spawner::new(program).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
-        let notice = format!("{}; {}; {UNLIMITED}", images.notice(), egress.notice());
-        Ok(Self { disks, spawner, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
+        let mut notice = format!("{}; {}", images.notice(), egress.notice());
+        if let Some(missing) = limits.notice() {
+            notice = format!("{notice}; {missing}");
+        }
+        let (proxy, host, groups) = (Proxy::of(egress), OnceCell::new(), OnceCell::new());
+        Ok(Self { disks, spawner, images, proxy, notice, limits, host, groups })
     }
 
-    /// Starts a sandbox and ends it.
-    async fn try_out(&self) -> Result<(), LaunchError> {
-        let spec = LaunchSpec {
-            image: "host".to_owned(),
-            cpu: "1".parse::<Cpu>().expect("a quantity"),
-            memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
-            storage: None,
-            mounts: Vec::new(),
-        };
-        let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
-        sandbox.destroy().await;
-        Ok(())
+    /// Returns the control groups for sandboxes, of which some or all may be missing.
+    ///
+    /// They are opened once only, since that ends what is in those that are there.
+    async fn groups(&self) -> io::Result<&Arc<Groups>> {
+        self.groups.get_or_try_init(async || Ok(Arc::new(cgroup::open(self.disks.root())?))).await
     }
 
     async fn host(&self) -> io::Result<&Host> {
@@ -126,6 +129,7 @@ impl Runtime for NamespaceRuntime {
     fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
         Box::pin(async move {
             // The processes ended with the server that started them.
+            note_sweep(self.groups().await.map(|_| ()));
             note_sweep(self.disks.sweep(ids));
             Vec::new()
         })
@@ -140,7 +144,10 @@ impl Runtime for NamespaceRuntime {
 
 /// Clears away what sandboxes that are not among `ids` left under `data`, where no runtime is open.
 pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
-    note_sweep(Disks::open(data.to_owned()).and_then(|disks| disks.sweep(ids)));
+    note_sweep(Disks::open(data.to_owned()).and_then(|disks| {
+        cgroup::sweep(disks.root())?;
+        disks.sweep(ids)
+    }));
 }
 
 /// Clears away what a sandbox left under `data`, where no runtime is open.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. Both sides are one program as a rule, but need not be.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// How to set a sandbox up: all that the agent is told, and all that it knows of the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub(super) struct Setup {
     pub(super) scratch: PathBuf,
     /// The layers of the image, lowest first.
     pub(super) layers: Vec<PathBuf>,
+    /// A file with a file system for what the sandbox changes, where its size is limited: instead of the two folders.
+    pub(super) disk: Option<PathBuf>,
     /// What the sandbox changes.
     pub(super) upper: PathBuf,
     /// A folder beside `upper`, for the kernel's own use.
@@ -37,6 +39,10 @@ pub(super) struct Setup {
     pub(super) workdir: PathBuf,
     /// How many files a process may have open.
     pub(super) open_files: u64,
+    /// How many processes and threads each user of the sandbox may have, where no control group counts them.
+    pub(super) processes: Option<u64>,
+    /// How many bytes its shared memory may have, which is a file system in memory.
+    pub(super) shared_memory: u64,
     /// The port on the sandbox's loopback where a proxy is to be, if any.
     pub(super) proxy: Option<u16>,
 }

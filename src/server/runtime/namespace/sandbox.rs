@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::cgroup::Group;
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
 use super::process::Process;
@@ -31,9 +32,13 @@ const FRAMES: usize = 16;
 pub(super) struct Sandbox {
     pub(super) link: Link,
     pub(super) process: Process,
+    /// After the process: it is in them.
+    pub(super) group: Group,
     pub(super) disk: Disk,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
+    /// Which of its limits do not hold.
+    pub(super) notice: Option<String>,
     /// The link's task and those of commands.
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
@@ -126,6 +131,7 @@ impl Sandbox {
     async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
+        self.group.remove().await;
         let result = self.disk.remove();
         if let Err(error) = result {
             tracing::warn!(error = &error as &dyn std::error::Error, "the disk of a sandbox stays behind");
@@ -156,6 +162,10 @@ impl Instance for Sandbox {
 
     fn destroy(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.end())
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {

@@ -23,6 +23,10 @@ use super::files;
 /// How many files are read and written at once; more of them wait.
 const FILES_AT_ONCE: usize = 64;
 
+/// How long a thread for files is kept. Where commands have taken all the processes that there may be, none can be
+/// started: one that is there serves all the same.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// How many reports wait to be sent.
 const REPORTS: usize = 64;
 
@@ -33,8 +37,11 @@ type Reports = mpsc::Sender<Outgoing>;
 
 /// Serves until the server closes the socket, or breaks the protocol.
 pub(super) fn until_told_to_end(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpListener>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILES_AT_ONCE).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILES_AT_ONCE)
+        .thread_keep_alive(FOREVER)
+        .build();
     let Ok(runtime) = runtime else { return };
     // There is nobody to be told how it ended.
     let _ = LocalSet::new().block_on(&runtime, serve(socket, workdir, proxy));
@@ -47,6 +54,7 @@ async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpLis
     let socket = Rc::new(sys::watch(socket)?);
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let mut children = signal(SignalKind::child())?;
+    blocking(|| Ok(())).await?;
     let mut tasks = JoinSet::new();
     tasks.spawn_local(send_all(Rc::clone(&socket), outgoing));
     if let Some(proxy) = proxy {

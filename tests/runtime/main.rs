@@ -6,4 +6,7 @@ mod egress;
 mod escapes;
 mod lives;
 mod program;
+mod restarts;
+mod served;
 mod user;
+mod volumes;

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{App, Error};
+use crate::server::metrics::Path;
 use crate::server::runtime::Instance;
 use crate::types::SandboxId;
 
@@ -72,12 +74,18 @@ impl App {
     /// Returns the handle of a ready sandbox, started again if it ended with an earlier run of the server.
     pub(crate) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
         let mut changes = self.0.instances.changes.subscribe();
+        let begun = Instant::now();
+        let mut is_restarted = false;
         loop {
             changes.borrow_and_update();
             Self::only_ready(self.sandbox_by_id(id.clone()).await?)?;
             if let Some(instance) = self.0.instances.of(id) {
+                if is_restarted {
+                    self.metrics().time_ready(Path::Restart, begun.elapsed());
+                }
                 return Ok(instance);
             }
+            is_restarted = true;
             self.0.instances.want(id);
             self.0.signals.work.notify_one();
             changes.changed().await.expect("this server holds the sender");

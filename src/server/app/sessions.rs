@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::command::Command;
@@ -129,9 +130,10 @@ impl App {
         let kept = self.0.sessions.keep(sandbox, &command);
         let attachment = kept.attach(0, 0);
         if Arc::ptr_eq(&kept, &command) {
+            let begun = Instant::now();
             match instance.exec(new.exec.clone()).await {
                 Ok(session) => {
-                    self.metrics().count_command();
+                    self.metrics().time_command_start(begun.elapsed());
                     command.started(session.pid, session.control, session.kill);
                     let app = self.clone();
                     let sandbox = sandbox.clone();

@@ -17,8 +17,8 @@ pub(crate) struct Sdk {
     pub(crate) runner: fn(folder: &Path) -> Command,
     /// What stands before a module's name in a file name of the suite.
     module_prefix: &'static str,
-    /// Whether its control plane is tried too. It need not be where that is the same code as another version's.
-    pub(crate) has_control_plane: bool,
+    /// Whether its sandbox client is the code of another version: then what needs real sandboxes is tried, once.
+    pub(crate) is_repetition: bool,
     /// The program that its documentation begins with, in a file of the suite.
     pub(crate) first_program: Option<&'static str>,
     /// The modules of the suite that need sandboxes which really run.
@@ -36,7 +36,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_python,
         runner: python_runner,
         module_prefix: "scenarios_",
-        has_control_plane: true,
+        is_repetition: false,
         first_program: Some("python/first_program.py"),
         modules_in_sandboxes: &["commands", "sandboxes"],
         modules_with_servers: &["restarts"],
@@ -47,7 +47,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_python,
         runner: python_runner,
         module_prefix: "scenarios_",
-        has_control_plane: false,
+        is_repetition: true,
         first_program: Some("python/first_program.py"),
         modules_in_sandboxes: &["commands", "sandboxes"],
         modules_with_servers: &[],
@@ -59,7 +59,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_js,
         runner: js_runner,
         module_prefix: "",
-        has_control_plane: true,
+        is_repetition: false,
         first_program: None,
         modules_in_sandboxes: &["commands", "sandboxes"],
         modules_with_servers: &[],
@@ -73,7 +73,7 @@ pub(crate) const STORE: Sdk = Sdk {
     install: install_python,
     runner: python_runner,
     module_prefix: "",
-    has_control_plane: false,
+    is_repetition: false,
     first_program: None,
     modules_in_sandboxes: &[],
     modules_with_servers: &[],

@@ -29,7 +29,7 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
         Ok(folder) => folder,
         Err(reason) => return report.add(sdk.name.to_owned(), Outcome::NotRun { reason }),
     };
-    if sdk.has_control_plane {
+    if !sdk.is_repetition {
         against_records(sdk, &folder, report);
     }
     against_sandboxes(sdk, &folder, report);
@@ -64,7 +64,8 @@ fn against_sandboxes(sdk: &Sdk, folder: &Path, report: &mut Report) {
     if let Some(program) = sdk.first_program {
         first_program::run(sdk, folder, program, report);
     }
-    for owner in Owner::all() {
+    let owners = if sdk.is_repetition { &[Owner::Me] } else { Owner::all() };
+    for owner in owners {
         match Serving::start(*owner) {
             Ok(server) => {
                 let peer = Peer { sdk, folder, url: server.url(), home: server.folder(), owner: *owner };

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sbx::server::runtime::{Control, ExecError, Frame, Instance, LaunchSpec};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, command, finish, id, sh, spec, start, tell};
+use crate::served::{Served, becomes};
 
 /// More than any limit of processes.
 const MANY: usize = 3000;
@@ -246,4 +248,40 @@ async fn many_commands_at_once_are_all_answered() {
     }
     is_well(&sandbox).await;
     sandbox.destroy().await;
+}
+
+/// Returns the control groups with a name, of all hierarchies.
+fn groups_called(name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                found.extend((entry.file_name() == name).then(|| entry.path()));
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_control_group_stays_of_a_sandbox_or_of_a_killed_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = Served::start(&data);
+    server.template("t", &json!([]));
+    let id = server.sandbox("s", "t");
+    let said = server.ok("GET", "/boxes/s/status", &serde_json::Value::Null)["status_message"].clone();
+    let has_groups = !groups_called(&id).is_empty();
+    let is_silent = said.as_str().is_none_or(|said| !said.contains("memory 512Mi, cpu 500m"));
+    assert_eq!(has_groups, is_silent, "{said}");
+    server.kill();
+    let server = Served::start(&data);
+    assert_eq!(groups_called(&id), Vec::<PathBuf>::new());
+    server.sh(&id, "true");
+    assert_eq!(!groups_called(&id).is_empty(), has_groups);
+    server.ok("DELETE", "/boxes/s", &serde_json::Value::Null);
+    becomes("no group", &Vec::new(), || groups_called(&id));
+    server.stop();
 }

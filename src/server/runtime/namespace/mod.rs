@@ -18,6 +18,7 @@ mod limits;
 mod link;
 mod process;
 mod protocol;
+mod reaper;
 mod sandbox;
 mod session;
 mod spawner;
@@ -35,18 +36,20 @@ use self::cgroup::Groups;
 use self::disk::Disks;
 use self::host::Host;
 use self::limits::Limits;
+use self::reaper::Reaper;
 use self::spawner::Spawner;
 use self::trial::try_out;
 use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
 use crate::server::egress::{Egress, Proxy};
 use crate::server::images::{ImageOptions, Images};
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// A runtime that makes sandboxes of Linux namespaces.
 #[derive(Debug)]
 pub(super) struct NamespaceRuntime {
     disks: Disks,
     spawner: Spawner,
+    reaper: Reaper,
     images: Images,
     /// How sandboxes get out, if they do.
     proxy: Option<Proxy>,
@@ -77,21 +80,26 @@ impl NamespaceRuntime {
         egress: &Egress,
         limits: Limits,
     ) -> Result<Self, Unavailable> {
-        let spawner = Spawner::new(program).map_err(Unavailable::Setup)?;
+        let reaper = Reaper::new().map_err(Unavailable::Setup)?;
+        let spawner = Spawner::new(program, reaper.clone()).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
         let mut notice = format!("{}; {}", images.notice(), egress.notice());
         if let Some(missing) = limits.notice() {
             notice = format!("{notice}; {missing}");
         }
         let (proxy, host, groups) = (Proxy::of(egress), OnceCell::new(), OnceCell::new());
-        Ok(Self { disks, spawner, images, proxy, notice, limits, host, groups })
+        Ok(Self { disks, spawner, reaper, images, proxy, notice, limits, host, groups })
     }
 
     /// Returns the control groups for sandboxes, of which some or all may be missing.
     ///
     /// They are opened once only, since that ends what is in those that are there.
     async fn groups(&self) -> io::Result<&Arc<Groups>> {
-        self.groups.get_or_try_init(async || Ok(Arc::new(cgroup::open(self.disks.root())?))).await
+        let open = async || {
+            let root = self.disks.root().to_owned();
+            Ok(Arc::new(blocking(move || cgroup::open(&root)).await?))
+        };
+        self.groups.get_or_try_init(open).await
     }
 
     async fn host(&self) -> io::Result<&Host> {
@@ -128,18 +136,32 @@ impl Runtime for NamespaceRuntime {
 
     fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
         Box::pin(async move {
-            // The processes ended with the server that started them.
+            // The processes ended with the server that started them, and their mounts with them: files are left, and
+            // control groups.
             note_sweep(self.groups().await.map(|_| ()));
-            note_sweep(self.disks.sweep(ids));
+            let (disks, ids) = (self.disks.clone(), ids.to_vec());
+            note_sweep(blocking(move || disks.sweep(&ids)).await);
             Vec::new()
         })
     }
 
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            note_removal(id, self.disks.remove(id));
+            // A start that was given up may still be on its way to its end.
+            self.reaper.idle().await;
+            let (disks, of) = (self.disks.clone(), id.clone());
+            note_removal(id, blocking(move || disks.remove(&of)).await);
         })
     }
+
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        let (disks, id) = (self.disks.clone(), id.clone());
+        Box::pin(blocking(move || disks.remove_volume(&id)))
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Clears away what sandboxes that are not among `ids` left under `data`, where no runtime is open.
@@ -153,6 +175,11 @@ pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
 /// Clears away what a sandbox left under `data`, where no runtime is open.
 pub(super) fn discard(data: &Path, id: &SandboxId) {
     note_removal(id, Disks::open(data.to_owned()).and_then(|disks| disks.remove(id)));
+}
+
+/// Removes the files of a volume under `data`, where no runtime is open.
+pub(super) fn discard_volume(data: &Path, id: &VolumeId) -> io::Result<()> {
+    Disks::open(data.to_owned())?.remove_volume(id)
 }
 
 fn note_sweep(result: io::Result<()>) {

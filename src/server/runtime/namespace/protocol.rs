@@ -37,6 +37,10 @@ pub(super) struct Setup {
     pub(super) binds: Vec<Bind>,
     /// The folder where commands start; it is made when it is not there.
     pub(super) workdir: PathBuf,
+    /// The home of whom commands run as; it is made when it is not there.
+    pub(super) home: PathBuf,
+    /// Whom commands run as, in any form of a Dockerfile's `USER`; root when `None`.
+    pub(super) user: Option<String>,
     /// How many files a process may have open.
     pub(super) open_files: u64,
     /// How many processes and threads each user of the sandbox may have, where no control group counts them.
@@ -95,6 +99,8 @@ pub(super) struct Exec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) pty: bool,
+    /// Whom it runs as, if that is not whom the sandbox's commands run as.
+    pub(super) user: Option<String>,
 }
 
 /// What the agent says.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -34,7 +34,7 @@ pub(super) struct Sandbox {
     pub(super) process: Process,
     /// After the process: it is in them.
     pub(super) group: Group,
-    pub(super) disk: Disk,
+    pub(super) disk: Arc<Disk>,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
     /// Which of its limits do not hold.
@@ -53,7 +53,7 @@ impl Sandbox {
     async fn start(&self, spec: ExecSpec) -> Result<Session, ExecError> {
         let mut env = self.env.clone();
         env.extend(spec.env);
-        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty };
+        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty, user: spec.user };
         let (streams, fds) = if spec.pty {
             (None, Vec::new())
         } else {
@@ -132,8 +132,14 @@ impl Sandbox {
         self.process.kill();
         self.process.ended().await;
         self.group.remove().await;
-        let result = self.disk.remove();
-        if let Err(error) = result {
+    }
+
+    async fn clear(&self) {
+        self.end().await;
+        let disk = Arc::clone(&self.disk);
+        // There may be very much on it.
+        let removed = tokio::task::spawn_blocking(move || disk.remove()).await;
+        if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the disk of a sandbox stays behind");
         }
     }
@@ -160,8 +166,17 @@ impl Instance for Sandbox {
         Box::pin(self.connect(port))
     }
 
-    fn destroy(&self) -> BoxFuture<'_, ()> {
+    fn halt(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.end())
+    }
+
+    fn destroy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.clear())
+    }
+
+    fn has_ended(&self) -> bool {
+        // The socket is closed a moment before the process is gone.
+        self.link.is_closed() || self.process.has_ended()
     }
 
     fn notice(&self) -> Option<&str> {

@@ -1,6 +1,5 @@
 //! Finding out what works on this machine, by doing it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::NamespaceRuntime;
 use super::cgroup::{self, Groups};
-use super::disk::Disks;
+use super::disk::{Disks, Trial};
 use super::launch::unschedulable;
 use super::limits::Limits;
 use crate::server::egress::Egress;
@@ -23,10 +22,8 @@ const DISK: &str = "16Mi";
 
 /// Starts a sandbox in a folder beside the real ones, and ends it; returns what limits it could be held to.
 pub(super) async fn try_out(data: &Path, program: &Path) -> Result<Limits, Unavailable> {
-    let folder = data.join(format!("trial-{}", std::process::id()));
-    let result = in_folder(&folder, program).await;
-    fs::remove_dir_all(folder).map_err(Unavailable::Setup)?;
-    result
+    let trial = Trial::new(data).map_err(Unavailable::Setup)?;
+    in_folder(&trial.path(), program).await
 }
 
 async fn in_folder(folder: &Path, program: &Path) -> Result<Limits, Unavailable> {

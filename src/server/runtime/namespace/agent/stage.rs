@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -87,14 +89,14 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     let mut lower = Vec::new();
     for (n, layer) in setup.layers.iter().enumerate() {
         let step = || format!("take the layer `{}`", layer.display());
-        let place = setup.scratch.join(format!("layer{n}"));
+        let place = setup.scratch.join(n.to_string());
         fs::create_dir(&place).during(step())?;
         let bind = Bind { source: layer.clone(), target: PathBuf::new(), read_only: true, owner: 0 };
         let tree = users.open(&bind).during(step())?;
         move_mount(&tree, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(step())?;
-        lower.push(format!("layer{n}"));
+        lower.push(n.to_string());
     }
-    // The highest one is named first. Relative names are short, as all of them have to fit on a page, and the two
+    // The highest one is named first. Names are numbers, as those of 500 layers have to fit on a page, and the two
     // descriptors keep the machine's paths out of what a sandbox reads about its mounts.
     lower.reverse();
     let open = |path: &Path| fs::File::open(path).during(format!("open `{}`", path.display()));
@@ -119,6 +121,8 @@ fn mount_disk(setup: &Setup, disk: &Path) -> Result<(PathBuf, PathBuf), Failure>
     let step = || format!("mount the disk `{}`", disk.display());
     let open = |path: &Path| fs::File::options().read(true).write(true).open(path);
     let (file, control) = (open(disk).during(step())?, open(Path::new("/dev/loop-control")).during(step())?);
+    // The device keeps it locked as long as it is there: two mounts at once would spoil it.
+    lock(&file).during(format!("use the disk `{}`", disk.display()))?;
     let (device, path) = sys::attach_loop(&control, &file).during("make a block device of the disk")?;
     let place = setup.scratch.join("disk");
     fs::create_dir(&place).during(step())?;
@@ -138,6 +142,22 @@ fn mount_disk(setup: &Setup, disk: &Path) -> Result<(PathBuf, PathBuf), Failure>
     }
     Ok((upper, work))
 }
+
+/// Locks a disk, which an earlier life of the sandbox may be about to let go of.
+fn lock(disk: &fs::File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match disk.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(BETWEEN),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Ten seconds together.
+const LOCK_TRIES: u32 = 1000;
+const BETWEEN: Duration = Duration::from_millis(10);
 
 fn cstring(text: &str) -> std::ffi::CString {
     std::ffi::CString::new(text).expect("made of numbers and words")

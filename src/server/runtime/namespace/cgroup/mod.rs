@@ -33,7 +33,9 @@ static TRIALS: AtomicU32 = AtomicU32::new(0);
 pub(super) fn open(data: &Path) -> io::Result<Groups> {
     sweep(data)?;
     let (groups, _) = Groups::open(read()?, &name(data), Arc::new(Kernel));
-    sweep::record(&groups, &record(data))?;
+    if let Err(error) = sweep::record(&groups, &record(data)) {
+        tracing::warn!(%error, "control groups stay behind if this server is killed");
+    }
     Ok(groups)
 }
 

@@ -212,8 +212,11 @@ impl App {
     /// Counts what there is.
     pub(crate) async fn gauges(&self) -> Result<Gauges, Error> {
         self.transact(|tx| {
-            let desired_replicas = store::pools::demands(tx)?.iter().map(|(_, n)| n).sum();
-            Ok(Gauges { census: store::sandboxes::census(tx)?, desired_replicas })
+            Ok(Gauges {
+                sandboxes: store::sandboxes::census(tx)?,
+                pools: store::pools::sizes(tx)?,
+                replicas: store::sandboxes::replicas(tx)?,
+            })
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! Sandboxes that really run, made of Linux namespaces, with the real program as their agent.
 
 mod bench;
+mod client;
 mod commands;
 mod egress;
 mod escapes;

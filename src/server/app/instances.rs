@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::{App, Error};
+use crate::server::metrics::Path;
 use crate::server::runtime::{Instance, LaunchError};
 use crate::types::SandboxId;
 
@@ -94,14 +96,22 @@ impl App {
     /// Returns the handle of a ready sandbox, started again if its processes have ended.
     pub(crate) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
         let mut changes = self.0.instances.changes.subscribe();
+        let begun = Instant::now();
+        let mut is_restarted = false;
         loop {
             changes.borrow_and_update();
             Self::only_ready(self.sandbox_by_id(id.clone()).await?)?;
             match self.0.instances.of(id) {
-                Some(instance) if !instance.has_ended() => return Ok(instance),
+                Some(instance) if !instance.has_ended() => {
+                    if is_restarted {
+                        self.metrics().time_ready(Path::Restart, begun.elapsed());
+                    }
+                    return Ok(instance);
+                }
                 // The supervisor is about to notice, and takes its handle away.
                 Some(_) => changes.changed().await.expect("this server holds the sender"),
                 None => {
+                    is_restarted = true;
                     let told = self.0.instances.want(id);
                     self.0.signals.work.notify_one();
                     if let Ok(error) = told.await {

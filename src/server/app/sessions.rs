@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::command::Command;
@@ -144,9 +145,10 @@ impl App {
         command: Arc<Command>,
         new: NewCommand,
     ) -> Result<(), ExecError> {
+        let begun = Instant::now();
         match instance.exec(new.exec.clone()).await {
             Ok(session) => {
-                self.metrics().count_command();
+                self.metrics().time_command_start(begun.elapsed());
                 command.started(session.pid, session.control, session.kill);
                 let app = self.clone();
                 self.0.background.spawn(async move { app.follow(sandbox, &command, new, session.output).await });

@@ -71,7 +71,7 @@ impl App {
             let message = format!("not started within {} seconds", LONGEST_START.as_secs());
             Err(LaunchError::new(LaunchErrorKind::Unschedulable, message))
         });
-        self.metrics().count_start(if launched.is_ok() { "ready" } else { "failed" }, begun.elapsed());
+        self.metrics().time_start(launched.is_ok(), begun.elapsed());
         launched
     }
 

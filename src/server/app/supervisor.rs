@@ -77,6 +77,7 @@ struct Supervisor {
 
 struct Start {
     pool: Option<PoolId>,
+    begun: Instant,
     cancel: CancellationToken,
 }
 
@@ -167,7 +168,7 @@ impl Supervisor {
 
     fn start(&mut self, id: SandboxId, pool: Option<PoolId>) {
         let cancel = CancellationToken::new();
-        self.starting.insert(id.clone(), Start { pool, cancel: cancel.clone() });
+        self.starting.insert(id.clone(), Start { pool, begun: Instant::now(), cancel: cancel.clone() });
         let app = self.app.clone();
         self.tasks.spawn(async move {
             let outcome = app.start(&id, &cancel).await;
@@ -200,9 +201,8 @@ impl Supervisor {
     fn note(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Started(id, outcome)) => {
-                let start = self.starting.remove(&id);
-                if let Some(pool) = start.and_then(|start| start.pool) {
-                    self.note_replica(pool, &outcome);
+                if let Some(Start { pool: Some(pool), begun, .. }) = self.starting.remove(&id) {
+                    self.note_replica(pool, begun, &outcome);
                 }
                 match outcome {
                     Outcome::Ready => self.watch(id),
@@ -231,9 +231,10 @@ impl Supervisor {
         }
     }
 
-    fn note_replica(&mut self, pool: PoolId, outcome: &Outcome) {
+    fn note_replica(&mut self, pool: PoolId, begun: Instant, outcome: &Outcome) {
         match outcome {
             Outcome::Ready => {
+                self.app.metrics().time_refill(begun.elapsed());
                 self.failing.remove(&pool);
             }
             Outcome::Failed => {

@@ -8,5 +8,6 @@ pub(in crate::server) mod harness;
 mod invariants;
 mod lifecycle;
 mod lists;
+mod metrics;
 mod objects;
 mod restart;

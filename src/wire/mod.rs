@@ -1,4 +1,4 @@
-//! The Sandbox Server API as data: bodies, queries and routes of its first generation.
+//! The Sandbox Server API as data: bodies, queries and routes of its two generations.
 //!
 //! Every field is as the contract has it: sizes, images and names are text here, exactly as sent, and become quantities
 //! and names where somebody reads meaning into them. Reading is lenient (an absent or `null` field takes the contract's
@@ -7,16 +7,21 @@
 
 mod error;
 mod execute;
+mod page;
 mod pool;
+mod registry;
 pub mod route;
 mod sandbox;
+mod secret;
 mod template;
 mod usage;
 mod volume;
+mod word;
 
 pub use error::{ErrorBody, ErrorDetail, LocationPart, StandardError, ValidationItem};
 pub use execute::{CommandEvent, CommandRequest, Execute, ExecuteStream, Executed};
 pub use pool::{CreatePool, Pool, PoolList, UpdatePool};
+pub use registry::{CreateRegistry, Registry, RegistryAuthType, RegistryList, UpdateRegistry};
 pub use sandbox::{
     CreateSandbox, CreateServiceUrl, ResourceStatus, Sandbox, SandboxList, SandboxStatus, ServiceUrl, UpdateSandbox,
 };

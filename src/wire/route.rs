@@ -33,6 +33,11 @@ pub const SANDBOX_STATUS: &str = "/boxes/{name}/status";
 /// `POST` makes a URL for a port of the sandbox.
 pub const SANDBOX_SERVICE_URL: &str = "/boxes/{name}/service-url";
 
+/// `POST` creates, `GET` lists. Like those of snapshots, of the second generation only.
+pub const REGISTRIES: &str = "/registries";
+/// `GET`, `PATCH`, `DELETE`.
+pub const REGISTRY: &str = "/registries/{name}";
+
 /// `GET`.
 pub const USAGE: &str = "/usage";
 

@@ -42,6 +42,7 @@ mod config;
 mod connect;
 mod dataplane;
 mod deadline;
+mod dockerfile;
 mod error;
 mod exchange;
 mod filter;
@@ -79,6 +80,7 @@ pub use self::dataplane::{
     Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
 };
 pub use self::deadline::Deadline;
+pub use self::dockerfile::DockerfileOptions;
 pub use self::error::{Error, Kind, QuotaType, Resource};
 pub use self::filter::ListFilter;
 pub use self::generation::{Generation, Generations};

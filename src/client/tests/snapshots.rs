@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::mock::{Mock, Reply, answer, dropped, refusal};
 use crate::client::{
-    CaptureSnapshotOptions, Config, CreateSnapshotOptions, Error, Kind, ListFilter, Resource,
+    CaptureSnapshotOptions, Config, CreateSnapshotOptions, DockerfileOptions, Error, Kind, ListFilter, Resource,
     WaitOptions,
 };
 use crate::types::RegistryId;
@@ -217,4 +217,34 @@ async fn reads_and_filters() {
     assert_eq!(reader.search_snapshots(&filter).await.expect("200").len(), 2, "the filter goes along");
     let tags = reader.list_snapshot_tags("n").await.expect("200");
     assert_eq!((tags.tags[0].tag.as_str(), tags.tags[0].snapshot_id.as_str()), ("v1", "1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_that_could_not_build_is_deleted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("Dockerfile"), "FROM a").expect("a file");
+    let server = Mock::new([(
+        "POST /boxes",
+        answer(201, r#"{"name":"b","status":"ready","dataplane_url":"http://server/v2/sandboxes/dp"}"#),
+    )]);
+    server.expect_any(refusal(500, "WriteError", "disk full"));
+    server.expect("DELETE /boxes/b", answer(204, ""));
+    let client = server.client();
+    let build = |dockerfile: &'static str| {
+        client.create_snapshot_from_dockerfile(
+            "n",
+            folder.path(),
+            dockerfile.as_ref(),
+            DockerfileOptions::default().cpu("2".parse().expect("a quantity")),
+        )
+    };
+    let error = build("Dockerfile").await.expect_err("it cannot be uploaded");
+    assert_eq!(error.error_type(), Some("WriteError"), "{error}");
+    let body = server.body(0);
+    assert!(body["name"].as_str().is_some_and(|name| name.starts_with("snapshot-builder-")) && body["vcpus"] == 2);
+    let upload = server.request(1).uri().clone();
+    assert!(upload.to_string().starts_with("http://server/v2/sandboxes/dp/upload?path=%2Fvar%2Flib%2F"), "{upload}");
+
+    let error = build("../Dockerfile").await.expect_err("nothing is sent");
+    assert_eq!((error.kind(), error.field()), (Kind::InvalidArgument, Some("dockerfile")));
 }

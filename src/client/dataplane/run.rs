@@ -245,7 +245,8 @@ impl<O: SandboxObject> Sandbox<O> {
         if O::GENERATION == Generation::Second {
             options.close_stdin = Some(options.close_stdin.unwrap_or(!options.pty));
         }
-        let running = async {
+        // On the heap: callers move the future, and this one is large.
+        let running = Box::pin(async {
             match self.begin(&request, command, options.clone()).await {
                 Ok(handle) => handle.result().await,
                 Err(error) if has_no_socket(&error) && O::GENERATION == Generation::First => {
@@ -256,7 +257,7 @@ impl<O: SandboxObject> Sandbox<O> {
                 }
                 Err(error) => Err(error),
             }
-        };
+        });
         let result = link.within_deadline(running).await;
         result.unwrap_or_else(|| Err(Error::deadline_exceeded(&request, 1).with_ambiguous(true)))
     }

@@ -1,5 +1,6 @@
 //! The whole server in the process: requests in, answers out.
 
+mod clock;
 mod dataplane;
 mod errors;
 mod faults;
@@ -7,5 +8,6 @@ pub(in crate::server) mod harness;
 mod invariants;
 mod lifecycle;
 mod lists;
+mod metrics;
 mod objects;
 mod restart;

@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
 /// What is counted at the moment of asking.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
+    /// How many conversations go on after their request was answered.
+    pub(crate) n_conversations: usize,
     /// How many sandboxes that somebody created there are, by state.
     pub(crate) sandboxes: Vec<(State, u64)>,
     /// The pools, and how many replicas each should hold.
@@ -123,6 +125,8 @@ impl Metrics {
             let n: u64 = gauges.sandboxes.iter().filter(|row| row.0 == state).map(|row| row.1).sum();
             text.sample(&[("status", state.as_str())], n);
         }
+        text.family("sbx_conversations", "gauge", "WebSockets that are open, to commands, tunnels and services.");
+        text.sample(&[], gauges.n_conversations);
         self.render_pools(&mut text, gauges);
         text.finish()
     }
@@ -230,6 +234,7 @@ mod tests {
         metrics.count_claim(name("b"), Claim::Hit);
         metrics.count_claim(name("b"), Claim::Hit);
         let gauges = Gauges {
+            n_conversations: 4,
             sandboxes: vec![(State::Ready, 2)],
             pools: vec![(name("a"), 1), (name("b"), 3)],
             replicas: vec![(name("b"), State::Ready, 2), (name("b"), State::Provisioning, 1)],
@@ -243,6 +248,7 @@ mod tests {
             "sbx_pool_replicas{pool=\"b\",status=\"ready\"} 2",
             "sbx_pool_replicas_desired{pool=\"b\"} 3",
             "sbx_sandboxes{status=\"ready\"} 2",
+            "sbx_conversations 4",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

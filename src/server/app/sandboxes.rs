@@ -139,16 +139,21 @@ impl App {
     }
 
     /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
-    pub(crate) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
-        let id = id.clone();
-        self.transact(move |tx| {
-            let Some(mut sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(()) };
+    ///
+    /// That it cannot be recorded is no reason not to use it: on a disk that is full, a command may make room.
+    pub(crate) async fn touch(&self, id: &SandboxId) {
+        let of = id.clone();
+        let touched = self.transact(move |tx| {
+            let Some(mut sandbox) = sandboxes::by_id(tx, &of)? else { return Ok(()) };
             sandbox.last_activity_at = tx.now();
             sandboxes::update(tx, &sandbox)?;
             tx.moves_deadline();
             Ok(())
-        })
-        .await
+        });
+        if let Err(error) = touched.await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(sandbox.id = %id, error, "an activity is not recorded");
+        }
     }
 
     /// Returns a page of the sandboxes, replicas of pools left out (contract G20).

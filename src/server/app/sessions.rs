@@ -124,7 +124,7 @@ impl App {
             Err(error) => return Err(error),
         }
         let instance = self.instance(sandbox).await.map_err(CommandError::Sandbox)?;
-        self.touch(sandbox).await.map_err(CommandError::Sandbox)?;
+        self.touch(sandbox).await;
         // Reserved before it starts: a second request with the same id finds it, and starts nothing.
         let command = Arc::new(Command::new(id));
         let kept = self.0.sessions.keep(sandbox, &command);
@@ -158,7 +158,7 @@ impl App {
         stderr_offset: u64,
     ) -> Result<Attachment, CommandError> {
         let command = self.0.sessions.find(sandbox, id)?;
-        self.touch(sandbox).await.map_err(CommandError::Sandbox)?;
+        self.touch(sandbox).await;
         Ok(command.attach(stdout_offset, stderr_offset))
     }
 

@@ -1,5 +1,6 @@
 //! The whole server in the process: requests in, answers out.
 
+mod clock;
 mod dataplane;
 mod errors;
 mod faults;

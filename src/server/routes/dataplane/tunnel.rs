@@ -62,7 +62,7 @@ enum Status {
 
 pub(crate) async fn tunnel(State(app): State<App>, Target(id): Target, upgrade: Upgrade) -> Result<Response, Failure> {
     let instance = app.instance(&id).await?;
-    app.touch(&id).await?;
+    app.touch(&id).await;
     let line = Arc::new(Line::new(app.clone(), id, instance, upgrade.cut));
     Ok(upgrade.accept(MAX_MESSAGE).on_upgrade(move |socket| app.conversation(carry(line, socket))))
 }

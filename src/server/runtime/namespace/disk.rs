@@ -68,6 +68,11 @@ impl Disks {
         self.root.join("host")
     }
 
+    /// Returns the folder for what lies below the layers of images.
+    pub(super) fn image_base(&self) -> PathBuf {
+        self.root.join("base")
+    }
+
     /// Returns the folder for images.
     pub(super) fn images(&self) -> PathBuf {
         self.root.join("images")

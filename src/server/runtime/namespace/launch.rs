@@ -74,12 +74,12 @@ impl NamespaceRuntime {
     }
 
     async fn setup(&self, id: &SandboxId, spec: &LaunchSpec, image: &Image, disk: &Disk) -> Result<Setup, LaunchError> {
-        let (layers, mut binds) = match image.source {
-            ImageSource::Host => {
-                let host = self.host().await.map_err(|error| unschedulable("make the image `host`", &error))?;
-                (vec![host.layer.clone()], host.binds.clone())
-            }
-            _ => (image.layers.clone(), Vec::new()),
+        let (layers, mut binds) = if image.source == ImageSource::Host {
+            let host = self.host().await.map_err(|error| unschedulable("make the image `host`", &error))?;
+            (vec![host.layer.clone()], host.binds.clone())
+        } else {
+            let base = self.base().await.map_err(|error| unschedulable("make the base of images", &error))?;
+            (std::iter::once(base).chain(&image.layers).cloned().collect(), Vec::new())
         };
         for mount in &spec.mounts {
             let source = self.disks.volume(&mount.volume);

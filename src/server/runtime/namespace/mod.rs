@@ -49,6 +49,8 @@ pub(super) struct NamespaceRuntime {
     notice: String,
     /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
+    /// What lies below other images, made at the first use, too.
+    base: OnceCell<PathBuf>,
 }
 
 /// What is not enforced.
@@ -78,7 +80,16 @@ impl NamespaceRuntime {
         let spawner = Spawner::new(program, reaper.clone()).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
         let notice = format!("{}; {}; {UNLIMITED}", images.notice(), egress.notice());
-        Ok(Self { disks, spawner, reaper, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
+        Ok(Self {
+            disks,
+            spawner,
+            reaper,
+            images,
+            proxy: Proxy::of(egress),
+            notice,
+            host: OnceCell::new(),
+            base: OnceCell::new(),
+        })
     }
 
     /// Starts a sandbox and ends it.
@@ -97,6 +108,10 @@ impl NamespaceRuntime {
 
     async fn host(&self) -> io::Result<&Host> {
         self.host.get_or_try_init(async || Host::make(self.disks.host_image())).await
+    }
+
+    async fn base(&self) -> io::Result<&PathBuf> {
+        self.base.get_or_try_init(async || host::make_base(self.disks.image_base())).await
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Request {
     /// Below the base URL, percent-encoded, with the query.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
+    /// What is sent before and after the body, which may be large and is not copied to stand between them.
+    pub(super) around: Option<(Bytes, Bytes)>,
     /// What the body is.
     pub(super) content_type: Option<HeaderValue>,
     /// What the path is below, where that is not the API: a sandbox's own URL.
@@ -157,6 +159,12 @@ impl Request {
         self
     }
 
+    /// Puts something before and after the body.
+    pub(super) fn around(mut self, before: Bytes, after: Bytes) -> Self {
+        self.around = Some((before, after));
+        self
+    }
+
     /// Sets the time limit of an attempt.
     pub(super) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -169,7 +177,7 @@ impl Request {
     }
 
     pub(super) fn new(operation: Operation, method: Method, path: String) -> Self {
-        Self { operation, method, path, body: None, content_type: None, base_url: None, timeout: None }
+        Self { operation, method, path, body: None, around: None, content_type: None, base_url: None, timeout: None }
     }
 
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.

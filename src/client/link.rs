@@ -18,10 +18,12 @@ use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
+use super::generation::Known;
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
+use super::retry::retry_after;
 use super::transport::{Limits, Transport, TransportError};
-use crate::types::Timestamp;
+use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +42,7 @@ struct Shared {
     max_rate_limit_wait: Duration,
     clock: WallClock,
     limiter: Limiter,
+    known: Known,
     tasks: TaskTracker,
 }
 
@@ -67,6 +70,7 @@ impl Link {
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
             limiter: Limiter::new(),
+            known: Known::default(),
             tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
@@ -113,6 +117,11 @@ impl Link {
         &self.shared.limiter
     }
 
+    /// Returns what is known of the server's generations, by all views.
+    pub(super) fn known(&self) -> &Known {
+        &self.shared.known
+    }
+
     /// Returns the time of day.
     pub(super) fn now(&self) -> Timestamp {
         (self.shared.clock)()
@@ -128,6 +137,11 @@ impl Link {
         let mut exchange = Exchange::new(self, request);
         let response = self.repeat(&mut exchange).await?;
         decode(request, &response, exchange.attempts())
+    }
+
+    /// Sends a request that can be repeated without harm, as often as it takes, and passes over the answer's body.
+    pub(super) async fn send_again(&self, request: &Request) -> Result<(), Error> {
+        self.repeat(&mut Exchange::new(self, request)).await.map(drop)
     }
 
     /// Sends a request that can be repeated without harm, as often as it takes, and returns whatever is final.
@@ -219,14 +233,18 @@ impl Link {
         headers
     }
 
-    /// Makes the error of an answer that is no success, without the credentials in it that a server may quote.
+    /// Makes the error of an answer that is no success, without the credentials and secrets in it that a server may
+    /// quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
         let headers = self.headers();
-        for value in [API_KEY_HEADER, AUTHORIZATION].iter().flat_map(|name| headers.get_all(name)) {
-            detail.redact(value);
+        let credentials = [API_KEY_HEADER, AUTHORIZATION];
+        let credentials = credentials.iter().flat_map(|name| headers.get_all(name)).filter_map(|it| it.to_str().ok());
+        for secret in credentials.chain(request.secrets.iter().map(Secret::expose)) {
+            detail.redact(secret);
         }
-        from_answer(request, response.status(), detail, attempts)
+        let retry_after = retry_after(response.headers(), self.now());
+        from_answer(request, response.status(), detail, attempts).with_retry_after(retry_after)
     }
 }
 

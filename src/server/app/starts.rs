@@ -98,16 +98,19 @@ impl App {
 
     /// Records how a start ended, and tells who waits for it.
     async fn settle(&self, id: &SandboxId, result: Result<Arc<dyn Instance>, LaunchError>) -> Result<Outcome, Error> {
-        let error = match result {
+        let (error, message) = match result {
             Ok(instance) => {
+                let notice = instance.notice().map(str::to_owned);
                 // Kept before the sandbox is seen to be ready: whoever sees that finds it running.
                 self.0.instances.put(id.clone(), instance);
-                None
+                (None, notice)
             }
-            Err(error) => Some(error),
+            Err(error) => {
+                let message = error.message.clone();
+                (Some(error), Some(message))
+            }
         };
-        let (started, message) = (error.is_none(), error.as_ref().map(|error| error.message.clone()));
-        let of = id.clone();
+        let (of, started) = (id.clone(), error.is_none());
         let recorded = self.transact(move |tx| record_start(tx, &of, started, message)).await?;
         let Some(Recorded { pool }) = recorded else { return Ok(Outcome::Cancelled) };
         match error {

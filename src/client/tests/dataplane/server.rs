@@ -28,6 +28,8 @@ pub(super) enum Play {
 
 /// A step on a WebSocket.
 pub(super) enum Step {
+    /// Waits for a message, whatever it is, and adds it to what is known of the connection, on a line of its own.
+    Note,
     /// Waits for this message.
     Expect(Value),
     /// Sends this message.
@@ -62,6 +64,11 @@ impl Server {
             heads
         });
         Self { url, tasks }
+    }
+
+    /// Returns where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Returns a sandbox whose data plane is this server.
@@ -108,13 +115,20 @@ async fn perform(stream: TcpStream, steps: Vec<Step>) -> String {
     let mut head = String::new();
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let note = |request: &Request, response: Response| {
-        let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        head = format!("{} {} key={key}", request.method(), request.uri());
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let trace = header("x-trace").map(|trace| format!("trace={trace} ")).unwrap_or_default();
+        let key = header("x-api-key").unwrap_or_default();
+        head = format!("{} {} {trace}key={key}", request.method(), request.uri());
         Ok(response)
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, note).await.expect("a handshake");
     for step in steps {
         match step {
+            Step::Note => {
+                let message = socket.next().await.expect("a message").expect("a whole message");
+                head.push('\n');
+                head.push_str(message.to_text().expect("a text"));
+            }
             Step::Expect(expected) => {
                 let message = socket.next().await.expect("a message").expect("a whole message");
                 let message: Value =

@@ -95,15 +95,6 @@ impl Host {
     }
 }
 
-/// Makes what lies below the layers of all other images: a home, which each sandbox would have to make otherwise.
-pub(super) fn make_base(folder: PathBuf) -> io::Result<PathBuf> {
-    for path in [folder.clone(), folder.join("home"), folder.join("home/user")] {
-        fs::create_dir_all(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(folder)
-}
-
 fn seen(path: &Path) -> Bind {
     Bind { source: path.to_owned(), target: path.to_owned(), read_only: true, owner: 0 }
 }
@@ -142,15 +133,12 @@ mod tests {
     fn every_place_is_there_before_a_sandbox_is() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let host = Host::make(folder.path().join("host")).expect("is made");
-        let base = make_base(folder.path().join("base")).expect("is made");
         assert!(!host.binds.is_empty());
         for Bind { target, .. } in &host.binds {
             let place = host.layer.join(target.strip_prefix("/").expect("is absolute"));
             assert!(place.is_dir(), "each sandbox would have to make `{}`", target.display());
         }
-        for layer in [&host.layer, &base] {
-            let mode = fs::metadata(layer.join("home/user")).expect("is there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o755);
-        }
+        let mode = fs::metadata(host.layer.join("home/user")).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
     }
 }

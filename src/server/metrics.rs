@@ -186,7 +186,14 @@ impl Metrics {
 
     fn render_pools(&self, text: &mut Text, gauges: &Gauges) {
         text.family("sbx_pool_claims_total", "counter", "Creates on a pool's template, by whether it had a replica.");
-        for ((pool, claim), n) in lock(&self.claims).iter() {
+        let mut claims = lock(&self.claims).clone();
+        for (pool, _) in &gauges.pools {
+            // What has not been counted yet is there as 0, so that the first one is seen as a change.
+            for claim in [Claim::Hit, Claim::Miss] {
+                claims.entry((pool.clone(), claim)).or_default();
+            }
+        }
+        for ((pool, claim), n) in &claims {
             let result = match claim {
                 Claim::Hit => "hit",
                 Claim::Miss => "miss",
@@ -241,6 +248,7 @@ mod tests {
         };
         let text = metrics.render(&gauges);
         for line in [
+            "sbx_pool_claims_total{pool=\"a\",result=\"hit\"} 0",
             "sbx_pool_claims_total{pool=\"a\",result=\"miss\"} 1",
             "sbx_pool_claims_total{pool=\"b\",result=\"hit\"} 2",
             "sbx_pool_replicas{pool=\"a\",status=\"ready\"} 0",

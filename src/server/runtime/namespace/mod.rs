@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::OnceCell;
 
 use self::cgroup::Groups;
@@ -70,7 +71,9 @@ impl NamespaceRuntime {
     ) -> Result<Self, Unavailable> {
         let disks = Disks::open(data.to_owned()).map_err(Unavailable::Setup)?;
         let limits = try_out(disks.root(), &program).await?;
-        Self::new(disks, program, images, egress, limits)
+        let runtime = Self::new(disks, program, images, egress, limits)?;
+        open_more_files();
+        Ok(runtime)
     }
 
     fn new(
@@ -157,6 +160,15 @@ impl Runtime for NamespaceRuntime {
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
         let (disks, id) = (self.disks.clone(), id.clone());
         Box::pin(blocking(move || disks.remove_volume(&id)))
+    }
+}
+
+/// Lets this process have as many files open as it ever may: a sandbox takes two, each of its commands three, and 1024
+/// is what systems begin with. Sandboxes get a limit of their own.
+fn open_more_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "no more files can be open than by default");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Ways out of a sandbox, tried from inside by its root. Each test is one that some runtime has had open.
 
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 use sbx::server::runtime::Mount;
 use sbx::types::VolumeId;
@@ -75,6 +77,7 @@ refused_calls! {
     cannot_read_the_kernels_log: SYS_syslog("3, address, 4096") is EPERM;
     cannot_swap: SYS_swapoff("b'/x'") is EPERM;
     cannot_make_a_device: SYS_mknod("b'/home/user/disk', 0o60600, 0xfe00") is EPERM;
+    cannot_make_a_device_of_memory: SYS_mknod("b'/home/user/mem', 0o20600, 0x0101") is EPERM;
     cannot_sniff_packets: SYS_socket("17, 3, 0") is EPERM;
     cannot_talk_to_a_hypervisor: SYS_socket("40, 1, 0") is EPERM;
     cannot_reach_the_kernels_cipher: SYS_socket("38, 5, 0") is EPERM;
@@ -254,6 +257,59 @@ async fn cannot_change_the_machines_programs() {
 #[tokio::test]
 async fn has_no_disks() {
     assert_eq!(said("find /dev -type b | wc -l").await, "0");
+}
+
+#[tokio::test]
+async fn has_harmless_devices_only() {
+    let devices = said("find /dev -type c -not -path '/dev/pts/*' | sort | tr '\\n' ' '").await;
+    assert_eq!(devices, "/dev/full /dev/null /dev/random /dev/tty /dev/urandom /dev/zero");
+}
+
+#[tokio::test]
+async fn sees_no_control_groups() {
+    assert_eq!(said("grep -c -v ':/$' /proc/self/cgroup; find / -xdev -name cgroup.procs").await, "0");
+}
+
+#[tokio::test]
+async fn cannot_reach_an_abstract_socket_of_the_machine() {
+    let name = format!("sbx-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let _listener = UnixListener::bind_addr(&address).expect("nobody else has it");
+    let script = format!("python3 -c \"import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')\"");
+    let said = said(&script).await;
+    assert!(said.contains("ConnectionRefusedError"), "{said}");
+}
+
+#[tokio::test]
+async fn a_set_user_id_bit_gives_nothing() {
+    let script = "cp /usr/bin/id id && chmod 4755 id && chmod 755 . && python3 -c \"
+import os
+try:
+    os.setgroups([]); os.setgid(1000); os.setuid(1000)
+except OSError:
+    print('has one user only', flush=True)
+else:
+    os.execv('./id', ['id', '-u'])
+\"";
+    let expected = if crate::bench::is_root() { "1000" } else { "has one user only" };
+    assert_eq!(said(script).await, expected);
+}
+
+#[tokio::test]
+async fn a_change_of_the_root_leads_nowhere_outside() {
+    let outside = tempfile::NamedTempFile::new().expect("a temporary file");
+    let script = format!(
+        "python3 -c \"
+import os
+top = os.open('/', os.O_RDONLY)
+os.mkdir('cage'); os.chroot('cage'); os.fchdir(top)
+for _ in range(64): os.chdir('..')
+os.chroot('.')
+print(os.path.exists('/usr/bin/python3'), os.path.exists('{}'))
+\"",
+        outside.path().display()
+    );
+    assert_eq!(said(&script).await, "True False");
 }
 
 #[tokio::test]

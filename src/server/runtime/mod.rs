@@ -7,6 +7,7 @@
 mod choice;
 pub mod fake;
 mod instance;
+pub mod machine;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod none;

@@ -11,7 +11,7 @@ pub(super) const PROCESSES: u64 = 1024;
 
 /// What of a sandbox's share is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resource {
+pub(in super::super) enum Resource {
     Memory,
     Cpu,
     Processes,
@@ -19,9 +19,9 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    pub(crate) const ALL: [Self; 4] = [Self::Memory, Self::Cpu, Self::Processes, Self::Storage];
+    pub(in super::super) const ALL: [Self; 4] = [Self::Memory, Self::Cpu, Self::Processes, Self::Storage];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(in super::super) fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Cpu => "cpu",
@@ -33,7 +33,7 @@ impl Resource {
 
 /// Whether a limit holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hold {
+pub(in super::super) enum Hold {
     /// It does, by this means.
     Enforced(&'static str),
     /// It does not.
@@ -46,15 +46,15 @@ pub(crate) enum Hold {
 
 /// What holds on this machine, for this user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) memory: Hold,
-    pub(crate) cpu: Hold,
-    pub(crate) processes: Hold,
-    pub(crate) storage: Hold,
+pub(in super::super) struct Limits {
+    pub(in super::super) memory: Hold,
+    pub(in super::super) cpu: Hold,
+    pub(in super::super) processes: Hold,
+    pub(in super::super) storage: Hold,
 }
 
 impl Hold {
-    pub(crate) fn is_enforced(&self) -> bool {
+    pub(in super::super) fn is_enforced(&self) -> bool {
         matches!(self, Self::Enforced(_))
     }
 }
@@ -86,7 +86,7 @@ impl Limits {
         Self { memory: of(Controller::Memory), cpu: of(Controller::Cpu), processes, storage }
     }
 
-    pub(crate) fn of(&self, resource: Resource) -> &Hold {
+    pub(in super::super) fn of(&self, resource: Resource) -> &Hold {
         match resource {
             Resource::Memory => &self.memory,
             Resource::Cpu => &self.cpu,
@@ -149,5 +149,62 @@ fn remedy(missing: &Missing, is_root: bool) -> Option<&'static str> {
         Missing::Refused { version: Version::One, .. } if !is_root => Some(ROOT),
         Missing::Refused { .. } if !is_root => Some(DELEGATE_TO_USER),
         Missing::ReadOnly | Missing::OutOfSight | Missing::Refused { .. } => Some(MOUNT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine with groups of one version for all, or a reason against them.
+    fn limits(version: Result<Version, &Missing>, is_root: bool, disk: Result<(), String>) -> Limits {
+        Limits::judge(|_| version.map_err(Clone::clone), (is_root, true), disk)
+    }
+
+    fn spec(storage: Option<&str>) -> LaunchSpec {
+        LaunchSpec {
+            image: "any".to_owned(),
+            cpu: "500m".parse().expect("a quantity"),
+            memory: "512Mi".parse().expect("a quantity"),
+            storage: storage.map(|storage| storage.parse().expect("a quantity")),
+            mounts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn where_all_limits_hold_nothing_is_said() {
+        let limits = limits(Ok(Version::Two), true, Ok(()));
+        assert_eq!((limits.notice(), limits.notice_for(&spec(Some("1Gi")))), (None, None));
+        assert!(!limits.needs_process_limit());
+    }
+
+    #[test]
+    fn what_does_not_hold_is_said_to_all_who_ask() {
+        let refused = Missing::Refused { version: Version::One, reason: "Permission denied".to_owned() };
+        let limits = limits(Err(&refused), false, Err("no".to_owned()));
+        let notice = "limits of memory, cpu and storage are not enforced here, `sbx doctor` says why";
+        assert_eq!(limits.notice().as_deref(), Some(notice));
+        let said = limits.notice_for(&spec(Some("1Gi")));
+        assert_eq!(said.as_deref(), Some("not enforced on this machine: memory 512Mi, cpu 500m, storage 1Gi"));
+        // What was not declared is not missed.
+        let said = limits.notice_for(&spec(None));
+        assert_eq!(said.as_deref(), Some("not enforced on this machine: memory 512Mi, cpu 500m"));
+        assert!(limits.needs_process_limit(), "a user's processes are counted without groups");
+        assert_eq!(limits.memory, Hold::Not { reason: refused.to_string(), remedy: Some(ROOT) });
+    }
+
+    #[test]
+    fn a_limit_of_roots_processes_would_be_one_for_each_of_many_users() {
+        let limits = limits(Err(&Missing::ReadOnly), true, Ok(()));
+        let reason = "control groups are mounted read-only".to_owned();
+        assert_eq!(limits.processes, Hold::Not { reason, remedy: Some(MOUNT) });
+    }
+
+    #[test]
+    fn a_user_is_told_how_to_get_groups_of_version_2() {
+        for missing in [Missing::NotDelegated, Missing::Shared] {
+            let Hold::Not { remedy, .. } = limits(Err(&missing), false, Ok(())).cpu else { panic!("it is missing") };
+            assert_eq!(remedy, Some(DELEGATE_TO_USER));
+        }
     }
 }

@@ -14,7 +14,7 @@ mod disk;
 mod frame;
 mod host;
 mod launch;
-mod limits;
+pub(super) mod limits;
 mod link;
 mod process;
 mod protocol;
@@ -23,7 +23,7 @@ mod sandbox;
 mod session;
 mod spawner;
 mod sys;
-mod trial;
+pub(super) mod trial;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -21,7 +21,7 @@ use crate::types::{ByteSize, Cpu, SandboxId};
 const DISK: &str = "16Mi";
 
 /// Starts a sandbox in a folder beside the real ones, and ends it; returns what limits it could be held to.
-pub(super) async fn try_out(data: &Path, program: &Path) -> Result<Limits, Unavailable> {
+pub(in super::super) async fn try_out(data: &Path, program: &Path) -> Result<Limits, Unavailable> {
     let trial = Trial::new(data).map_err(Unavailable::Setup)?;
     in_folder(&trial.path(), program).await
 }
@@ -76,7 +76,8 @@ fn counts_by_namespace() -> bool {
     kernel_version().is_some_and(|version| version >= (5, 14))
 }
 
-fn kernel_version() -> Option<(u32, u32)> {
+/// Returns the first two numbers of the kernel's version.
+pub(in super::super) fn kernel_version() -> Option<(u32, u32)> {
     let name = rustix::system::uname();
     let mut numbers = name.release().to_str().ok()?.split(['.', '-']).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))

@@ -28,6 +28,7 @@ const UNIFIED: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 
 const UNIFIED_OWN: &str = "0::/user.slice/one.scope\n";
 const SCOPE: &str = "/sys/fs/cgroup/user.slice/one.scope";
 
+#[expect(clippy::unnecessary_wraps, reason = "as what reads the file, which may not be there")]
 fn all(_: &Path) -> Option<String> {
     Some("cpuset cpu io memory pids\n".to_owned())
 }
@@ -176,7 +177,7 @@ impl Tree for Double {
         let nodes = self.nodes();
         let node = nodes.get(&folder).ok_or(Errno::NOENT)?;
         match name.as_str() {
-            "cgroup.procs" => Ok(node.processes.iter().map(|pid| format!("{pid}\n")).collect()),
+            "cgroup.procs" => Ok(node.processes.join("\n")),
             _ => Ok(node.files.get(&name).ok_or(Errno::NOENT)?.clone()),
         }
     }

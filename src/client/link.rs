@@ -237,6 +237,7 @@ impl Link {
     /// quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
+        detail.is_spoken = request.operation.generation.is_some_and(|it| self.known().is(it, true));
         let headers = self.headers();
         let credentials = [API_KEY_HEADER, AUTHORIZATION];
         let credentials = credentials.iter().flat_map(|name| headers.get_all(name)).filter_map(|it| it.to_str().ok());

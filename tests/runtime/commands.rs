@@ -3,7 +3,7 @@
 use sbx::server::runtime::{Control, ExecSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::bench::{Bench, Done, command, finish, input, sh, start, tell};
+use crate::bench::{Bench, Done, command, finish, input, is_root, sh, start, tell};
 
 #[tokio::test]
 async fn a_command_has_output_and_an_exit_code() {
@@ -39,6 +39,27 @@ async fn a_command_is_killed_with_its_children() {
     let is_left = "grep -l sleep /proc/[0-9]*/comm 2>/dev/null";
     let done = sh(&sandbox, &format!("for i in $(seq 1000); do {is_left} || exit 0; sh -c :; done; exit 1")).await;
     assert_eq!(done.code, 0, "{done:?}");
+    sandbox.destroy().await;
+}
+
+#[tokio::test]
+async fn a_command_runs_as_somebody() {
+    if !is_root() {
+        // The sandbox of an ordinary user has one user.
+        return;
+    }
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    let run = async |user: &str| {
+        let spec = ExecSpec { user: Some(user.to_owned()), ..command(&["/bin/sh", "-c", "id -u; id -g; echo $USER"]) };
+        match sandbox.exec(spec).await {
+            Ok(session) => Some(finish(session).await.stdout),
+            Err(_) => None,
+        }
+    };
+    assert_eq!(run("nobody").await.as_deref(), Some("65534\n65534\nnobody\n"));
+    assert_eq!(run("1000:5").await.as_deref(), Some("1000\n5\nroot\n"));
+    assert_eq!(run("no-such-user").await, None);
     sandbox.destroy().await;
 }
 

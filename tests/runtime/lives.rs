@@ -30,7 +30,7 @@ async fn a_disk_outlives_the_server() {
 #[tokio::test]
 async fn a_volume_outlives_its_sandboxes() {
     let bench = Bench::new().await;
-    let mounts = || vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned() }];
+    let mounts = || vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned(), read_only: false }];
     let one = bench.sandbox_with(1, mounts()).await;
     assert_eq!(sh(&one, "echo kept > /data/file && stat -c %u /data/file").await.stdout, "0\n");
     one.destroy().await;

@@ -6,4 +6,5 @@ mod egress;
 mod escapes;
 mod lives;
 mod program;
+mod snapshots;
 mod user;

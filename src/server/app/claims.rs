@@ -29,7 +29,9 @@ pub(super) fn draw(
     new: &NewSandbox,
 ) -> Result<(Draw, Option<Sandbox>), Error> {
     let replica = sandboxes::oldest_warm(tx, &template.id)?;
-    let Some(mut sandbox) = replica.filter(|replica| lifecycle::next(replica.state, Event::Claimed).is_ok()) else {
+    let Some(mut sandbox) =
+        replica.filter(|replica| lifecycle::next(replica.generation(), replica.state, Event::Claimed).is_ok())
+    else {
         let draw = if pools::is_pooled(tx, &template.id)? { Draw::Miss } else { Draw::NoPool };
         return Ok((draw, None));
     };

@@ -54,6 +54,16 @@ impl Instances {
         self.changes.send_replace(());
     }
 
+    /// Tells those who wait for a sandbox that something about one has changed.
+    pub(super) fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// Returns what tells of changes.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     /// Returns the sandboxes that do not run and that somebody needs.
     pub(super) fn wanted(&self) -> Vec<SandboxId> {
         self.known().wanted.iter().cloned().collect()
@@ -69,12 +79,13 @@ impl Instances {
 }
 
 impl App {
-    /// Returns the handle of a ready sandbox, started again if it ended with an earlier run of the server.
+    /// Returns the handle of a sandbox, which is woken if it is stopped, and started again if it ended with an earlier
+    /// run of the server.
     pub(crate) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
         let mut changes = self.0.instances.changes.subscribe();
         loop {
+            self.awake(id).await?;
             changes.borrow_and_update();
-            Self::only_ready(self.sandbox_by_id(id.clone()).await?)?;
             if let Some(instance) = self.0.instances.of(id) {
                 return Ok(instance);
             }

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::types::Timestamp;
+
 /// A running sandbox.
 pub trait Instance: Send + Sync + 'static {
     /// Starts a command.
@@ -31,6 +33,9 @@ pub trait Instance: Send + Sync + 'static {
     /// Connects to a TCP port inside.
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;
 
+    /// Ends the sandbox and keeps its disk, for it to be launched again. Doing it twice does no harm.
+    fn halt(&self) -> BoxFuture<'_, ()>;
+
     /// Ends the sandbox and clears away what belongs to it. Doing it twice does no harm.
     fn destroy(&self) -> BoxFuture<'_, ()>;
 
@@ -47,6 +52,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct FileContent {
     /// How many bytes it has, when that is known before they are read.
     pub size: Option<u64>,
+    /// When it was last written to, when that is known.
+    pub modified: Option<Timestamp>,
     /// What it holds.
     pub bytes: Box<dyn AsyncRead + Send + Unpin>,
 }
@@ -68,6 +75,8 @@ pub struct ExecSpec {
     pub cwd: Option<String>,
     /// Whether to give it a pseudo-terminal, which merges the two output streams.
     pub pty: bool,
+    /// Whom it runs as, in any form of a Dockerfile's `USER`; root when `None`.
+    pub user: Option<String>,
 }
 
 /// A command that runs.

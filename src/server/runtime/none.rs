@@ -77,6 +77,10 @@ impl Instance for Nothing {
         Box::pin(ready(Err(DialError::Unsupported)))
     }
 
+    fn halt(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
     fn destroy(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))
     }

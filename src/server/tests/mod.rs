@@ -10,3 +10,4 @@ mod lists;
 mod objects;
 mod registries;
 mod restart;
+mod second;

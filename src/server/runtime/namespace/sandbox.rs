@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
 use super::process::Process;
-use super::protocol::{Answer, Call, Exec};
+use super::protocol::{Answer, Call, Exec, Users};
 use super::session::{self, Streams};
 use crate::server::runtime::{DialError, ExecError, ExecSpec, FileContent, FileError, Instance, Session, Stream};
+use crate::types::Timestamp;
 
 /// How many pieces of output wait for who takes them, and how many orders for the command.
 const FRAMES: usize = 16;
@@ -48,7 +49,9 @@ impl Sandbox {
     async fn start(&self, spec: ExecSpec) -> Result<Session, ExecError> {
         let mut env = self.env.clone();
         env.extend(spec.env);
-        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty };
+        // The sandbox of an ordinary user has no other users.
+        let user = spec.user.filter(|_| matches!(self.disk.users, Users::Range(_)));
+        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty, user };
         let (streams, fds) = if spec.pty {
             (None, Vec::new())
         } else {
@@ -76,10 +79,11 @@ impl Sandbox {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| FileError::Io(error.into()))?;
         let bytes = receiver(ours).map_err(FileError::Io)?;
         let answered = self.link.call(Call::Read { path: path.into() }, vec![theirs]).await;
-        let Answer::File { size } = answered.map_err(file_error)?.answer else {
+        let Answer::File { size, modified } = answered.map_err(file_error)?.answer else {
             return Err(FileError::Io(unexpected()));
         };
-        Ok(FileContent { size: Some(size), bytes: Box::new(bytes) })
+        let modified = modified.and_then(Timestamp::from_microseconds);
+        Ok(FileContent { size: Some(size), modified, bytes: Box::new(bytes) })
     }
 
     async fn fill(&self, path: &str, mut content: Box<dyn AsyncRead + Send + Unpin>) -> Result<u64, FileError> {
@@ -123,9 +127,13 @@ impl Sandbox {
         Ok(Box::new(stream.map_err(|_| DialError::Refused { port })?))
     }
 
-    async fn end(&self) {
+    async fn stop(&self) {
         self.process.kill();
         self.process.ended().await;
+    }
+
+    async fn end(&self) {
+        self.stop().await;
         let result = self.disk.remove();
         if let Err(error) = result {
             tracing::warn!(error = &error as &dyn std::error::Error, "the disk of a sandbox stays behind");
@@ -152,6 +160,10 @@ impl Instance for Sandbox {
 
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {
         Box::pin(self.connect(port))
+    }
+
+    fn halt(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.stop())
     }
 
     fn destroy(&self) -> BoxFuture<'_, ()> {

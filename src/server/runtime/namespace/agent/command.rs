@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,6 +13,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::super::protocol::Exec;
 use super::super::sys;
+use super::user;
 
 /// The commands that run.
 #[derive(Debug, Default)]
@@ -40,6 +42,13 @@ impl Commands {
         }
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(&exec.env).current_dir(cwd);
+        if let Some(text) = &exec.user {
+            let found = user::find(text)?;
+            command.uid(found.id).gid(found.group);
+            if let Some(name) = found.name {
+                command.env("USER", name);
+            }
+        }
         let (streams, terminal) = if exec.pty {
             let (terminal, other_side) = open_terminal()?;
             ([terminal.try_clone()?, terminal.try_clone()?, terminal], Some(other_side))

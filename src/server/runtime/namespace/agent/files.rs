@@ -3,11 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Opens a file to be sent, and returns its size.
-pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a file to be sent, and returns its size and when it was last written to, in microseconds since 1970.
+pub(super) fn open(path: &Path) -> io::Result<(File, u64, Option<i64>)> {
     // A pipe that nobody writes to must not hold this process up.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let status = file.metadata()?;
@@ -17,7 +17,8 @@ pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     if !status.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok((file, status.len()))
+    let modified = status.mtime().checked_mul(1_000_000).and_then(|time| time.checked_add(status.mtime_nsec() / 1000));
+    Ok((file, status.len(), modified))
 }
 
 /// Sends a file until its end or until nobody takes it.

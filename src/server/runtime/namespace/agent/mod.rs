@@ -12,6 +12,7 @@ mod files;
 mod root;
 mod serve;
 mod stage;
+mod user;
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -99,7 +99,7 @@ async fn take_up(
             tasks.spawn_local(async move {
                 let opened = blocking(move || files::open(&path)).await;
                 let (file, result) = match opened {
-                    Ok((file, size)) => (Some(file), Ok(Answer::File { size })),
+                    Ok((file, size, modified)) => (Some(file), Ok(Answer::File { size, modified })),
                     Err(error) => (None, Err((&error).into())),
                 };
                 let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;

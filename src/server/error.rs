@@ -186,6 +186,11 @@ impl Answer {
                 "NotImplemented",
                 format!("`{operation}` is not available: the runtime `{runtime}` of this server starts no process."),
             ),
+            Error::Store(error) if error.is_full() => Self::standard(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "InsufficientStorage",
+                "The disk of the server's data is full, so that nothing was changed. Make room on it and try again.",
+            ),
             Error::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed on the store");
                 Self::standard(

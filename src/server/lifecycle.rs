@@ -19,9 +19,10 @@ pub(crate) enum Generation {
 pub(crate) enum State {
     /// It is to be started, or being started.
     Provisioning,
-    /// It takes commands. Its processes may have ended with the server; they are started again when needed.
+    /// It takes commands. Its processes may have ended, with the server or by themselves; they are started again when
+    /// somebody needs them.
     Ready,
-    /// It could not be started, or ended by itself.
+    /// It could not be started.
     Failed,
     /// It does not run, and its disk waits for the next start.
     Stopped,
@@ -81,10 +82,10 @@ pub(crate) fn next(generation: Generation, state: State, event: Event) -> Result
         (_, State::Provisioning, _) => Err(Refusal::Misplaced),
 
         (_, State::Ready, Event::Claimed) => Ok(State::Ready),
-        // A ready sandbox is started again on its disk after a restart of the server.
-        (_, State::Ready, Event::Started) => Ok(State::Ready),
+        // A ready sandbox whose processes have ended is started again on its disk when it is needed. Where that fails, it
+        // is tried again the next time: nothing else would lead to its disk.
+        (_, State::Ready, Event::Started | Event::StartFailed | Event::Ended) => Ok(State::Ready),
         (_, State::Ready, Event::Needed) => Ok(State::Ready),
-        (_, State::Ready, Event::StartFailed | Event::Ended) => Ok(State::Failed),
         (_, State::Ready, Event::StopAsked | Event::Expired) => Ok(State::Stopped),
         (_, State::Ready, Event::GivenUp | Event::StartAsked) => Err(Refusal::Misplaced),
 
@@ -167,7 +168,7 @@ mod tests {
         // Started StartFailed GivenUp Claimed Ended StopAsked StartAsked Needed Expired Deleted
         let first = [
             "provisioning: ready failed gone - - - - - gone gone",
-            "ready: ready failed - ready failed - - ready gone gone",
+            "ready: ready ready - ready ready - - ready gone gone",
             "failed: - - - - - - - - gone gone",
             // No sandbox of the first generation is ever stopped.
             "stopped: - - - - - - - provisioning gone gone",
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(table(Generation::First), first);
         let second = [
             "provisioning: ready failed gone - - - - provisioning - gone",
-            "ready: ready failed - - failed stopped - ready stopped gone",
+            "ready: ready ready - - ready stopped - ready stopped gone",
             "failed: - - - - - - provisioning - - gone",
             "stopped: - - - - - - provisioning provisioning gone gone",
             "gone: too-late too-late too-late too-late too-late too-late too-late too-late too-late too-late",

@@ -206,7 +206,8 @@ impl Sandbox {
     pub async fn run(&self, command: &str, options: RunOptions) -> Result<Output, Error> {
         let link = self.client().link();
         let request = self.stream_request(Verb::Run)?;
-        let running = async {
+        // On the heap: callers move the future, and this one is large.
+        let running = Box::pin(async {
             match socket::open(link, &request, OPEN_WITHIN).await {
                 Ok(socket) => {
                     let first = options.to_stream(command);
@@ -218,7 +219,7 @@ impl Sandbox {
                 },
                 Err(error) => Err(error),
             }
-        };
+        });
         let result = link.within_deadline(running).await;
         result.unwrap_or_else(|| Err(Error::deadline_exceeded(&request, 1).with_ambiguous(true)))
     }

@@ -41,7 +41,8 @@ pub(super) async fn open(link: &Link, request: &Request, limit: Duration) -> Res
 
 /// Opens a WebSocket, or says at once why not. `limit` is for all of it.
 pub(super) async fn open_once(link: &Link, request: &Request, limit: Duration) -> Result<WebSocket, Error> {
-    let opening = timeout(limit, shake_hands(link, request, limit));
+    // On the heap: callers move the future, and this one is large.
+    let opening = timeout(limit, Box::pin(shake_hands(link, request, limit)));
     let result = match link.within_deadline(opening).await {
         Some(Ok(result)) => result,
         Some(Err(_)) => Err(lost(request, "no WebSocket could be opened in time")),

@@ -108,8 +108,8 @@ impl App {
 }
 
 /// Puts what a sandbox says of how commands are run below what one command says of itself.
-pub(super) fn set_up(sandbox: Option<Sandbox>, command: &mut ExecSpec) {
-    let Some(Origin::Snapshot { settings, .. }) = sandbox.map(|sandbox| sandbox.origin) else { return };
+pub(super) fn set_up(sandbox: Sandbox, command: &mut ExecSpec) {
+    let Origin::Snapshot { settings, .. } = sandbox.origin else { return };
     let own = std::mem::replace(&mut command.env, environment(&settings));
     command.env.extend(own);
     let RunConfig { user, work_dir, .. } = settings.run_config;

@@ -19,8 +19,8 @@ use super::{App, Error, Tx};
 use crate::server::lifecycle::State;
 use crate::server::store::pools::{self, Adjustment};
 use crate::server::store::sandboxes::{self, Origin, Sandbox};
-use crate::server::store::snapshots;
-use crate::types::{Labels, PoolId, SandboxId, SnapshotId};
+use crate::server::store::{snapshots, volumes};
+use crate::types::{Labels, PoolId, SandboxId, SnapshotId, VolumeId};
 
 /// How many sandboxes start at the same time.
 const STARTS: usize = 64;
@@ -75,6 +75,8 @@ struct Supervisor {
     building: HashSet<SnapshotId>,
     /// Whether the room of a snapshot is being given back.
     is_freeing: bool,
+    /// The volumes that are being cleared away, and those that could not be.
+    removing_volumes: HashSet<VolumeId>,
     /// Those who wait for a sandbox to end by itself.
     watching: HashMap<SandboxId, AbortHandle>,
     /// The pools whose last replica failed to start.
@@ -84,6 +86,7 @@ struct Supervisor {
 
 struct Start {
     pool: Option<PoolId>,
+    begun: Instant,
     cancel: CancellationToken,
 }
 
@@ -99,6 +102,7 @@ enum Done {
     Halted(SandboxId),
     Built(SnapshotId),
     Freed,
+    VolumeRemoved(VolumeId, bool),
     Ended(SandboxId, String),
     EndRecorded,
 }
@@ -111,6 +115,7 @@ struct Work {
     build: Vec<SnapshotId>,
     /// Whether deleted snapshots left something.
     free: bool,
+    remove_volumes: Vec<VolumeId>,
 }
 
 impl Supervisor {
@@ -122,6 +127,7 @@ impl Supervisor {
             halting: HashSet::new(),
             building: HashSet::new(),
             is_freeing: false,
+            removing_volumes: HashSet::new(),
             watching: HashMap::new(),
             failing: HashMap::new(),
             tasks: JoinSet::new(),
@@ -170,6 +176,15 @@ impl Supervisor {
         if work.free && !self.is_freeing {
             self.free();
         }
+        for id in work.remove_volumes {
+            if self.removing_volumes.insert(id.clone()) {
+                let app = self.app.clone();
+                self.tasks.spawn(async move {
+                    let is_removed = app.remove_volume(&id).await;
+                    Done::VolumeRemoved(id, is_removed)
+                });
+            }
+        }
         for (id, pool) in work.start {
             if self.starting.len() >= STARTS {
                 break;
@@ -187,7 +202,7 @@ impl Supervisor {
 
     fn start(&mut self, id: SandboxId, pool: Option<PoolId>) {
         let cancel = CancellationToken::new();
-        self.starting.insert(id.clone(), Start { pool, cancel: cancel.clone() });
+        self.starting.insert(id.clone(), Start { pool, begun: Instant::now(), cancel: cancel.clone() });
         let app = self.app.clone();
         self.tasks.spawn(async move {
             let outcome = app.start(&id, &cancel).await;
@@ -250,9 +265,8 @@ impl Supervisor {
     fn note(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Started(id, outcome)) => {
-                let start = self.starting.remove(&id);
-                if let Some(pool) = start.and_then(|start| start.pool) {
-                    self.note_replica(pool, &outcome);
+                if let Some(Start { pool: Some(pool), begun, .. }) = self.starting.remove(&id) {
+                    self.note_replica(pool, begun, &outcome);
                 }
                 match outcome {
                     Outcome::Ready => self.watch(id),
@@ -269,6 +283,11 @@ impl Supervisor {
                 self.building.remove(&id);
             }
             Ok(Done::Freed) => self.is_freeing = false,
+            Ok(Done::VolumeRemoved(id, is_removed)) => {
+                if is_removed {
+                    self.removing_volumes.remove(&id);
+                }
+            }
             Ok(Done::Ended(id, reason)) => {
                 self.watching.remove(&id);
                 let app = self.app.clone();
@@ -283,9 +302,10 @@ impl Supervisor {
         }
     }
 
-    fn note_replica(&mut self, pool: PoolId, outcome: &Outcome) {
+    fn note_replica(&mut self, pool: PoolId, begun: Instant, outcome: &Outcome) {
         match outcome {
             Outcome::Ready => {
+                self.app.metrics().time_refill(begun.elapsed());
                 self.failing.remove(&pool);
             }
             Outcome::Failed => {
@@ -342,6 +362,7 @@ fn look(
         halt: sandboxes::to_halt(tx)?,
         build: snapshots::to_build(tx)?,
         free: snapshots::left(tx)?.is_some(),
+        remove_volumes: volumes::removals(tx)?,
     })
 }
 

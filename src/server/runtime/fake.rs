@@ -22,7 +22,7 @@ use super::{
     BuildImage, Built, DialError, ExecError, ExecSpec, FileContent, FileError, ImageConfig, Instance, LaunchError,
     LaunchSpec, Runtime, Session, SnapshotFiles, Stream,
 };
-use crate::types::{SandboxId, Timestamp};
+use crate::types::{SandboxId, Timestamp, VolumeId};
 
 /// A runtime for tests. Clones are the same runtime.
 ///
@@ -78,12 +78,14 @@ pub enum Call {
     Launch(SandboxId),
     /// To find sandboxes of an earlier run again.
     Recover(Vec<SandboxId>),
-    /// To end a sandbox, and to keep its disk.
-    Halt(SandboxId),
     /// To end a sandbox.
     Destroy(SandboxId),
+    /// To end a sandbox and keep its disk.
+    Halt(SandboxId),
     /// To clear away what a sandbox left.
     Discard(SandboxId),
+    /// To clear away what is in a volume.
+    DiscardVolume(VolumeId),
     /// To run a command.
     Exec(SandboxId, Vec<String>),
     /// To fetch an image for a snapshot; with the name that it logs in to a registry with.
@@ -308,6 +310,13 @@ impl Runtime for FakeRuntime {
             state.layers.retain(|layer, _| !unused.layers.contains(layer) || is_used(layer));
         })
     }
+
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            self.shared.state().calls.push(Call::DiscardVolume(id.clone()));
+            Ok(())
+        })
+    }
 }
 
 /// A sandbox that is only recorded.
@@ -374,8 +383,10 @@ impl Instance for FakeInstance {
     fn halt(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let mut state = self.shared.state();
-            state.calls.push(Call::Halt(self.id.clone()));
-            state.running.remove(&self.id);
+            if !state.keep_running {
+                state.calls.push(Call::Halt(self.id.clone()));
+                state.running.remove(&self.id);
+            }
         })
     }
 
@@ -394,6 +405,10 @@ impl Instance for FakeInstance {
             let reason = ended.wait_for(Option::is_some).await.expect("this instance holds the sender");
             reason.clone().unwrap_or_default()
         })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 }
 

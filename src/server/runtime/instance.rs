@@ -41,6 +41,9 @@ pub trait Instance: Send + Sync + 'static {
 
     /// Waits until the sandbox ends by itself, and says why it did. Cancel-safe.
     fn ended(&self) -> BoxFuture<'_, String>;
+
+    /// Returns whether it has ended, in whatever way.
+    fn has_ended(&self) -> bool;
 }
 
 /// A connection into a sandbox.
@@ -75,7 +78,7 @@ pub struct ExecSpec {
     pub cwd: Option<String>,
     /// Whether to give it a pseudo-terminal, which merges the two output streams.
     pub pty: bool,
-    /// Whom it runs as, in any form of a Dockerfile's `USER`; root when `None`.
+    /// Whom it runs as, in any form of a Dockerfile's `USER`; whom the image says when `None`, or else root.
     pub user: Option<String>,
 }
 

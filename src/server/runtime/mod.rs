@@ -22,6 +22,7 @@ pub use when_needed::WhenNeeded;
 
 use std::fmt;
 use std::future::ready;
+use std::io;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -84,6 +85,9 @@ pub trait Runtime: Send + Sync + 'static {
     fn free<'a>(&'a self, _unused: &'a SnapshotFiles, _used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
         Box::pin(ready(()))
     }
+
+    /// Removes what is in a volume that no sandbox sees any more.
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>>;
 }
 
 /// What a sandbox is made from.
@@ -103,6 +107,8 @@ pub struct LaunchSpec {
     pub files: Option<SnapshotFiles>,
     /// Where its commands start; as the image says when `None`.
     pub workdir: Option<String>,
+    /// Whom its commands run as, in any form of a Dockerfile's `USER`; whom the image says when `None`.
+    pub user: Option<String>,
 }
 
 /// A volume at an absolute path.

@@ -1,6 +1,7 @@
 //! A runtime that is set up when something first has to run.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::choice::{self, NamespaceOptions, Unavailable};
 use super::{BuildImage, Built, Instance, LaunchError, LaunchSpec, NoRuntime, Runtime, SnapshotFiles};
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// The runtime of namespaces for a program that may need none of it, such as one that lists sandboxes.
 ///
@@ -138,5 +139,15 @@ impl Runtime for WhenNeeded {
 
     fn free<'a>(&'a self, unused: &'a SnapshotFiles, used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
         Box::pin(async move { self.chosen().await.free(unused, used).await })
+    }
+
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            match (self.chosen.get(), self.unattended()) {
+                (Some(Chosen::Real(runtime)), _) => runtime.discard_volume(id).await,
+                (_, Some(folder)) => choice::discard_volume(folder, id),
+                _ => Ok(()),
+            }
+        })
     }
 }

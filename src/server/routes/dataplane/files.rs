@@ -92,7 +92,7 @@ pub(crate) async fn upload(
 ) -> Result<Json<Value>, Failure> {
     let field = file_of(app.clone(), id.clone(), request).await?;
     let instance = app.instance(&id).await?;
-    app.touch(&id).await?;
+    app.touch(&id).await;
     let content = Box::new(StreamReader::new(Box::pin(field.map_err(io::Error::other))));
     let written = instance.write(&path, content).await.map_err(|error| refuse(&error, &path, "WriteError"))?;
     Ok(Json(json!({"path": path, "written": written})))
@@ -134,7 +134,7 @@ impl FromRequestParts<App> for FilePath {
 /// Opens a file of a sandbox.
 async fn content(app: &App, id: &SandboxId, path: &str) -> Result<FileContent, Failure> {
     let instance = app.instance(id).await?;
-    app.touch(id).await?;
+    app.touch(id).await;
     instance.read(path).await.map_err(|error| refuse(&error, path, "ReadError"))
 }
 

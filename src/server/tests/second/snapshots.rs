@@ -323,3 +323,25 @@ async fn without_a_runtime_an_image_is_a_label() {
     let reply = super::execute(&server, &sandbox, json!({"command": "true"})).await;
     assert_eq!(refused(&reply), (501, "NotImplemented"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_makes_what_needs_each_other_in_order() {
+    let runtime = FakeRuntime::new();
+    runtime.set_start_delay(Duration::from_secs(5));
+    let server = server(&runtime).await;
+    let seed = json!({
+        "registries": [{"name": "r", "url": "ghcr.io"}],
+        "templates": [{"name": "t", "image": "x"}],
+        "snapshots": [{"name": "s", "docker_image": "i", "fs_capacity_bytes": 1}],
+        "boxes": [{"name": "first", "template_name": "t"}, {"name": "second", "snapshot": "s"}],
+    });
+    let reply = server.root("POST", "/_sbx/seed", seed).await;
+    let counts = json!({"volumes": 0, "templates": 1, "pools": 0, "registries": 1, "snapshots": 1, "boxes": 2});
+    assert_eq!((reply.status.as_u16(), &reply.body), (201, &counts));
+    assert_eq!(server.ok("GET", "/boxes/second", Value::Null).await["status"], "ready");
+    server.root("POST", "/_sbx/reset", Value::Null).await;
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(names(&server, "").await, ["system/default"]);
+    assert_eq!(server.call("GET", "/snapshots-by-name/s", Value::Null).await.status, 404, "nothing is remembered");
+    assert!(runtime.layers().is_empty() && runtime.running().is_empty());
+}

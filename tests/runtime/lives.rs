@@ -153,6 +153,21 @@ fn nothing_is_left_of_a_thousand_sandboxes() {
     server.stop();
 }
 
+#[test]
+fn sandboxes_may_be_more_than_files_can_be_open_by_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -Sn 64 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_sbx"), "serve"]);
+    command.args(["--image-fallback", "host"]);
+    let server = Served::run(command, &folder.path().join("data"));
+    server.template("t", &json!([]));
+    for n in 0..64 {
+        server.sandbox(&format!("s{n}"), "t");
+    }
+    assert_eq!(server.agents().len(), 64);
+    server.stop();
+}
+
 /// Makes a share of a batch, uses it and deletes it.
 fn live(server: &Served, worker: usize, batch: usize) {
     let names: Vec<_> = (0..BATCH / AT_ONCE).map(|n| format!("s{worker}-{batch}-{n}")).collect();

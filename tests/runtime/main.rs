@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod egress;
 mod escapes;
+mod exhaustion;
 mod full_disk;
 mod images;
 mod kills;

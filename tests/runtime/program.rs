@@ -1,5 +1,7 @@
 //! The program itself, as its users run it: commands in sandboxes of `sbx serve`, and of the server that is built in.
 
+mod daily;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -44,13 +46,26 @@ impl Project {
     /// Makes a project with a server, and applies its manifest.
     fn served() -> Self {
         let mut project = Self::local();
-        let mut serve = project.command(&["serve", "--listen", "127.0.0.1:0", "--runtime", "namespace", "-q"]);
-        serve.args(["--image-fallback", "host"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        project.serve(&["--listen", "127.0.0.1:0", "--image-fallback", "host"]);
+        project.applied()
+    }
+
+    /// Starts a server and returns its address.
+    fn serve(&mut self, options: &[&str]) -> String {
+        let mut serve = self.command(&["serve", "--runtime", "namespace", "-q"]);
+        serve.args(options).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = serve.spawn().expect("the program can be started");
         let line = first_line(&mut BufReader::new(server.stdout.take().expect("it is piped")));
-        assert!(line.starts_with("Serving http://"), "{line:?}");
-        project.server = Some(server);
-        project.applied()
+        self.server = Some(server);
+        line.strip_prefix("Serving http://").unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    }
+
+    /// Stops the server, and waits until it has ended.
+    fn stop_serving(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            signal(&server, Signal::TERM);
+            server.wait().expect("it ends");
+        }
     }
 
     fn applied(self) -> Self {
@@ -113,10 +128,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            signal(&server, Signal::TERM);
-            let _ = server.wait();
-        }
+        self.stop_serving();
     }
 }
 

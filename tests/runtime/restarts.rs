@@ -73,13 +73,14 @@ fn a_sandbox_comes_back_on_its_disk_when_it_was_killed() {
     let server = Served::start(&folder.path().join("data"));
     server.template("t", &json!([]));
     let id = server.sandbox("s", "t");
+    let mut lines = String::new();
     for life in 0..5 {
+        lines.extend([life.to_string().as_str(), "\n"]);
         assert_eq!(server.sh(&id, &format!("echo {life} >> file")), ran(""));
         start_command(&server, &id, "before");
         let agents = server.agents();
         assert_eq!(agents.len(), 1, "of one sandbox");
         kill_process(agents[0], Signal::KILL).expect("it is there");
-        let lines: String = (0..=life).map(|life| format!("{life}\n")).collect();
         // Who comes before anybody has noticed is refused, as nobody knows what became of the command, or waits.
         let found = until("a command", || {
             sh(&server.host, &id, "cat file").expect("it answers").map_err(|answer| {

@@ -15,8 +15,12 @@ impl Sandbox {
     /// [`Kind::NotReady`] and [`Kind::NoDataPlane`], from what is known here: nothing is sent to find out.
     pub(super) fn inside(&self, operation: Operation, method: Method, path: String) -> Result<Request, Error> {
         if self.status != SandboxStatus::Ready {
-            let message = format!("the sandbox is not ready, it is {}", self.status);
-            return Err(Error::new(Kind::NotReady, &Request::unsent(operation), message));
+            let message = match (&self.status, self.status_message.as_deref()) {
+                (SandboxStatus::Failed, Some(reason)) => format!("the sandbox has failed: {reason}"),
+                (status, _) => format!("the sandbox is not ready, it is {status}"),
+            };
+            let error = Error::new(Kind::NotReady, &Request::unsent(operation), message);
+            return Err(error.with_last_status(self.status.clone()));
         }
         let url = self.dataplane_url.as_deref().map(|url| url.trim_end_matches('/'));
         if let Some(url) = url.filter(|url| !url.is_empty()) {

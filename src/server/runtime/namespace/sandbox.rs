@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::cgroup::Group;
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
 use super::process::Process;
@@ -32,9 +33,13 @@ const FRAMES: usize = 16;
 pub(super) struct Sandbox {
     pub(super) link: Link,
     pub(super) process: Process,
+    /// After the process: it is in them.
+    pub(super) group: Group,
     pub(super) disk: Arc<Disk>,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
+    /// Which of its limits do not hold.
+    pub(super) notice: Option<String>,
     /// The link's task and those of commands.
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
@@ -128,6 +133,7 @@ impl Sandbox {
     async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
+        self.group.remove().await;
     }
 
     async fn clear(&self) {
@@ -173,6 +179,10 @@ impl Instance for Sandbox {
     fn has_ended(&self) -> bool {
         // The socket is closed a moment before the process is gone.
         self.link.is_closed() || self.process.has_ended()
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {

@@ -15,5 +15,6 @@ mod pools;
 mod program;
 mod restarts;
 mod served;
+mod snapshots;
 mod user;
 mod volumes;

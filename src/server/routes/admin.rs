@@ -9,9 +9,10 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Body;
+use super::boxes::NewBox;
 use super::decode::{Decode, Fields};
 use super::table::{self, Operation};
-use crate::server::app::{App, NewPool, NewSandbox, NewTemplate, NewVolume};
+use crate::server::app::{App, NewPool, NewRegistry, NewSnapshot, NewTemplate, NewVolume};
 use crate::server::error::Failure;
 use crate::server::layers::faults::{Faults, Rule};
 
@@ -29,8 +30,12 @@ pub(crate) async fn reset(State(app): State<App>, State(faults): State<Faults>) 
 pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Result<(StatusCode, Json<Value>), Failure> {
     let counts = json!({
         "volumes": seed.volumes.len(), "templates": seed.templates.len(),
-        "pools": seed.pools.len(), "boxes": seed.boxes.len(),
+        "pools": seed.pools.len(), "boxes": seed.boxes.len(), "registries": seed.registries.len(),
+        "snapshots": seed.snapshots.len(),
     });
+    for registry in seed.registries {
+        app.create_registry(registry).await?;
+    }
     for volume in seed.volumes {
         app.create_volume(volume).await?;
     }
@@ -40,26 +45,37 @@ pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Resu
     for pool in seed.pools {
         app.create_pool(pool).await?;
     }
+    for snapshot in seed.snapshots {
+        let id = app.create_snapshot(snapshot).await?.id;
+        app.built(&id).await?;
+    }
     for sandbox in seed.boxes {
-        app.create_sandbox(sandbox).await?;
+        match sandbox {
+            NewBox::First(new) => app.create_sandbox(new).await?,
+            NewBox::Second(new) => app.create_from_snapshot(*new).await?,
+        };
     }
     Ok((StatusCode::CREATED, Json(counts)))
 }
 
 /// Create bodies by kind.
 pub(crate) struct Seed {
+    registries: Vec<NewRegistry>,
     volumes: Vec<NewVolume>,
     templates: Vec<NewTemplate>,
     pools: Vec<NewPool>,
-    boxes: Vec<NewSandbox>,
+    snapshots: Vec<NewSnapshot>,
+    boxes: Vec<NewBox>,
 }
 
 impl Decode for Seed {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         Some(Self {
+            registries: fields.objects("registries"),
             volumes: fields.objects("volumes"),
             templates: fields.objects("templates"),
             pools: fields.objects("pools"),
+            snapshots: fields.objects("snapshots"),
             boxes: fields.objects("boxes"),
         })
     }

@@ -6,16 +6,20 @@
 
 mod connection;
 mod error;
+pub(crate) mod grants;
 mod migrate;
 mod page;
 pub(crate) mod pools;
+pub(crate) mod registries;
 pub(crate) mod sandboxes;
+pub(crate) mod settings;
+pub(crate) mod snapshots;
 pub(crate) mod templates;
 mod value;
 pub(crate) mod volumes;
 
 pub(crate) use connection::Store;
 pub use error::Error;
-pub(crate) use page::{Direction, ListOptions, Page};
+pub(crate) use page::{Direction, LabelFilter, ListOptions, Page, Place, PlaceKey};
 
 pub(crate) use rusqlite::{Connection, Transaction};

@@ -10,4 +10,6 @@ mod lifecycle;
 mod lists;
 mod metrics;
 mod objects;
+mod registries;
 mod restart;
+mod second;

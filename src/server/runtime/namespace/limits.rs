@@ -115,7 +115,10 @@ impl Limits {
     /// Returns what to tell whoever looks at a sandbox: which of the limits that it was declared with do not hold.
     pub(super) fn notice_for(&self, spec: &LaunchSpec) -> Option<String> {
         let mut text = String::new();
-        for resource in self.missing() {
+        // What a sandbox of a snapshot changes is captured from a folder, which has no size.
+        let is_uncapped = spec.files.is_some() && self.storage.is_enforced();
+        let uncapped = is_uncapped.then_some(Resource::Storage);
+        for resource in self.missing().chain(uncapped) {
             let declared = match resource {
                 Resource::Memory => format!("memory {}", spec.memory),
                 Resource::Cpu => format!("cpu {}", spec.cpu),

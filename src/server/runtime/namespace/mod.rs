@@ -9,6 +9,7 @@
 
 pub(super) mod agent;
 mod capped;
+mod capture;
 mod cgroup;
 mod disk;
 mod frame;
@@ -40,7 +41,9 @@ use self::limits::Limits;
 use self::reaper::Reaper;
 use self::spawner::Spawner;
 use self::trial::try_out;
-use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
+use super::{
+    BuildImage, Built, Instance, LaunchError, LaunchErrorKind, LaunchSpec, Runtime, SnapshotFiles, Unavailable,
+};
 use crate::server::egress::{Egress, Proxy};
 use crate::server::images::{ImageOptions, Images};
 use crate::types::{SandboxId, VolumeId};
@@ -105,6 +108,21 @@ impl NamespaceRuntime {
         self.groups.get_or_try_init(open).await
     }
 
+    /// Keeps what a sandbox has changed as one more layer above those that it was made from.
+    async fn keep_disk(&self, id: &SandboxId, below: Option<&SnapshotFiles>) -> Result<Built, LaunchError> {
+        let refuse = |message: &str| LaunchError::new(LaunchErrorKind::SandboxConfig, message);
+        let mut files = below
+            .cloned()
+            .ok_or_else(|| refuse("its snapshot was built by a server that runs nothing, and is to be built again"))?;
+        let Some((upper, users)) = self.disks.changes_of(id) else { return Err(refuse("it has no disk")) };
+        let layer = self.images.keep(move |archive| capture::write(&upper, users, archive)).await?;
+        // Overlayfs takes no layer twice: one that comes again shows nothing that those above it do not hide.
+        files.layers.retain(|name| *name != layer);
+        files.layers.push(layer);
+        let used_bytes = self.images.used(&files).await;
+        Ok(Built { files: Some(files), used_bytes, ..Built::default() })
+    }
+
     async fn host(&self) -> io::Result<&Host> {
         self.host.get_or_try_init(async || Host::make(self.disks.host_image())).await
     }
@@ -155,6 +173,22 @@ impl Runtime for NamespaceRuntime {
             let (disks, of) = (self.disks.clone(), id.clone());
             note_removal(id, blocking(move || disks.remove(&of)).await);
         })
+    }
+
+    fn build<'a>(&'a self, image: &'a BuildImage) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move { Ok(self.images.build(image).await?) })
+    }
+
+    fn capture<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        below: &'a Option<SnapshotFiles>,
+    ) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(self.keep_disk(id, below.as_ref()))
+    }
+
+    fn free<'a>(&'a self, unused: &'a SnapshotFiles, used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
+        Box::pin(self.images.free(unused, used))
     }
 
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {

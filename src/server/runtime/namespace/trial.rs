@@ -59,6 +59,9 @@ async fn launch(folder: &Path, program: &Path, groups: &Arc<Groups>, limits: &Li
         memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
         storage: Some(DISK.parse().expect("a quantity")),
         mounts: Vec::new(),
+        files: None,
+        workdir: None,
+        user: None,
     };
     let images = ImageOptions::new().fallback(Fallback::Host);
     let disks = Disks::open(folder.to_owned()).map_err(|error| unschedulable("set a trial up", &error))?;

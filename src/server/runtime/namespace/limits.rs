@@ -171,6 +171,9 @@ mod tests {
             memory: "512Mi".parse().expect("a quantity"),
             storage: storage.map(|storage| storage.parse().expect("a quantity")),
             mounts: Vec::new(),
+            files: None,
+            workdir: None,
+            user: None,
         }
     }
 

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
@@ -16,10 +18,12 @@ use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
+use super::generation::Known;
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
+use super::retry::retry_after;
 use super::transport::{Limits, Transport, TransportError};
-use crate::types::Timestamp;
+use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +42,7 @@ struct Shared {
     max_rate_limit_wait: Duration,
     clock: WallClock,
     limiter: Limiter,
+    known: Known,
     tasks: TaskTracker,
 }
 
@@ -65,6 +70,7 @@ impl Link {
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
             limiter: Limiter::new(),
+            known: Known::default(),
             tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
@@ -111,6 +117,11 @@ impl Link {
         &self.shared.limiter
     }
 
+    /// Returns what is known of the server's generations, by all views.
+    pub(super) fn known(&self) -> &Known {
+        &self.shared.known
+    }
+
     /// Returns the time of day.
     pub(super) fn now(&self) -> Timestamp {
         (self.shared.clock)()
@@ -126,6 +137,11 @@ impl Link {
         let mut exchange = Exchange::new(self, request);
         let response = self.repeat(&mut exchange).await?;
         decode(request, &response, exchange.attempts())
+    }
+
+    /// Sends a request that can be repeated without harm, as often as it takes, and passes over the answer's body.
+    pub(super) async fn send_again(&self, request: &Request) -> Result<(), Error> {
+        self.repeat(&mut Exchange::new(self, request)).await.map(drop)
     }
 
     /// Sends a request that can be repeated without harm, as often as it takes, and returns whatever is final.
@@ -167,7 +183,10 @@ impl Link {
         let (method, path) = (&request.method, &request.path);
         let span = debug_span!("request", %method, path, attempt = n);
         let started = Instant::now();
-        let result = self.shared.transport.send(http, Limits { timeout }).instrument(span).await;
+        let result = match &request.around {
+            None => self.shared.transport.send(http, Limits { timeout }).instrument(span).await,
+            Some(around) => self.send_in_pieces(http, around.clone(), timeout).instrument(span).await,
+        };
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(response) => {
@@ -176,6 +195,25 @@ impl Link {
             Err(error) => debug!(%method, path, attempt = n, %error, elapsed_ms, "request failed"),
         }
         result
+    }
+
+    /// Sends a request whose body stands between two other pieces, within the limits of any other.
+    async fn send_in_pieces(
+        &self,
+        mut http: http::Request<Bytes>,
+        (before, after): (Bytes, Bytes),
+        limit: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let length = before.len() + http.body().len() + after.len();
+        http.headers_mut().insert(CONTENT_LENGTH, length.into());
+        let http = http.map(|body| iter([before, body, after].map(Ok)).boxed());
+        let answer = timeout(limit, self.shared.transport.transfer(http)).await;
+        let (head, mut content) = answer.map_err(|_| TransportError::Timeout)??.into_parts();
+        let mut body = BytesMut::new();
+        while let Some(piece) = timeout(limit, content.next()).await.map_err(|_| TransportError::Timeout)? {
+            body.extend_from_slice(&piece.map_err(|source| TransportError::Dropped { source: Box::new(source) })?);
+        }
+        Ok(Response::from_parts(head, body.freeze()))
     }
 
     /// Returns the time limit that the scope sets, if it sets one.
@@ -195,14 +233,19 @@ impl Link {
         headers
     }
 
-    /// Makes the error of an answer that is no success, without the credentials in it that a server may quote.
+    /// Makes the error of an answer that is no success, without the credentials and secrets in it that a server may
+    /// quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
+        detail.is_spoken = request.operation.generation.is_some_and(|it| self.known().is(it, true));
         let headers = self.headers();
-        for value in [API_KEY_HEADER, AUTHORIZATION].iter().flat_map(|name| headers.get_all(name)) {
-            detail.redact(value);
+        let credentials = [API_KEY_HEADER, AUTHORIZATION];
+        let credentials = credentials.iter().flat_map(|name| headers.get_all(name)).filter_map(|it| it.to_str().ok());
+        for secret in credentials.chain(request.secrets.iter().map(Secret::expose)) {
+            detail.redact(secret);
         }
-        from_answer(request, response.status(), detail, attempts)
+        let retry_after = retry_after(response.headers(), self.now());
+        from_answer(request, response.status(), detail, attempts).with_retry_after(retry_after)
     }
 }
 

@@ -9,27 +9,35 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::error::{Detail, Error, Mapped, Resource};
+use super::generation::Generation;
 use super::object::Object;
-use crate::types::Name;
-use crate::wire::route;
+use super::page::Position;
+use crate::types::{Name, Secret};
+use crate::wire::{ListQuery, route};
 
 /// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
 pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a name in a path can hold as it is: servers split a snapshot's reference at a `:` that is not encoded.
+const NAME: &AsciiSet = &SEGMENT.remove(b':');
 
-/// One request to the API, without the server's address and the credentials.
-#[derive(Debug, Clone)]
+/// One request to the API, without the server's address and the credentials. `Debug` leaves the body out.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) method: Method,
     /// Below the base URL, percent-encoded, with the query.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
+    /// What is sent before and after the body, which may be large and is not copied to stand between them.
+    pub(super) around: Option<(Bytes, Bytes)>,
     /// What the body is.
     pub(super) content_type: Option<HeaderValue>,
     /// What the path is below, where that is not the API: a sandbox's own URL.
     pub(super) base_url: Option<String>,
     /// The time limit of one attempt, where it is not the client's.
     pub(super) timeout: Option<Duration>,
+    /// What the body has of secrets, so that a server's error that quotes one is not passed on.
+    pub(super) secrets: Vec<Secret>,
 }
 
 /// What a request is for: its errors are explained with this.
@@ -41,8 +49,12 @@ pub(super) struct Operation {
     pub(super) new_name: Option<String>,
     /// The file in the sandbox that it is about, if it is about one.
     pub(super) file: Option<String>,
+    /// The sandbox that it is made from, if it is made from one.
+    pub(super) sandbox: Option<String>,
     /// The port in the sandbox that it is about, if it is about one.
     pub(super) port: Option<u16>,
+    /// The generation of the API that alone has this operation; `None` where both have.
+    pub(super) generation: Option<Generation>,
     /// What answers mean for this kind of object in particular.
     pub(super) rules: Rules,
 }
@@ -61,7 +73,14 @@ pub(super) enum Verb {
     DeleteMany,
     Status,
     Wait,
+    Start,
+    Stop,
+    Capture,
+    Tags,
     ServiceUrl,
+    ServiceUrls,
+    EndService,
+    DownloadUrl,
     CallService,
     Usage,
     Run,
@@ -71,9 +90,21 @@ pub(super) enum Verb {
     Tunnel,
 }
 
+impl Verb {
+    /// Returns whether it is done to one object, which may not be there.
+    pub(super) fn is_on_one(self) -> bool {
+        use Verb::{Delete, DownloadUrl, EndService, Get, ServiceUrl, ServiceUrls, Start, Status, Stop, Tags, Update};
+        matches!(
+            self,
+            Get | Update | Delete | Status | Start | Stop | Tags | ServiceUrl | ServiceUrls | EndService | DownloadUrl
+        )
+    }
+}
+
 impl Operation {
     pub(super) fn on<T: Object>(verb: Verb, name: &str) -> Self {
-        Self { resource: Some(T::RESOURCE), name: name.to_owned(), ..Self::new(verb, T::rules) }
+        let resource = Some(T::RESOURCE);
+        Self { resource, name: name.to_owned(), generation: T::GENERATION, ..Self::new(verb, T::rules) }
     }
 
     pub(super) fn usage() -> Self {
@@ -86,15 +117,37 @@ impl Operation {
     }
 
     fn new(verb: Verb, rules: Rules) -> Self {
-        Self { verb, resource: None, name: String::new(), new_name: None, file: None, port: None, rules }
+        Self {
+            verb,
+            resource: None,
+            name: String::new(),
+            new_name: None,
+            sandbox: None,
+            file: None,
+            port: None,
+            generation: None,
+            rules,
+        }
     }
 }
 
 impl Request {
-    /// `GET` of one page of a list.
-    pub(super) fn list<T: Object>(limit: u64, offset: u64) -> Self {
-        let path = format!("{}?limit={limit}&offset={offset}", T::COLLECTION);
+    /// `GET` of one page of a list. `filter` is the end of the query.
+    pub(super) fn list<T: Object>(position: &Position, filter: &str) -> Self {
+        let page = match position {
+            Position::Offset(offset) => format!("limit={}&offset={offset}", ListQuery::MAX_LIMIT),
+            Position::Cursor(cursor) => {
+                let cursor = utf8_percent_encode(cursor, SEGMENT);
+                format!("page_size={}&cursor={cursor}", ListQuery::MAX_PAGE_SIZE)
+            }
+        };
+        let path = format!("{}?{page}{filter}", T::COLLECTION);
         Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, path)
+    }
+
+    /// `GET` of a list of one object, to see whether there is such a list.
+    pub(super) fn first_of<T: Object>() -> Self {
+        Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, format!("{}?limit=1&offset=0", T::COLLECTION))
     }
 
     /// `GET` of an object.
@@ -102,9 +155,9 @@ impl Request {
         Self::on_item(Operation::on::<T>(Verb::Get, name), Method::GET, T::ITEM)
     }
 
-    /// `POST` of a new object.
-    pub(super) fn create<T: Object>(name: &Name, body: &impl Serialize) -> Self {
-        let operation = Operation::on::<T>(Verb::Create, name.as_str());
+    /// `POST` of a new object. `name` is what it can be looked up by.
+    pub(super) fn create<T: Object>(name: &(impl AsRef<str> + ?Sized), body: &impl Serialize) -> Self {
+        let operation = Operation::on::<T>(Verb::Create, name.as_ref());
         Self::new(operation, Method::POST, T::COLLECTION.to_owned()).json(body)
     }
 
@@ -132,10 +185,11 @@ impl Request {
 
     /// A request on one object, whose name goes into `route`.
     pub(super) fn on_item(operation: Operation, method: Method, route: &str) -> Result<Self, Error> {
-        if let Some(path) = path(route, &operation.name) {
+        let name = operation.sandbox.as_ref().unwrap_or(&operation.name);
+        if let Some(path) = path(route, name) {
             return Ok(Self::new(operation, method, path));
         }
-        let message = format!("`{}` cannot be a name: it would address another path", operation.name);
+        let message = format!("`{name}` cannot be a name: it would address another path");
         Err(Error::invalid_argument(operation, "name", message))
     }
 
@@ -157,6 +211,18 @@ impl Request {
         self
     }
 
+    /// Puts something before and after the body.
+    pub(super) fn around(mut self, before: Bytes, after: Bytes) -> Self {
+        self.around = Some((before, after));
+        self
+    }
+
+    /// Keeps secrets of the body out of errors.
+    pub(super) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.secrets.extend(secrets);
+        self
+    }
+
     /// Sets the time limit of an attempt.
     pub(super) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -169,12 +235,22 @@ impl Request {
     }
 
     pub(super) fn new(operation: Operation, method: Method, path: String) -> Self {
-        Self { operation, method, path, body: None, content_type: None, base_url: None, timeout: None }
+        Self {
+            operation,
+            method,
+            path,
+            body: None,
+            around: None,
+            content_type: None,
+            base_url: None,
+            timeout: None,
+            secrets: Vec::new(),
+        }
     }
 
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
     pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET && self.operation.verb != Verb::ServiceUrl
+        self.method != Method::GET && !matches!(self.operation.verb, Verb::ServiceUrl | Verb::DownloadUrl)
     }
 
     /// Returns the request as HTTP, for the server at `base_url`, with `headers` on top of its own.
@@ -195,6 +271,18 @@ impl Request {
     }
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("base_url", &self.base_url)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Puts `over` on top of `headers`: a name that is in both has the values of `over` alone.
 pub(super) fn overlay(headers: &mut http::HeaderMap, over: &http::HeaderMap) {
     for name in over.keys() {
@@ -212,7 +300,7 @@ fn path(route: &str, name: &str) -> Option<String> {
     if matches!(name, "" | "." | "..") {
         return None;
     }
-    Some(route.replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string()))
+    Some(route.replace("{name}", &utf8_percent_encode(name, NAME).to_string()))
 }
 
 impl fmt::Display for Operation {
@@ -231,6 +319,18 @@ impl fmt::Display for Operation {
             (Verb::DeleteMany, _) => write!(f, "delete {several}"),
             (Verb::Status, _) => write!(f, "get the status of {one} `{name}`"),
             (Verb::Wait, _) => write!(f, "wait for {one} `{name}`"),
+            (Verb::Start, _) => write!(f, "start {one} `{name}`"),
+            (Verb::Stop, _) => write!(f, "stop {one} `{name}`"),
+            (Verb::Capture, _) => {
+                write!(f, "capture {one} `{name}` of sandbox `{}`", self.sandbox.as_deref().unwrap_or_default())
+            }
+            (Verb::Tags, _) => write!(f, "list the tags of {one} `{name}`"),
+            (Verb::ServiceUrls, _) => write!(f, "list the services of {one} `{name}`"),
+            (Verb::EndService, _) => write!(f, "end the access to services of {one} `{name}`"),
+            (Verb::DownloadUrl, _) => {
+                let file = self.file.as_deref().unwrap_or_default();
+                write!(f, "get a download URL of `{file}` in {one} `{name}`")
+            }
             (Verb::ServiceUrl, _) => write!(f, "get a service URL of {one} `{name}`"),
             (Verb::CallService, _) => write!(f, "call a service of {one} `{name}`"),
             (Verb::Usage, _) => f.write_str("read the usage"),

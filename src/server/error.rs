@@ -77,7 +77,8 @@ struct Answer {
 impl Answer {
     /// Shape A.
     fn standard(status: StatusCode, kind: &str, message: impl Into<String>) -> Self {
-        let detail = StandardError { error: Some(kind.to_owned()), message: Some(message.into()) };
+        let detail =
+            StandardError { error: Some(kind.to_owned()), message: Some(message.into()), ..StandardError::default() };
         Self { status, detail: ErrorDetail::Standard(detail), retry_after: None }
     }
 

@@ -11,6 +11,7 @@
 
 mod first_program;
 mod install;
+mod methods;
 mod object_store;
 mod peer;
 mod program;

@@ -1,28 +1,31 @@
 //! Whether a sandbox can be worked in, and what its answers mean.
 
+use std::time::Duration;
+
 use http::Method;
 
+use super::socket::Patience;
 use crate::client::error::{Detail, Error, Kind, Mapped, Resource};
-use crate::client::handle::Sandbox;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::request::{Operation, Request, Verb};
 use crate::wire::SandboxStatus;
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Makes a request to the sandbox itself, whose path is `path`.
     ///
     /// # Errors
     ///
     /// [`Kind::NotReady`] and [`Kind::NoDataPlane`], from what is known here: nothing is sent to find out.
     pub(super) fn inside(&self, operation: Operation, method: Method, path: String) -> Result<Request, Error> {
-        if self.status != SandboxStatus::Ready {
-            let message = match (&self.status, self.status_message.as_deref()) {
+        if let Some((status, said)) = self.obstacle() {
+            let message = match (status, said) {
                 (SandboxStatus::Failed, Some(reason)) => format!("the sandbox has failed: {reason}"),
                 (status, _) => format!("the sandbox is not ready, it is {status}"),
             };
             let error = Error::new(Kind::NotReady, &Request::unsent(operation), message);
-            return Err(error.with_last_status(self.status.clone()));
+            return Err(error.with_last_status(status.clone()));
         }
-        let url = self.dataplane_url.as_deref().map(|url| url.trim_end_matches('/'));
+        let url = self.data_plane().map(|url| url.trim_end_matches('/'));
         if let Some(url) = url.filter(|url| !url.is_empty()) {
             Ok(Request::inside(operation, method, url, path))
         } else {
@@ -31,9 +34,14 @@ impl Sandbox {
         }
     }
 
+    /// Returns how long a WebSocket to the sandbox is tried to be opened.
+    pub(super) fn patience(attempt: Duration) -> Patience {
+        Patience::of(O::GENERATION, attempt)
+    }
+
     /// Names something that is done in the sandbox.
     pub(super) fn operation(&self, verb: Verb) -> Operation {
-        Operation::inside(verb, &self.name, rules)
+        Operation::inside(verb, self.display_name(), rules)
     }
 }
 

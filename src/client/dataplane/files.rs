@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::error::{Error, Kind};
 use crate::client::exchange::Exchange;
-use crate::client::handle::Sandbox;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::link::Link;
 use crate::client::request::{Request, SEGMENT, Verb};
 use crate::client::transport::{Content, TransportError};
@@ -30,7 +30,7 @@ const PIECE: usize = 64 * 1024;
 /// More of an answer that says what is wrong is not read.
 const MAX_REFUSAL: usize = 64 * 1024;
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Reads a file into memory. A relative path starts at `/home/user`.
     ///
     /// An attempt may take 60 s, or what [`Client::with_timeout`](crate::client::Client::with_timeout) says.
@@ -79,12 +79,8 @@ impl Sandbox {
     pub async fn write(&self, path: &str, content: impl Into<Bytes>) -> Result<(), Error> {
         let content: Bytes = content.into();
         let form = Form::new();
-        let mut body = BytesMut::with_capacity(content.len() + 2 * PIECE.min(1024));
-        for part in [form.head(), content, form.tail()] {
-            body.extend_from_slice(&part);
-        }
         let request = self.file_request(Verb::WriteFile, Method::POST, route::UPLOAD, path)?;
-        let request = request.bytes(body.freeze(), form.content_type());
+        let request = request.bytes(content, form.content_type()).around(form.head(), form.tail());
         let link = self.client().link();
         // The same bytes at the same place: doing it twice does no harm.
         link.repeat(&mut Exchange::new(link, &request)).await?;

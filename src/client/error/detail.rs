@@ -1,10 +1,10 @@
 //! What a server says is wrong: the three shapes of an error's body, read leniently.
 
 use bytes::Bytes;
+use http::Response;
 use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderValue, Response};
 
-use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ValidationItem};
+use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ProblemDetails, ValidationItem};
 
 /// The body of an error, whatever its shape; everything is absent when it was in none (contract section 3.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(in crate::client) struct Detail {
     pub(in crate::client) has_retry_after: bool,
     /// Where the answer leads, without the query.
     pub(in crate::client) location: Option<String>,
+    /// Whether the server is known to have such paths, so that it is an object that a 404 misses.
+    pub(in crate::client) is_spoken: bool,
 }
 
 impl Detail {
@@ -34,20 +36,28 @@ impl Detail {
     fn parse(body: &[u8]) -> Self {
         match serde_json::from_slice(body).map(|ErrorBody { detail }| detail) {
             Ok(ErrorDetail::Standard(standard)) => {
-                Self { error_type: standard.error, message: filled(standard.message), ..Self::default() }
+                let message = filled(standard.message).map(|text| with(text, "error_id=", standard.error_id));
+                Self { error_type: standard.error, message, ..Self::default() }
             }
             Ok(ErrorDetail::Validation(items)) => {
                 let messages: Vec<&str> = items.iter().map(|item| item.msg.as_str()).collect();
                 Self { error_type: None, message: filled(Some(messages.join("; "))), items, ..Self::default() }
             }
-            Ok(ErrorDetail::Text(text)) => Self { message: filled(Some(text)), ..Self::default() },
+            Ok(ErrorDetail::Text(text)) => {
+                // Of another shape it has nothing more to say.
+                let problem: ProblemDetails = serde_json::from_slice(body).unwrap_or_default();
+                let message = filled(Some(text)).map(|text| with(text, "", problem.remedy));
+                Self { error_type: problem.error_class, message, ..Self::default() }
+            }
             Err(_) => Self::default(),
         }
     }
 
     /// Takes a credential out of every text, in case the server quotes what it was sent.
-    pub(in crate::client) fn redact(&mut self, credential: &HeaderValue) {
-        let Some(credential) = credential.to_str().ok().filter(|text| !text.is_empty()) else { return };
+    pub(in crate::client) fn redact(&mut self, credential: &str) {
+        if credential.is_empty() {
+            return;
+        }
         let items = self.items.iter_mut().map(|item| &mut item.msg);
         for text in self.message.iter_mut().chain(self.error_type.iter_mut()).chain(items) {
             *text = text.replace(credential, "<redacted>");
@@ -74,9 +84,26 @@ impl Detail {
         self.error_type.as_ref().is_some_and(named) || (self.mentions(kind) && self.mentions("not found"))
     }
 
+    /// Returns whether a 404 comes from a router that knows no such path, rather than from an API that knows no such
+    /// object: the API gives its errors a type, or names in the message what is missing.
+    pub(in crate::client) fn is_of_router(&self) -> bool {
+        let routers = ["not found", "404 page not found"];
+        let is_routers = |message: &String| routers.contains(&message.trim().to_lowercase().as_str());
+        let says_more = self.error_type.is_some() || !self.items.is_empty();
+        !self.is_spoken && !says_more && self.message.as_ref().is_none_or(is_routers)
+    }
+
     /// Returns whether the message has `word` in it, in any case.
     pub(in crate::client) fn mentions(&self, word: &str) -> bool {
         self.message.as_ref().is_some_and(|message| message.to_lowercase().contains(word))
+    }
+}
+
+/// Adds a further text, in brackets as the official SDK has it.
+fn with(text: String, label: &str, further: Option<String>) -> String {
+    match filled(further) {
+        Some(further) => format!("{text} ({label}{further})"),
+        None => text,
     }
 }
 
@@ -107,6 +134,14 @@ mod tests {
             ),
             (r#"{"detail":[{"loc":["body",3],"msg":"x"}]}"#, (None, some("x"), some("3"))),
             (r#"{"detail":"gone"}"#, (None, some("gone"), None)),
+            (
+                r#"{"detail":{"error":"Api","message":"oops","error_id":"e1"}}"#,
+                (some("Api"), some("oops (error_id=e1)"), None),
+            ),
+            (
+                r#"{"type":"about:blank","title":"T","status":409,"detail":"held","remedy":"wait","error_class":"Held"}"#,
+                (some("Held"), some("held (wait)"), None),
+            ),
             (r#"{"detail":""}"#, (None, None, None)),
             (r#"{"detail":[]}"#, (None, None, None)),
             (r#"{"error":"NotFound","message":"file not found"}"#, (None, None, None)),

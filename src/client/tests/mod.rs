@@ -3,13 +3,17 @@
 mod creates;
 mod dataplane;
 mod errors;
+mod generations;
 mod mock;
 mod network;
 mod property;
+mod registries;
 mod requests;
 mod retries;
 mod sandboxes;
+mod sandboxes_v2;
 mod secrets;
+mod snapshots;
 mod throttling;
 mod writes;
 

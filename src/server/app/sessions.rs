@@ -124,7 +124,6 @@ impl App {
             Err(error) => return Err(error),
         }
         let instance = self.instance(sandbox).await.map_err(CommandError::Sandbox)?;
-        self.touch(sandbox).await;
         // Reserved before it starts: a second request with the same id finds it, and starts nothing.
         let command = Arc::new(Command::new(id));
         let kept = self.0.sessions.keep(sandbox, &command);
@@ -145,10 +144,16 @@ impl App {
         command: Arc<Command>,
         new: NewCommand,
     ) -> Result<(), ExecError> {
-        let begun = Instant::now();
-        match instance.exec(new.exec.clone()).await {
+        let exec = async {
+            let begun = Instant::now();
+            let session = instance.exec(new.exec.clone()).await?;
+            self.metrics().time_command_start(begun.elapsed());
+            Ok(session)
+        };
+        // Side by side: a command need not wait until its use is recorded.
+        let (started, ()) = tokio::join!(exec, self.touch(&sandbox));
+        match started {
             Ok(session) => {
-                self.metrics().time_command_start(begun.elapsed());
                 command.started(session.pid, session.control, session.kill);
                 let app = self.clone();
                 self.0.background.spawn(async move { app.follow(sandbox, &command, new, session.output).await });

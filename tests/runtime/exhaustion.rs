@@ -6,9 +6,14 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use sbx::server::runtime::{Control, ExecError, Frame, Instance, LaunchSpec};
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::bench::{Bench, command, finish, id, sh, spec, start, tell};
 use crate::served::{Served, becomes};
@@ -56,6 +61,7 @@ async fn is_well(sandbox: &Arc<dyn Instance>) {
 
 #[tokio::test]
 async fn a_fork_bomb_ends_at_the_limit_of_processes() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = launch(&bench, with_memory("2Gi")).await;
     let mut session = sandbox.exec(command(&["python3", "-c", FORK_BOMB])).await.expect("python starts");
@@ -87,6 +93,7 @@ async fn a_fork_bomb_ends_at_the_limit_of_processes() {
 
 #[tokio::test]
 async fn who_takes_more_memory_than_there_is_is_killed() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = launch(&bench, with_memory("96Mi")).await;
     let greedy = "data = bytearray(256 << 20); print('had it')";
@@ -104,6 +111,7 @@ async fn who_takes_more_memory_than_there_is_is_killed() {
 
 #[tokio::test]
 async fn a_disk_is_as_large_as_declared() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = launch(&bench, LaunchSpec { storage: Some("32Mi".parse().expect("a quantity")), ..spec() }).await;
     let fill = "head -c 100000000 /dev/zero > big; stat -c %s big";
@@ -125,6 +133,7 @@ async fn a_disk_is_as_large_as_declared() {
 
 #[tokio::test]
 async fn a_disk_of_a_declared_size_outlives_its_processes() {
+    engine!();
     let bench = Bench::new().await;
     let with_storage = || LaunchSpec { storage: Some("32Mi".parse().expect("a quantity")), ..spec() };
     let sandbox = launch(&bench, with_storage()).await;
@@ -139,6 +148,7 @@ async fn a_disk_of_a_declared_size_outlives_its_processes() {
 
 #[tokio::test]
 async fn memory_is_not_to_be_had_through_files() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = launch(&bench, with_memory("64Mi")).await;
     let done = sh(&sandbox, "head -c 10000000 /dev/zero > /dev/file || echo refused").await;
@@ -153,6 +163,7 @@ async fn memory_is_not_to_be_had_through_files() {
 
 #[tokio::test]
 async fn who_uses_all_of_the_cpu_keeps_nobody_from_an_answer() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let hogs = "for n in 1 2 3 4 5 6 7 8; do while :; do :; done & done; echo up; wait";
@@ -213,6 +224,7 @@ async fn group_of(sandbox: &Arc<dyn Instance>, controller: &str) -> PathBuf {
 
 #[tokio::test]
 async fn who_opens_too_many_files_is_refused_alone() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let script = "files = []
@@ -233,6 +245,7 @@ input()";
 
 #[tokio::test]
 async fn many_commands_at_once_are_all_answered() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let mut starting = JoinSet::new();
@@ -267,6 +280,7 @@ fn groups_called(name: &str) -> Vec<PathBuf> {
 
 #[test]
 fn no_control_group_stays_of_a_sandbox_or_of_a_killed_server() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -284,4 +298,67 @@ fn no_control_group_stays_of_a_sandbox_or_of_a_killed_server() {
     server.ok("DELETE", "/boxes/s", &serde_json::Value::Null);
     becomes("no group", &Vec::new(), || groups_called(&id));
     server.stop();
+}
+
+/// What a server may need more than before, in KiB: buffers of all sorts, and far from a gigabyte.
+const ROOM_KIB: u64 = 100_000;
+
+/// Writes a gigabyte, and says so in a file.
+const FLOOD: &str = "head -c 1000000000 /dev/zero | tr '\\0' x; echo over > /home/user/over";
+
+/// Returns the most memory that a process ever had, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is counted");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Starts a command through a WebSocket, and waits until it has started.
+async fn follow(server: &Served, id: &str, command: &str) -> WebSocketStream<TcpStream> {
+    let stream = TcpStream::connect(&server.host).await.expect("it listens");
+    let url = format!("ws://{}/dp/{id}/execute/ws", server.host);
+    let mut request = url.into_client_request().expect("it is one");
+    request.headers_mut().insert("X-Api-Key", "any".parse().expect("it is one"));
+    let (mut socket, _) = client_async(request, stream).await.expect("it is accepted");
+    let message = json!({"type": "execute", "command": command, "shell": "/bin/sh", "timeout_seconds": 0});
+    socket.send(Message::text(message.to_string())).await.expect("it is connected");
+    let started = socket.next().await.expect("it answers").expect("it answers");
+    assert!(started.to_text().expect("a text").contains("started"), "{started}");
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gigabyte_of_output_for_nobody_costs_the_server_no_memory() {
+    engine!();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Served::start(&folder.path().join("data"));
+    server.template("t", &json!([]));
+    let id = server.sandbox("s", "t");
+    let before = peak_kib(server.pid());
+    drop(follow(&server, &id, FLOOD).await);
+    becomes("all of it", &"over\n".to_owned(), || server.sh(&id, "cat over 2>/dev/null").stdout);
+    let after = peak_kib(server.pid());
+    assert!(after < before + ROOM_KIB, "{before} KiB, then {after} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_holds_up_nobody_else() {
+    engine!();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Served::start(&folder.path().join("data"));
+    server.template("t", &json!([]));
+    let id = server.sandbox("s", "t");
+    let before = peak_kib(server.pid());
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        sockets.push(follow(&server, &id, "yes").await);
+    }
+    for _ in 0..20 {
+        assert_eq!(server.sh(&id, "echo well").stdout, "well\n");
+    }
+    let after = peak_kib(server.pid());
+    assert!(after < before + ROOM_KIB, "{before} KiB, then {after} KiB");
+    drop(sockets);
+    server.ok("DELETE", "/boxes/s", &serde_json::Value::Null);
+    becomes("no process", &0, || server.agents().len());
 }

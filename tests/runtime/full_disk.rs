@@ -80,6 +80,7 @@ fn volumes_until_full(server: &Served) -> (Vec<String>, Answer) {
 
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
+    engine!();
     if !is_root() {
         // An ordinary user has no way to a disk of their own; the tests of root have this one.
         return;

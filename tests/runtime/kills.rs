@@ -34,6 +34,7 @@ const INSIDE: &str = "SBX_KILL_INSIDE";
 
 #[test]
 fn nothing_is_lost_and_nothing_is_left_whenever_something_is_killed() {
+    engine!();
     if variable(INSIDE).is_some() {
         return in_a_process_of_their_own();
     }

@@ -1,5 +1,8 @@
 //! Sandboxes that really run, made of Linux namespaces, with the real program as their agent.
 
+#[macro_use]
+mod missing;
+
 mod bench;
 mod client;
 mod commands;

@@ -33,6 +33,7 @@ fn warm(server: &Served) -> u64 {
 
 #[test]
 fn a_replica_is_ready_before_it_counts_and_another_takes_its_place() {
+    engine!();
     let (_folder, server) = served();
     server.ok("POST", "/pools", &json!({"name": "p", "template_name": "t", "replicas": 3, "timeout": 120}));
     becomes("three that are warm", &3, || warm(&server));
@@ -53,6 +54,7 @@ fn a_replica_is_ready_before_it_counts_and_another_takes_its_place() {
 
 #[test]
 fn an_empty_pool_is_a_miss_and_a_paused_one_is_none() {
+    engine!();
     let (_folder, server) = served();
     // One that nothing can be warm in yet when it is asked.
     let mut drawn = 0;
@@ -78,6 +80,7 @@ fn an_empty_pool_is_a_miss_and_a_paused_one_is_none() {
 
 #[test]
 fn a_pool_that_is_deleted_or_made_smaller_while_it_starts_leaves_nothing() {
+    engine!();
     let (_folder, server) = served();
     for round in 0..5 {
         let pool = json!({"name": "p", "template_name": "t", "replicas": 20, "wait_for_ready": false});

@@ -176,6 +176,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn nothing_is_set_up_before_a_sandbox_has_to_run() {
+    engine!();
     let project = Project::local();
     fs::write(project.path("w.yaml"), MANIFEST.split("---").next().expect("a template")).expect("it can be written");
     for arguments in [&["plan", "-f", "w.yaml"][..], &["get", "all"], &["apply", "-f", "w.yaml", "--yes"]] {
@@ -192,6 +193,7 @@ fn nothing_is_set_up_before_a_sandbox_has_to_run() {
 
 #[test]
 fn a_disk_outlives_the_commands_that_use_it() {
+    engine!();
     let project = Project::local().applied();
     project.inside("echo kept > file");
     assert_eq!(project.inside("cat file"), "kept\n");
@@ -203,6 +205,7 @@ fn a_disk_outlives_the_commands_that_use_it() {
 
 #[test]
 fn where_sandboxes_cannot_be_set_up_the_rest_works_and_it_is_said() {
+    engine!();
     let project = Project::local();
     fs::create_dir_all(project.path(".sbx/local")).expect("it can be made");
     fs::write(project.path(".sbx/local/runtime"), "no folder").expect("it can be written");
@@ -218,6 +221,7 @@ fn where_sandboxes_cannot_be_set_up_the_rest_works_and_it_is_said() {
 
 #[test]
 fn a_url_that_nobody_could_reach_is_refused() {
+    engine!();
     let project = Project::local().applied();
     let (stdout, stderr, code) = parts(&project.run(&["service", "box", "8000"], ""));
     assert!(stdout.is_empty() && code == Some(64) && stderr.contains("start `sbx serve`"), "{stderr}");
@@ -225,6 +229,7 @@ fn a_url_that_nobody_could_reach_is_refused() {
 
 #[test]
 fn a_command_is_as_if_it_ran_here() {
+    engine!();
     for project in [Project::local().applied(), Project::served()] {
         let script = "cat; pwd >&2; exit 7";
         let input = "é\n".repeat(10_000);
@@ -243,6 +248,7 @@ fn a_command_is_as_if_it_ran_here() {
 
 #[test]
 fn signals_end_the_command_inside() {
+    engine!();
     let project = Project::served();
     for (with, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let running = project.begin(&["exec", "box", "-q", "--", "sh", "-c", "echo up; exec sleep 7777"]);
@@ -260,6 +266,7 @@ fn signals_end_the_command_inside() {
 
 #[test]
 fn a_sandbox_to_throw_away_does_not_outlive_a_killed_program_for_long() {
+    engine!();
     let project = Project::served();
     let running = project.begin(&["run", "python", "-q", "--", "sh", "-c", "echo up; exec sleep 7777"]);
     assert_eq!(running.end(Signal::KILL), None);
@@ -272,6 +279,7 @@ fn a_sandbox_to_throw_away_does_not_outlive_a_killed_program_for_long() {
 
 #[test]
 fn files_and_folders_go_in_and_out() {
+    engine!();
     let project = Project::served();
     let big: Vec<u8> = (0..20_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
     fs::create_dir_all(project.path("src/deep")).expect("it can be made");
@@ -300,6 +308,7 @@ fn files_and_folders_go_in_and_out() {
 
 #[test]
 fn a_tunnel_carries_many_connections_until_it_is_interrupted() {
+    engine!();
     let project = Project::served();
     let echo = project.begin(&["exec", "box", "-q", "--", "python3", "-c", ECHO]);
     let tunnel = project.begin(&["tunnel", "box", "4000:0", "-q"]);
@@ -325,6 +334,7 @@ fn a_tunnel_carries_many_connections_until_it_is_interrupted() {
 
 #[test]
 fn a_service_answers_who_has_its_token() {
+    engine!();
     let project = Project::served();
     let serve = "mkdir site && cd site && echo hi > index.html && exec python3 -u -m http.server 3000 2>&1";
     let http = project.begin(&["exec", "box", "-q", "--", "sh", "-c", serve]);
@@ -349,6 +359,7 @@ fn a_service_answers_who_has_its_token() {
 
 #[test]
 fn waiting_ends_when_it_is_ready_or_not_there() {
+    engine!();
     let project = Project::served();
     assert!(project.run(&["wait", "box", "--timeout", "30s"], "").status.success());
     let (_, stderr, code) = parts(&project.run(&["wait", "gone", "--timeout", "30s"], ""));

@@ -49,6 +49,7 @@ fn is_unknown(server: &Served, id: &str, command_id: &str) {
 
 #[test]
 fn a_sandbox_comes_back_on_its_disk_when_the_server_was_killed() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -69,6 +70,7 @@ fn a_sandbox_comes_back_on_its_disk_when_the_server_was_killed() {
 
 #[test]
 fn a_sandbox_comes_back_on_its_disk_when_it_was_killed() {
+    engine!();
     let folder = folder();
     let server = Served::start(&folder.path().join("data"));
     server.template("t", &json!([]));
@@ -100,6 +102,7 @@ fn a_sandbox_comes_back_on_its_disk_when_it_was_killed() {
 
 #[test]
 fn a_sandbox_that_was_killed_says_so_until_it_is_used() {
+    engine!();
     let folder = folder();
     let server = Served::start(&folder.path().join("data"));
     server.template("t", &json!([]));
@@ -114,6 +117,7 @@ fn a_sandbox_that_was_killed_says_so_until_it_is_used() {
 
 #[test]
 fn replicas_are_made_anew_and_claimed_ones_keep_their_disks() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -139,6 +143,7 @@ fn replicas_are_made_anew_and_claimed_ones_keep_their_disks() {
 
 #[test]
 fn what_a_lost_database_knows_nothing_of_is_cleared_away_but_not_volumes() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -159,6 +164,7 @@ fn what_a_lost_database_knows_nothing_of_is_cleared_away_but_not_volumes() {
 
 #[test]
 fn a_server_that_stops_takes_its_sandboxes_along() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);

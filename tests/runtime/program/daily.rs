@@ -4,6 +4,7 @@ use super::*;
 
 #[test]
 fn a_stream_goes_in_and_comes_out() {
+    engine!();
     let project = Project::served();
     // No text, and more than all buffers on the way hold.
     let content: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -29,6 +30,7 @@ fn a_stream_goes_in_and_comes_out() {
 
 #[test]
 fn a_name_that_is_nearly_right_is_recognised() {
+    engine!();
     let project = Project::served();
     for (arguments, meant) in [
         (&["run", "pyton", "--", "true"][..], "python"),
@@ -47,6 +49,7 @@ fn a_name_that_is_nearly_right_is_recognised() {
 
 #[test]
 fn a_sandbox_that_has_failed_says_why() {
+    engine!();
     let mut project = Project::local();
     let manifest = MANIFEST.split("---").next().expect("a template").replace("python:3.12", "oci:none");
     fs::write(project.path("w.yaml"), manifest).expect("it can be written");
@@ -74,6 +77,7 @@ fn a_sandbox_that_has_failed_says_why() {
 
 #[test]
 fn waiting_for_the_end_of_a_sandbox() {
+    engine!();
     let project = Project::served();
     let (_, stderr, code) = parts(&project.run(&["wait", "box", "--for", "gone", "--timeout", "1s"], ""));
     assert!(code == Some(1) && stderr.contains("sandbox/box is still there after 1s"), "{stderr}");
@@ -85,6 +89,7 @@ fn waiting_for_the_end_of_a_sandbox() {
 
 #[test]
 fn a_tunnel_outlives_the_server() {
+    engine!();
     let mut project = Project::local();
     let address = project.serve(&["--listen", "127.0.0.1:0", "--image-fallback", "host"]);
     let mut project = project.applied();

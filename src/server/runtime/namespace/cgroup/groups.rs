@@ -85,6 +85,11 @@ impl Groups {
             match self.tree.make(&folder) {
                 // One of an earlier life of the sandbox, that the kernel has not let go of.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                // Whoever tidies up takes an empty group for one that nobody wants, that of an idle server too.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.tree.make(&parent.folder)?;
+                    self.tree.make(&folder)?;
+                }
                 result => result?,
             }
             self.leftovers().remove(&folder);

@@ -263,7 +263,7 @@ mod tests {
         metrics.time_ready(Path::Cold, Duration::from_millis(7));
         metrics.time_ready(Path::Restart, Duration::from_millis(9));
         metrics.time_start(true, Duration::from_millis(6));
-        metrics.time_start(false, Duration::from_secs(600));
+        metrics.time_start(false, Duration::from_mins(10));
         metrics.time_refill(Duration::from_millis(6));
         metrics.time_command_start(Duration::from_millis(1));
         metrics.time_tunnel_connect(true, Duration::from_micros(150));

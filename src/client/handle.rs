@@ -60,7 +60,7 @@ impl SandboxObject for wire::Sandbox {
     }
 
     fn obstacle(&self) -> Option<(&SandboxStatus, Option<&str>)> {
-        (self.status != SandboxStatus::Ready).then(|| (&self.status, self.status_message.as_deref()))
+        (self.status != SandboxStatus::Ready).then_some((&self.status, self.status_message.as_deref()))
     }
 }
 

@@ -185,7 +185,8 @@ impl Link {
         let started = Instant::now();
         let result = match &request.around {
             None => self.shared.transport.send(http, Limits { timeout }).instrument(span).await,
-            Some(around) => self.send_in_pieces(http, around.clone(), timeout).instrument(span).await,
+            // Apart from the others, which would all grow by it.
+            Some(around) => Box::pin(self.send_in_pieces(http, around.clone(), timeout)).instrument(span).await,
         };
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {

@@ -12,7 +12,7 @@ fn without_machine(run: &Run) -> String {
     let text = run.to_string();
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let kept = lines.filter(|words| !is_machine(words) && words.first() != Some(&"hint:"));
-    kept.map(|words| format!("{}\n", words.join(" "))).collect()
+    kept.fold(String::new(), |text, words| text + &words.join(" ") + "\n")
 }
 
 const POOLED: &str = "\

@@ -158,7 +158,8 @@ fn nothing_else_is_there(server: &Served, workers: &[Worker], data: &Path) {
     becomes("the disks of what there is", &n_replicas, || {
         server.entries("sandboxes").iter().filter(|&id| !known.contains(id)).count() as u64
     });
-    let folders: Vec<_> = ["host", "images", "mount", "sandboxes", "volumes"].map(str::to_owned).into();
+    let folders: Vec<_> =
+        ["formatted", "groups", "host", "images", "mount", "sandboxes", "volumes"].map(str::to_owned).into();
     let found = entries(&data.join("runtime"));
     assert!(found.iter().all(|name| folders.contains(name)), "{found:?}");
     assert!(server.entries("mount").is_empty());

@@ -11,6 +11,7 @@ use super::field::Field;
 use super::quota::Quota;
 use super::spec::Spec;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use crate::client::{Client, Error, Reader};
 use crate::manifest::{Diagnostics, Node};
 use crate::types::{Name, ObjectId, Timestamp};
@@ -83,6 +84,8 @@ pub trait Kind: Send + Sync + 'static {
 /// Names, texts and habits of a kind.
 #[derive(Debug)]
 pub struct KindInfo {
+    /// The version of the manifests that it belongs to.
+    pub api_version: ApiVersion,
     /// As manifests write it, such as `Pool`.
     pub kind: &'static str,
     /// As commands write one, such as `pool`.
@@ -104,6 +107,8 @@ pub struct KindInfo {
     pub outlives_its_source: bool,
     /// Whether objects may have a time to live.
     pub expires: bool,
+    /// Whether programs make objects for themselves, so that most are none that anybody declares.
+    pub made_by_programs: bool,
     /// What is not known of an object that the server calls ready, if that matters when it takes another one's place.
     pub ready_caveat: Option<&'static str>,
     /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.

@@ -18,6 +18,7 @@ mod schema;
 mod spec;
 mod template;
 mod value;
+mod version;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
@@ -27,18 +28,17 @@ pub use kind::{
     Unreadable, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
-pub use object::{
-    API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
-};
+pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
-pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
+pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
 pub use spec::Spec;
 pub use template::TemplateSpec;
 pub use value::{Reference, Replicas, Value};
+pub use version::ApiVersion;
 pub use volume::VolumeSpec;
 
 /// All kinds, each after those that it refers to: creating goes down this list, deleting goes up.
@@ -59,22 +59,31 @@ pub fn all() -> impl Iterator<Item = KindId> {
     (0_u8..).take(ALL.len()).map(KindId)
 }
 
-/// Returns the kind that a manifest calls `kind`.
-pub fn named(kind: &str) -> Option<KindId> {
-    all().find(|id| id.info().kind == kind)
+/// Returns the kind that a manifest of this version calls `kind`.
+pub fn named(version: ApiVersion, kind: &str) -> Option<KindId> {
+    named_so(kind).find(|id| id.info().api_version == version)
 }
 
-/// Returns the kind that a command line means by `word`: singular, plural or short, in any case.
-pub fn meant_by(word: &str) -> Option<KindId> {
+/// Returns every kind that a manifest of its version calls `kind`.
+pub fn named_so(kind: &str) -> impl Iterator<Item = KindId> {
+    all().filter(move |id| id.info().kind == kind)
+}
+
+/// Returns the kinds that a command line may mean by `word`: singular, plural or short, in any case. With a version behind
+/// it, as in `sandbox.v2`, it means one kind at most.
+pub fn meant_by(word: &str) -> Vec<KindId> {
     let word = word.to_ascii_lowercase();
-    all().find(|id| {
+    let (name, version) = word.split_once('.').map_or((&*word, None), |(name, version)| (name, Some(version)));
+    let is_meant = |id: &KindId| {
         let info = id.info();
-        info.singular == word || info.plural == word || info.short.contains(&word.as_str())
-    })
+        (info.singular == name || info.plural == name || info.short.contains(&name))
+            && version.is_none_or(|version| info.api_version.suffix() == version)
+    };
+    all().filter(is_meant).collect()
 }
 
 fn id_of<K: Kind>() -> KindId {
-    named(K::INFO.kind).expect("every kind stands in the list")
+    named(K::INFO.api_version, K::INFO.kind).expect("every kind stands in the list")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Vio
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Replicas, Value};
+use super::version::ApiVersion;
 use super::{TEMPLATE, read};
 use crate::client::{Client, CreatePoolOptions, Error, Reader, UpdatePoolOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -31,6 +32,7 @@ impl Kind for PoolKind {
     type Wire = wire::Pool;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Pool",
         singular: "pool",
         plural: "pools",
@@ -41,6 +43,7 @@ impl Kind for PoolKind {
         asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        made_by_programs: false,
         ready_caveat: Some("the API tells only that one replica is ready"),
         ready_timeout: Duration::from_mins(10),
         ready_timeout_limits: (Duration::from_secs(10), Duration::from_mins(10)),

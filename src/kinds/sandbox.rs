@@ -8,6 +8,7 @@ use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unr
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use super::{TEMPLATE, read};
 use crate::client::{Client, CreateSandboxOptions, Error, Reader, UpdateSandboxOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -33,6 +34,7 @@ impl Kind for SandboxKind {
     type Wire = wire::Sandbox;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Sandbox",
         singular: "sandbox",
         plural: "sandboxes",
@@ -42,6 +44,7 @@ impl Kind for SandboxKind {
         asks_if_renamed: false,
         outlives_its_source: true,
         expires: true,
+        made_by_programs: true,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(1), Duration::from_mins(10)),

@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::field::{Absent, Change, Field, Shape};
 use super::kind::{KindId, KindInfo};
-use super::object::API_VERSION;
 use super::spec::Spec;
+use super::version::ApiVersion;
 use crate::types::Name;
 
 /// What is known about a kind or a field, for a person.
@@ -32,23 +32,49 @@ pub fn manifest_schema() -> Json {
         "type": "object",
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
-            "kind": {"enum": super::all().map(|kind| kind.info().kind).collect::<Vec<_>>()},
+            "apiVersion": {"enum": ApiVersion::with_kinds().map(ApiVersion::as_str).collect::<Vec<_>>()},
+            "kind": {"enum": names_of_kinds()},
         },
         "oneOf": kinds,
     })
 }
 
-/// Explains a kind (`pool`) or one of its fields (`pool.replicas`); `None` if there is no such thing.
+/// Returns the name of every kind, once.
+fn names_of_kinds() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for kind in super::all() {
+        if !names.contains(&kind.info().kind) {
+            names.push(kind.info().kind);
+        }
+    }
+    names
+}
+
+/// Explains a kind (`pool`) or one of its fields (`pool.replicas`); `None` if there is no such thing. Where kinds of several
+/// versions have the name, it is the first one that has the field; `sandbox.v2` means the one of that version.
 pub fn explain(path: &str) -> Option<Explanation> {
+    let (word, rest) = split_kind(path);
+    super::meant_by(word).into_iter().find_map(|kind| explain_in(kind, rest))
+}
+
+/// Splits a path like `sandbox.v2.snapshot` into the words for the kind and for the field; the latter may be empty.
+pub fn split_kind(path: &str) -> (&str, &str) {
     let (word, rest) = path.split_once('.').unwrap_or((path, ""));
-    let kind = super::meant_by(word)?;
-    let rest = rest.strip_prefix("spec.").unwrap_or(rest);
-    if rest.is_empty() || rest == "spec" {
+    let (second, below) = rest.split_once('.').unwrap_or((rest, ""));
+    if ApiVersion::ALL.iter().any(|version| version.suffix() == second) {
+        (&path[..=word.len() + second.len()], below)
+    } else {
+        (word, rest)
+    }
+}
+
+fn explain_in(kind: KindId, path: &str) -> Option<Explanation> {
+    let path = path.strip_prefix("spec.").unwrap_or(path);
+    if path.is_empty() || path == "spec" {
         return Some(explain_kind(kind));
     }
-    let field = kind.fields().iter().find(|field| field.path == rest);
-    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, rest))
+    let field = kind.fields().iter().find(|field| field.path == path);
+    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, path))
 }
 
 /// Returns a spec as a manifest has it.
@@ -67,7 +93,7 @@ pub fn spec_to_json(spec: &Spec) -> Json {
 /// Returns a whole manifest for an object.
 pub fn to_manifest(name: &Name, spec: &Spec) -> Json {
     json!({
-        "apiVersion": API_VERSION,
+        "apiVersion": spec.kind().info().api_version.as_str(),
         "kind": spec.kind().info().kind,
         "metadata": {"name": name.as_str()},
         "spec": spec_to_json(spec),
@@ -90,7 +116,11 @@ fn explain_kind(kind: KindId) -> Explanation {
         title: info.singular.to_owned(),
         shape: "a kind",
         doc: info.doc,
-        facts: vec![("also", names.join(", ")), ("kind", info.kind.to_owned())],
+        facts: vec![
+            ("also", names.join(", ")),
+            ("kind", info.kind.to_owned()),
+            ("apiVersion", info.api_version.to_string()),
+        ],
         fields: kind.fields().iter().map(|field| (field.path, first_sentence(field.doc))).collect(),
     }
 }
@@ -141,7 +171,7 @@ fn kind_schema(kind: KindId) -> Json {
         "additionalProperties": false,
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
+            "apiVersion": {"const": info.api_version.as_str()},
             "kind": {"const": info.kind},
             "metadata": metadata_schema(),
             "lifecycle": lifecycle_schema(info),

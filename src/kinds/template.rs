@@ -8,6 +8,7 @@ use super::field::{Absent, Change, Field, Shape};
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
 use super::quota::Quota;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use super::{VOLUME, read};
 use crate::client::{Client, CreateTemplateOptions, Error, Reader};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -50,6 +51,7 @@ impl Kind for TemplateKind {
     type Wire = wire::Template;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Template",
         singular: "template",
         plural: "templates",
@@ -59,6 +61,7 @@ impl Kind for TemplateKind {
         asks_if_renamed: false,
         outlives_its_source: false,
         expires: false,
+        made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::ZERO, Duration::MAX),

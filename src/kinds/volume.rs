@@ -7,6 +7,7 @@ use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unr
 use super::quota::Quota;
 use super::read;
 use super::value::Value;
+use super::version::ApiVersion;
 use crate::client::{Client, CreateVolumeOptions, Error, Reader, UpdateVolumeOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Name};
@@ -27,6 +28,7 @@ impl Kind for VolumeKind {
     type Wire = wire::Volume;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Volume",
         singular: "volume",
         plural: "volumes",
@@ -36,6 +38,7 @@ impl Kind for VolumeKind {
         asks_if_renamed: true,
         outlives_its_source: false,
         expires: false,
+        made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),

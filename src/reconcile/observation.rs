@@ -238,11 +238,11 @@ impl SiblingDocument {
 }
 
 fn word(kind: KindId) -> String {
-    kind.info().kind.to_owned()
+    kind.recorded_as()
 }
 
 fn kind_of(word: &str) -> Result<KindId, String> {
-    kinds::named(word).ok_or_else(|| format!("there is no kind `{word}`"))
+    KindId::from_record(word).ok_or_else(|| format!("there is no kind `{word}`"))
 }
 
 #[cfg(test)]

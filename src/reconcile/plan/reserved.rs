@@ -20,7 +20,7 @@ const VARIANTS: u8 = 4;
 pub(super) fn names(declared: &Key, fingerprint: u64) -> impl Iterator<Item = Name> + '_ {
     (0..VARIANTS).map(move |variant| {
         let (fingerprint, variant) = (fingerprint.to_string(), variant.to_string());
-        let parts = [declared.kind.info().kind, declared.name.as_str(), &fingerprint, &variant];
+        let parts = [&*declared.kind.recorded_as(), declared.name.as_str(), &fingerprint, &variant];
         reserved_name(&declared.name, &parts)
     })
 }
@@ -56,7 +56,7 @@ pub(super) enum Leaves {
 /// Returns what an object with this spec is, as a number, where `of` says what it refers to.
 pub(super) fn fingerprint(spec: &Spec, leaves: Leaves, of: &dyn Fn(&Reference) -> u64) -> u64 {
     let mut hash = Hash::new();
-    hash.text(spec.kind().info().kind);
+    hash.text(&spec.kind().recorded_as());
     for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
         let counts =
             field.change == kinds::Change::Replace && (leaves == Leaves::In || field.absent != Absent::LeaveAlone);

@@ -68,8 +68,8 @@ pub(crate) fn project_text() -> String {
 }
 
 fn unknown(path: &str) -> Failure {
-    let (word, field) = path.split_once('.').unwrap_or((path, ""));
-    let hint = match kinds::meant_by(word) {
+    let (word, field) = kinds::split_kind(path);
+    let hint = match kinds::meant_by(word).first() {
         Some(kind) => {
             let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
             let near = sbx::manifest::suggest(field, paths.iter().copied());

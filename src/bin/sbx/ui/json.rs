@@ -168,7 +168,7 @@ fn step(step: &Step) -> Json {
 
 /// Returns the kind and the name of an object.
 pub(crate) fn key(key: &Key) -> Json {
-    json!({"kind": key.kind.info().kind, "name": key.name.as_str()})
+    json!({"kind": key.kind.recorded_as(), "name": key.name.as_str()})
 }
 
 /// Returns the first line of an apply: what is going to be done.

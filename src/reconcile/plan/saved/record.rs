@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::kinds::{
-    self, Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
+    Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
 };
 use crate::reconcile::inventory::{Applied, Effect, Entry, Habits, Standing};
 use crate::types::{Name, ObjectId, Timestamp};
@@ -57,11 +57,11 @@ pub(super) enum EffectDocument {
 
 impl KeyDocument {
     pub(super) fn of(key: &Key) -> Self {
-        Self { kind: key.kind.info().kind.to_owned(), name: key.name.as_str().to_owned() }
+        Self { kind: key.kind.recorded_as(), name: key.name.as_str().to_owned() }
     }
 
     pub(super) fn of_reference(reference: &Reference) -> Self {
-        Self { kind: reference.kind.info().kind.to_owned(), name: reference.name.as_ref().to_owned() }
+        Self { kind: reference.kind.recorded_as(), name: reference.name.as_ref().to_owned() }
     }
 
     pub(super) fn to_key(&self) -> Result<Key, String> {
@@ -73,7 +73,7 @@ impl KeyDocument {
     }
 
     fn kind(&self) -> Result<KindId, String> {
-        kinds::named(&self.kind).ok_or_else(|| format!("there is no kind `{}`", self.kind))
+        KindId::from_record(&self.kind).ok_or_else(|| format!("there is no kind `{}`", self.kind))
     }
 }
 

@@ -112,6 +112,7 @@ impl Model {
     pub fn to_world(&self, before: &World) -> World {
         let mut world = World::new(self.live.values().cloned(), before.now);
         world.capacity = before.capacity;
+        world.unspoken.clone_from(&before.unspoken);
         world
     }
 

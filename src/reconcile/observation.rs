@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::World;
 use super::inventory::{Deed, Inventory};
-use crate::kinds::{self, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
+use crate::kinds::{self, ApiVersion, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// What the document says that it is.
@@ -58,6 +58,8 @@ struct Document {
     observed_at: Timestamp,
     objects: Vec<LiveDocument>,
     misnamed: Vec<Named>,
+    /// The kinds that the server was asked for and has. What an early version wrote does not say: it knew one version's.
+    kinds: Option<Vec<String>>,
     capacity: Option<Capacity>,
     inventory: Option<Json>,
     siblings: Vec<SiblingDocument>,
@@ -148,6 +150,7 @@ impl Document {
             observed_at: world.now,
             objects: world.iter().map(LiveDocument::of).collect(),
             misnamed: world.misnamed.iter().map(named).collect(),
+            kinds: Some(kinds::all().filter(|kind| world.speaks(*kind)).map(word).collect()),
             capacity: world.capacity,
             inventory: world.inventory.as_deref().map(inventory_to_json),
             siblings,
@@ -157,6 +160,11 @@ impl Document {
     fn into_observation(self) -> Result<Observation, String> {
         let objects = self.objects.into_iter().map(LiveDocument::into_live).collect::<Result<Vec<_>, _>>()?;
         let mut world = World::new(objects, self.observed_at);
+        let was_seen = |kind: &KindId| match &self.kinds {
+            Some(kinds) => kinds.contains(&word(*kind)),
+            None => kind.info().api_version == ApiVersion::V1,
+        };
+        world.unspoken = kinds::all().filter(|kind| !was_seen(kind)).collect();
         if let Some(inventory) = self.inventory {
             let inventory = Inventory::from_text(&inventory.to_string()).map_err(|error| error.to_string())?;
             world = world.with_inventory(&inventory);

@@ -52,8 +52,17 @@ pub(crate) struct Consent {
 /// How many events may wait to be shown before the run waits for the display.
 const EVENTS: usize = 64;
 
+/// Tells of live objects that no manifest could name, and of kinds that the server does not have although it has others of
+/// their version: what there is of those is not seen.
+pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
+    tell_of_misnamed(&world.misnamed, ui);
+    for kind in world.lacking() {
+        ui.warning(&format!("this server has no {}", kind.info().plural));
+    }
+}
+
 /// Tells of live objects that no manifest could name.
-pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
+pub(crate) fn tell_of_misnamed(misnamed: &[Misnamed], ui: &mut Ui) {
     for object in misnamed {
         let kind = object.kind.info().singular;
         ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));

@@ -11,7 +11,7 @@ pub struct Settled {
     /// What is to be written down.
     pub effects: Vec<Effect>,
     /// The intents that still say something: an object was to be made anew, is not there, and what it was to take over
-    /// is nowhere else.
+    /// is nowhere else; or nothing can be seen of its kind.
     pub open: Vec<Intent>,
 }
 
@@ -25,6 +25,10 @@ impl Inventory {
         let mut gone: HashSet<&Key> = HashSet::new();
         let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live);
         for intent in &self.intents {
+            if !world.speaks(intent.key.kind) {
+                settled.open.push(intent.clone());
+                continue;
+            }
             let live = match &intent.deed {
                 Deed::Create { .. } => world.get(&intent.key).or_else(|| swapped(intent, world)),
                 Deed::Update | Deed::Rename | Deed::Delete => world.get(&intent.key),

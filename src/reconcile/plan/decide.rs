@@ -211,6 +211,11 @@ impl<'a> Round<'a, '_> {
             rollout: None,
             origin: Some(object.origin),
         };
+        if !world.speaks(object.key.kind) {
+            change.action = Action::Blocked;
+            change.notes.push(Note::not_spoken(object.key.kind, world));
+            return Decision { object: Some(object), live: None, is_protected: false, change };
+        }
         change.action = match live.zip(owner) {
             None if half_replaced => Action::Create,
             None => self.miss(object, recorded, &mut change),

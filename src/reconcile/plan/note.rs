@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Action;
-use crate::kinds::{Key, Live, Reference, Resource, Value};
+use crate::kinds::{ApiVersion, Key, KindId, Live, Reference, Resource, Value};
+use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// Something to know about a change: a reason, an obstacle, a way out.
@@ -221,6 +222,13 @@ pub enum Note {
     },
     /// The rename that would make it what is declared is not done yet.
     RenamePending,
+    /// The server does not have its kind.
+    NotSpoken {
+        /// The kind.
+        kind: KindId,
+        /// The versions that the server does speak.
+        spoken: Vec<ApiVersion>,
+    },
     /// It breaks a rule that holds across objects.
     BrokenRule {
         /// What is wrong.
@@ -286,6 +294,10 @@ impl Holder {
 }
 
 impl Note {
+    pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
+        Self::NotSpoken { kind, spoken: world.spoken_versions() }
+    }
+
     /// Returns what the reader can do about it, if there is something.
     pub fn help(&self) -> Option<String> {
         Some(match self {
@@ -312,6 +324,15 @@ impl Note {
             }
             Self::ReferenceRenamed { new, .. } => format!("refer to it as `{new}`"),
             Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
+            Self::NotSpoken { kind, spoken } => {
+                let is_other = |version: &&ApiVersion| **version != kind.info().api_version;
+                match spoken.iter().find(is_other) {
+                    Some(other) if !spoken.contains(&kind.info().api_version) => {
+                        format!("declare it in `{other}`, which this server speaks, or name another server")
+                    }
+                    _ => "name a server that has them, or take it out of the manifests".to_owned(),
+                }
+            }
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
             Self::NoRoomBeside { beside, .. } => format!(
@@ -366,6 +387,7 @@ impl Note {
                 | Self::OwnedBySibling { .. }
                 | Self::MaybeRenamed { is_asked: true, .. }
                 | Self::NotAllowed { .. }
+                | Self::NotSpoken { .. }
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::NoRoomBeside { .. }
@@ -388,6 +410,14 @@ impl fmt::Display for Note {
                 write!(f, "it is new, not renamed: the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
+            Self::NotSpoken { kind, spoken } => {
+                let info = kind.info();
+                if spoken.contains(&info.api_version) {
+                    write!(f, "this server has no {}", info.plural)
+                } else {
+                    write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
+                }
+            }
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),

@@ -134,7 +134,8 @@ pub(super) fn gone(changes: &[Change], inventory: &Inventory, world: &World) -> 
         Some(id) => world.by_id(key.kind, id).is_none(),
         None => world.get(key).is_none(),
     };
-    let gone = inventory.iter().filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
+    let seen = inventory.iter().filter(|(key, _)| world.speaks(key.kind));
+    let gone = seen.filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
     gone.map(|(key, _)| Effect::Drop { key: key.clone() }).collect()
 }
 

@@ -7,6 +7,7 @@ mod rolling;
 mod rollouts;
 mod room;
 mod saved;
+mod unspoken;
 
 use super::*;
 use crate::kinds::{self, Health, Object};

@@ -8,7 +8,7 @@ use super::{folders, folders_of, read};
 use crate::tree;
 
 /// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 22] = [
+const OBSTACLES: [(&str, &str, &str); 23] = [
     ("BothNamesLive", "volume/both-names-live", "both names are live"),
     ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
     ("Unreadable", "volume/unreadable-size", "cannot be read"),
@@ -25,6 +25,7 @@ const OBSTACLES: [(&str, &str, &str); 22] = [
     ("OwnedBySibling", "owned/another-projects", "belongs to another project"),
     ("MaybeRenamed", "owned/maybe-a-rename", "is this a rename?"),
     ("NotAllowed", "owned/only-creates-allowed", "is not allowed here"),
+    ("NotSpoken", "template/none-on-this-server", "this server has no templates"),
     ("BrokenRule", "pool/on-mounts", "so it cannot be pooled"),
     ("OverQuota", "volume/over-quota", "the quota for volumes has 0 left"),
     ("NoRoomBeside", "pool/no-room-beside", "beside the old one takes 2"),

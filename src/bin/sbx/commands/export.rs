@@ -68,7 +68,7 @@ impl Export {
         let world = workspace.finish(result, &mut cx.ui).await?;
 
         wanted.check(&world)?;
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let exported = export::Export::of(&world, |live| wanted.has(live));
         for (key, why) in &exported.left_out {
             cx.ui.warning(&format!("left out: {key}: {}", escape(why)));

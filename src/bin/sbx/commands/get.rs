@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use clap::builder::ArgPredicate;
 use sbx::client::{Error, Kind, Reader};
 use sbx::kinds::{self, KindId, Live, Misnamed};
+use sbx::reconcile::World;
 
 use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::naming::{self, Named};
-use crate::perform::tell_oddities;
+use crate::perform::{tell_oddities, tell_of_misnamed};
 use crate::project::{Access, Project};
 use crate::ui::listing::{self, Heading};
 use crate::ui::{Ui, escape, json};
@@ -86,9 +87,12 @@ impl Get {
             Ok(found)
         };
         let result = interrupt::or_stop(reading).await;
-        let Found { live, misnamed, missing } = workspace.finish(result, &mut cx.ui).await?;
+        let Found { live, misnamed, missing, world } = workspace.finish(result, &mut cx.ui).await?;
 
-        tell_oddities(&misnamed, &mut cx.ui);
+        match &world {
+            Some(world) => tell_oddities(world, &mut cx.ui),
+            None => tell_of_misnamed(&misnamed, &mut cx.ui),
+        }
         show(&live, self.output, &wanted, &mut cx.ui);
         if live.is_empty() && matches!(self.output, ListFormat::Table) {
             self.nothing_found(&wanted).into_iter().for_each(|said| cx.ui.status(&said));
@@ -135,6 +139,8 @@ struct Found {
     misnamed: Vec<Misnamed>,
     /// The names of those that are not there.
     missing: Vec<String>,
+    /// All that was read, if it was everything.
+    world: Option<World>,
 }
 
 impl Wanted {
@@ -146,7 +152,7 @@ impl Wanted {
             Self::All => {
                 let world = workspace.live().await?;
                 let live = world.iter().cloned().collect();
-                Ok(Found { live, misnamed: world.misnamed, missing: Vec::new() })
+                Ok(Found { live, world: Some(world), ..Found::default() })
             }
             Self::Kind(kinds) => list(kinds, &reader).await.map_err(failure),
             Self::Objects(objects) => {

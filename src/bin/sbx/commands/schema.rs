@@ -138,8 +138,9 @@ mod tests {
           Sandboxes of one template that are kept warm. A sandbox that is created from the
           template takes one of them, and the pool refills.
 
-          also: pools, po
-          kind: Pool
+          also:       pools, po
+          kind:       Pool
+          apiVersion: sbx/v1
 
         Fields:
           template_name   The template, which must have no volume mounts.

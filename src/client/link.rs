@@ -19,7 +19,7 @@ use super::exchange::{Exchange, Outcome};
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
 use super::transport::{Limits, Transport, TransportError};
-use crate::types::Timestamp;
+use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.
 #[derive(Clone)]
@@ -195,12 +195,15 @@ impl Link {
         headers
     }
 
-    /// Makes the error of an answer that is no success, without the credentials in it that a server may quote.
+    /// Makes the error of an answer that is no success, without the credentials and secrets in it that a server may
+    /// quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
         let headers = self.headers();
-        for value in [API_KEY_HEADER, AUTHORIZATION].iter().flat_map(|name| headers.get_all(name)) {
-            detail.redact(value);
+        let credentials = [API_KEY_HEADER, AUTHORIZATION];
+        let credentials = credentials.iter().flat_map(|name| headers.get_all(name)).filter_map(|it| it.to_str().ok());
+        for secret in credentials.chain(request.secrets.iter().map(Secret::expose)) {
+            detail.redact(secret);
         }
         from_answer(request, response.status(), detail, attempts)
     }

@@ -4,28 +4,43 @@ use std::collections::HashSet;
 
 use super::error::{Error, Kind};
 use super::link::Link;
-use super::object::Object;
+use super::object::{Object, Page};
 use super::request::Request;
 use crate::wire::ListQuery;
 
 /// How many pages are read before a list is taken for endless: enough for a million objects.
 const MAX_PAGES: u32 = 2_000;
 
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Position {
+    /// After so many objects.
+    Offset(u64),
+    /// Where an earlier page said that it goes on.
+    Cursor(String),
+}
+
 impl Link {
     /// Reads all objects of a kind, each once, in the server's order.
     ///
     /// The list is not a snapshot. What is created meanwhile may be missing; so may an object be if one before it was
-    /// deleted between two pages.
+    /// deleted between two pages of a server that pages by offset.
     pub(super) async fn list<T: Object>(&self) -> Result<Vec<T>, Error> {
+        self.search("").await
+    }
+
+    /// Reads all objects that pass a filter, which is the end of a query: `&name_contains=a`.
+    pub(super) async fn search<T: Object>(&self, filter: &str) -> Result<Vec<T>, Error> {
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
-            let request = Request::list::<T>(ListQuery::MAX_LIMIT, pages.offset);
-            let (items, hint) = T::unpack(self.fetch(&request).await?);
-            if pages.add(items, hint).is_end() {
-                return Ok(pages.items);
+            let request = Request::list::<T>(&pages.position, filter);
+            match pages.add(T::unpack(self.fetch(&request).await?)) {
+                Next::Page => {}
+                Next::End => return Ok(pages.items),
+                Next::Same => return Err(Error::new(Kind::InvalidBody, &request, "the list goes on where it is")),
             }
         }
-        let request = Request::list::<T>(ListQuery::MAX_LIMIT, pages.offset);
+        let request = Request::list::<T>(&pages.position, filter);
         let message = format!("the list has not ended after {MAX_PAGES} pages");
         Err(Error::new(Kind::InvalidBody, &request, message))
     }
@@ -35,7 +50,7 @@ impl Link {
 struct Pages<T> {
     items: Vec<T>,
     seen: HashSet<String>,
-    offset: u64,
+    position: Position,
     longest_page: u64,
 }
 
@@ -46,37 +61,47 @@ enum Next {
     Page,
     /// This was the last page.
     End,
-}
-
-impl Next {
-    fn is_end(self) -> bool {
-        self == Self::End
-    }
+    /// The next page is said to be the one that was just read.
+    Same,
 }
 
 impl<T> Default for Pages<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), seen: HashSet::new(), offset: 0, longest_page: 0 }
+        Self { items: Vec::new(), seen: HashSet::new(), position: Position::Offset(0), longest_page: 0 }
     }
 }
 
 impl<T: Object> Pages<T> {
-    /// Adds a page, of which `hint` is the `offset` that it carries, and says whether to ask for another.
-    fn add(&mut self, items: Vec<T>, hint: u64) -> Next {
-        let len = items.len() as u64;
+    /// Adds a page, and says whether to ask for another.
+    fn add(&mut self, page: Page<T>) -> Next {
+        let len = page.items.len() as u64;
         let n_known = self.items.len();
-        for item in items {
+        for item in page.items {
             // Ids are unique for sure; names only at any one moment.
             let key = item.id().unwrap_or_else(|| item.name()).to_owned();
             if self.seen.insert(key) {
                 self.items.push(item);
             }
         }
-        let asked = self.offset;
-        self.offset += len;
+        // A server that gives a cursor says all there is to say with it, and its absence ends a list that has had one.
+        if let Some(cursor) = page.next_cursor.filter(|cursor| !cursor.is_empty()) {
+            let next = Position::Cursor(cursor);
+            let is_same = next == self.position;
+            self.position = next;
+            return if is_same { Next::Same } else { Next::Page };
+        }
+        match self.position {
+            Position::Cursor(_) => Next::End,
+            Position::Offset(asked) => self.after(asked, len, page.offset, self.items.len() > n_known),
+        }
+    }
+
+    /// Judges a page of a server that pages by offset. `hint` is the `offset` that the page carries.
+    fn after(&mut self, asked: u64, len: u64, hint: u64, has_news: bool) -> Next {
+        self.position = Position::Offset(asked + len);
         self.longest_page = self.longest_page.max(len);
 
-        if self.items.len() == n_known || len > ListQuery::MAX_LIMIT {
+        if !has_news || len > ListQuery::MAX_LIMIT {
             // Nothing new, or more than was asked for: the server ignores paging, or there is nothing left.
             return Next::End;
         }
@@ -100,15 +125,19 @@ mod tests {
         let mut pages = Pages::<Volume>::default();
         let mut n_requests = 0;
         loop {
-            let (from, to) = serve(ListQuery::MAX_LIMIT, pages.offset);
+            let Position::Offset(asked) = pages.position else { panic!("no cursor was given") };
+            let (from, to) = serve(ListQuery::MAX_LIMIT, asked);
             let items = (from.min(total)..to.min(total)).map(|n| volume(&format!("v{n}"))).collect();
             n_requests += 1;
             assert!(n_requests < 100, "the list does not end");
-            let asked = pages.offset;
-            if pages.add(items, hint(asked)).is_end() {
+            if pages.add(page(items, hint(asked))) == Next::End {
                 return (pages.items.len(), n_requests);
             }
         }
+    }
+
+    fn page(items: Vec<Volume>, offset: u64) -> Page<Volume> {
+        Page { items, offset, next_cursor: None }
     }
 
     fn volume(name: &str) -> Volume {
@@ -148,11 +177,25 @@ mod tests {
     fn what_moves_between_pages_is_kept_once() {
         let mut pages = Pages::<Volume>::default();
         let first = (0..500).map(|n| volume(&format!("v{n}"))).collect();
-        assert_eq!(pages.add(first, 0), Next::Page);
+        assert_eq!(pages.add(page(first, 0)), Next::Page);
         // Something was created: the last object of the first page is the first of the second.
         let second = (499..999).map(|n| volume(&format!("v{n}"))).collect();
-        assert_eq!(pages.add(second, 500), Next::Page);
+        assert_eq!(pages.add(page(second, 500)), Next::Page);
         assert_eq!(pages.items.len(), 999);
-        assert_eq!(pages.add(Vec::new(), 1000), Next::End);
+        assert_eq!(pages.add(page(Vec::new(), 1000)), Next::End);
+    }
+
+    #[test]
+    fn a_cursor_is_followed_to_its_end_whatever_the_length_of_the_pages() {
+        let mut pages = Pages::<Volume>::default();
+        let with = |items, cursor: Option<&str>| Page { items, offset: 0, next_cursor: cursor.map(ToOwned::to_owned) };
+        assert_eq!(pages.add(with(vec![volume("a")], Some("1"))), Next::Page);
+        assert_eq!(pages.position, Position::Cursor("1".to_owned()));
+        assert_eq!(pages.add(with(Vec::new(), Some("2"))), Next::Page, "a page may be empty, and the list go on");
+        assert_eq!(pages.add(with(vec![volume("a"), volume("b")], Some("2"))), Next::Same);
+        let many = (0..500).map(|n| volume(&format!("v{n}"))).collect();
+        assert_eq!(pages.add(with(many, None)), Next::End, "as long as it is, it is the last");
+        assert_eq!(pages.items.len(), 502);
+        assert_eq!(Pages::<Volume>::default().add(with(Vec::new(), Some(""))), Next::End);
     }
 }

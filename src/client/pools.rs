@@ -130,7 +130,7 @@ fn is_asked(found: &Pool, asked: &CreatePool) -> bool {
         && has_extra(&found.extra, &asked.extra)
 }
 
-object!(Pool, Pool, PoolList, pools, route::POOLS, route::POOL, rules);
+object!(Pool, Pool, PoolList, pools, route::POOLS, route::POOL, rules, only in First);
 
 fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
     if !matches!(operation.verb, Verb::Create | Verb::Update) {

@@ -41,6 +41,10 @@ impl Reader {
         Self::new(self.link.with_deadline(deadline))
     }
 
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// Returns the base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.link.base_url()

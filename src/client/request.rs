@@ -9,15 +9,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::error::{Detail, Error, Mapped, Resource};
+use super::generation::Generation;
 use super::object::Object;
-use crate::types::Name;
-use crate::wire::route;
+use super::page::Position;
+use crate::types::{Name, Secret};
+use crate::wire::{ListQuery, route};
 
 /// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
 pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One request to the API, without the server's address and the credentials.
-#[derive(Debug, Clone)]
+/// One request to the API, without the server's address and the credentials. `Debug` leaves the body out.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) method: Method,
@@ -30,6 +32,8 @@ pub(super) struct Request {
     pub(super) base_url: Option<String>,
     /// The time limit of one attempt, where it is not the client's.
     pub(super) timeout: Option<Duration>,
+    /// What the body has of secrets, so that a server's error that quotes one is not passed on.
+    pub(super) secrets: Vec<Secret>,
 }
 
 /// What a request is for: its errors are explained with this.
@@ -43,6 +47,8 @@ pub(super) struct Operation {
     pub(super) file: Option<String>,
     /// The port in the sandbox that it is about, if it is about one.
     pub(super) port: Option<u16>,
+    /// The generation of the API that alone has this operation; `None` where both have.
+    pub(super) generation: Option<Generation>,
     /// What answers mean for this kind of object in particular.
     pub(super) rules: Rules,
 }
@@ -73,7 +79,8 @@ pub(super) enum Verb {
 
 impl Operation {
     pub(super) fn on<T: Object>(verb: Verb, name: &str) -> Self {
-        Self { resource: Some(T::RESOURCE), name: name.to_owned(), ..Self::new(verb, T::rules) }
+        let resource = Some(T::RESOURCE);
+        Self { resource, name: name.to_owned(), generation: T::GENERATION, ..Self::new(verb, T::rules) }
     }
 
     pub(super) fn usage() -> Self {
@@ -86,14 +93,30 @@ impl Operation {
     }
 
     fn new(verb: Verb, rules: Rules) -> Self {
-        Self { verb, resource: None, name: String::new(), new_name: None, file: None, port: None, rules }
+        Self {
+            verb,
+            resource: None,
+            name: String::new(),
+            new_name: None,
+            file: None,
+            port: None,
+            generation: None,
+            rules,
+        }
     }
 }
 
 impl Request {
-    /// `GET` of one page of a list.
-    pub(super) fn list<T: Object>(limit: u64, offset: u64) -> Self {
-        let path = format!("{}?limit={limit}&offset={offset}", T::COLLECTION);
+    /// `GET` of one page of a list. `filter` is the end of the query.
+    pub(super) fn list<T: Object>(position: &Position, filter: &str) -> Self {
+        let page = match position {
+            Position::Offset(offset) => format!("limit={}&offset={offset}", ListQuery::MAX_LIMIT),
+            Position::Cursor(cursor) => {
+                let cursor = utf8_percent_encode(cursor, SEGMENT);
+                format!("page_size={}&cursor={cursor}", ListQuery::MAX_PAGE_SIZE)
+            }
+        };
+        let path = format!("{}?{page}{filter}", T::COLLECTION);
         Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, path)
     }
 
@@ -157,6 +180,12 @@ impl Request {
         self
     }
 
+    /// Keeps secrets of the body out of errors.
+    pub(super) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.secrets.extend(secrets);
+        self
+    }
+
     /// Sets the time limit of an attempt.
     pub(super) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -169,7 +198,16 @@ impl Request {
     }
 
     pub(super) fn new(operation: Operation, method: Method, path: String) -> Self {
-        Self { operation, method, path, body: None, content_type: None, base_url: None, timeout: None }
+        Self {
+            operation,
+            method,
+            path,
+            body: None,
+            content_type: None,
+            base_url: None,
+            timeout: None,
+            secrets: Vec::new(),
+        }
     }
 
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
@@ -192,6 +230,18 @@ impl Request {
         let mut request = request.body(self.body.clone().unwrap_or_default())?;
         overlay(request.headers_mut(), headers);
         Ok(request)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("base_url", &self.base_url)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 

@@ -153,7 +153,7 @@ fn mounts(mounts: &[VolumeMount]) -> Vec<(&str, &str)> {
     pairs
 }
 
-object!(Template, Template, TemplateList, templates, route::TEMPLATES, route::TEMPLATE, rules);
+object!(Template, Template, TemplateList, templates, route::TEMPLATES, route::TEMPLATE, rules, only in First);
 
 fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
     match (operation.verb, status) {

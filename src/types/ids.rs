@@ -49,6 +49,10 @@ id! {
     PoolId,
     /// The id of a sandbox.
     SandboxId,
+    /// The id of a registry.
+    RegistryId,
+    /// The id of a snapshot.
+    SnapshotId,
     /// The id of an object whose kind is known only at run time, as the reconciler handles it.
     ObjectId,
 }
@@ -63,4 +67,4 @@ macro_rules! into_object_id {
     )*};
 }
 
-into_object_id!(VolumeId, TemplateId, PoolId, SandboxId);
+into_object_id!(VolumeId, TemplateId, PoolId, SandboxId, RegistryId, SnapshotId);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// Labels or annotations of a manifest: text keys to text values, in key order.
+/// Labels or annotations: text keys to text values, in key order.
 ///
-/// They are local to `sbx`; this generation of the API has no place for them.
+/// Those of a manifest are local to `sbx`, since the first generation of the API has no place for them; the second has
+/// labels on snapshots and sandboxes.
 pub type Labels = BTreeMap<String, String>;
 
 /// Selects objects by their labels: `team=research,tier!=test,warm,!old`, all of which must hold.

@@ -11,7 +11,7 @@ mod quantity;
 mod secret;
 mod time;
 
-pub use ids::{ObjectId, PoolId, SandboxId, TemplateId, VolumeId};
+pub use ids::{ObjectId, PoolId, RegistryId, SandboxId, SnapshotId, TemplateId, VolumeId};
 pub use image::Image;
 pub use labels::{Labels, Selector, SelectorError};
 pub use name::{Name, NameError};

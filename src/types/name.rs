@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The display name of a volume, template, pool or sandbox.
+/// The display name of a volume, template, pool, registry or sandbox.
 ///
 /// A DNS-1035 label: 1 to 63 lower-case letters, digits and hyphens, starting with a letter and ending with a letter
 /// or digit (contract section 2.8). Names are unique for each kind within a workspace, and an object keeps its id when

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::RunConfig;
+
 /// The body of `POST /execute`, below the sandbox's own URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
@@ -38,7 +40,7 @@ pub struct Executed {
 }
 
 /// What a client says over `GET /execute/ws`. The first message is `execute` or `reconnect`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum CommandRequest {
     /// Run this.
@@ -61,9 +63,10 @@ pub enum CommandRequest {
     },
     /// Kill the process group.
     Kill,
-    /// Close standard input. Not of this generation: servers other than ours pass over it.
+    /// Close standard input. Of the second generation; servers of the first pass over it.
+    #[serde(rename = "close_stdin", alias = "close_input")]
     CloseInput,
-    /// Tell a pseudo-terminal its new size. Not of this generation either.
+    /// Tell a pseudo-terminal its new size. Of no generation yet: servers other than ours pass over it.
     Resize {
         /// The height in characters.
         rows: u16,
@@ -73,7 +76,7 @@ pub enum CommandRequest {
 }
 
 /// A command, and how long it may live in which state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExecuteStream {
     /// What the shell is given.
     pub command: String,
@@ -101,16 +104,22 @@ pub struct ExecuteStream {
     /// Whether to give it a pseudo-terminal; sent when there is to be one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pty: bool,
-    /// An id of the client's choice.
+    /// An id of the client's choice. A server of the second generation takes up the command of this id if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
+    /// As whom, where and with what environment it runs, over what the sandbox says. Of the second generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_config: Option<RunConfig>,
+    /// Whether its standard input is closed from the start. Of the second generation; sent when it is to be.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub close_stdin: bool,
 }
 
 /// What a server says over `GET /execute/ws`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum CommandEvent {
-    /// The command runs. The first message after `execute`.
+    /// The command runs. The first message after `execute`, in the second generation after `reconnect` too.
     Started {
         /// What to reconnect with.
         command_id: String,

@@ -1,4 +1,4 @@
-//! The Sandbox Server API as data: bodies, queries and routes of its first generation.
+//! The Sandbox Server API as data: bodies, queries and routes of its two generations.
 //!
 //! Every field is as the contract has it: sizes, images and names are text here, exactly as sent, and become quantities
 //! and names where somebody reads meaning into them. Reading is lenient (an absent or `null` field takes the contract's
@@ -7,18 +7,47 @@
 
 mod error;
 mod execute;
+mod mount;
+mod page;
 mod pool;
+mod proxy;
+mod registry;
 pub mod route;
+mod run_config;
 mod sandbox;
+mod sandbox_v2;
+mod secret;
+mod service_v2;
+mod snapshot;
 mod template;
 mod usage;
 mod volume;
+mod word;
 
 pub use error::{ErrorBody, ErrorDetail, LocationPart, StandardError, ValidationItem};
 pub use execute::{CommandEvent, CommandRequest, Execute, ExecuteStream, Executed};
+pub use mount::{
+    AwsCredentials, AzureBlobMount, AzureCredentials, ContextHubMount, GcpCredentials, GcsMount, GitMount,
+    GitReference, GitReferenceKind, Mount, MountAuth, MountCache, MountConfig, MountEncryption, MountKind, S3Mount,
+};
 pub use pool::{CreatePool, Pool, PoolList, UpdatePool};
+pub use proxy::{AccessControl, ProxyCallback, ProxyConfig, ProxyHeader, ProxyRewrite, ProxyRule, RewriteCredentials};
+pub use registry::{CreateRegistry, Registry, RegistryAuthType, RegistryList, UpdateRegistry};
+pub use run_config::RunConfig;
 pub use sandbox::{
     CreateSandbox, CreateServiceUrl, ResourceStatus, Sandbox, SandboxList, SandboxStatus, ServiceUrl, UpdateSandbox,
+};
+pub use sandbox_v2::{
+    AccessDelegation, AttachVolume, CreateSandboxV2, MountedVolume, NoFields, SandboxV2, SandboxV2List, UpdateSandboxV2,
+};
+pub use secret::{EnvVars, HiddenExtra, SecretKind, SecretValue};
+pub use service_v2::{
+    ContentDisposition, CreateDownloadUrl, CreateServiceUrlV2, DownloadUrl, ServiceAccess, ServiceUrlGrant,
+    ServiceUrlGrantList, ServiceUrlV2,
+};
+pub use snapshot::{
+    CaptureSnapshot, CreateSnapshot, ImageConfig, Snapshot, SnapshotInclude, SnapshotList, SnapshotStatus, SnapshotTag,
+    SnapshotTags,
 };
 pub use template::{CreateTemplate, Resources, Template, TemplateList, UpdateTemplate, VolumeMount};
 pub use usage::{BatchDelete, BatchDeleted, ListQuery, Skipped, SortDirection, Usage};
@@ -37,3 +66,6 @@ where
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,29 @@ pub const SANDBOX_STATUS: &str = "/boxes/{name}/status";
 /// `POST` makes a URL for a port of the sandbox.
 pub const SANDBOX_SERVICE_URL: &str = "/boxes/{name}/service-url";
 
+/// `POST` creates, `GET` lists. Like those of snapshots, of the second generation only.
+pub const REGISTRIES: &str = "/registries";
+/// `GET`, `PATCH`, `DELETE`.
+pub const REGISTRY: &str = "/registries/{name}";
+
+/// `POST` builds one from an image, `GET` lists.
+pub const SNAPSHOTS: &str = "/snapshots";
+/// `GET`, `DELETE`. The name is an id, `name:tag` or `name`, in which a `/` is encoded.
+pub const SNAPSHOT: &str = "/snapshots/{name}";
+/// `GET` tells the tags of a name.
+pub const SNAPSHOT_TAGS: &str = "/snapshots-by-name/{name}";
+
+/// `POST` captures a snapshot of the sandbox. Like those below, of the second generation only.
+pub const SANDBOX_SNAPSHOT: &str = "/boxes/{name}/snapshot";
+/// `POST` starts the sandbox.
+pub const SANDBOX_START: &str = "/boxes/{name}/start";
+/// `POST` stops the sandbox.
+pub const SANDBOX_STOP: &str = "/boxes/{name}/stop";
+/// `GET` lists who gets in to which port, `DELETE` with `?port=` ends that, and without it for all ports.
+pub const SANDBOX_SERVICE_URLS: &str = "/boxes/{name}/service-urls";
+/// `POST` makes a URL for a file of the sandbox.
+pub const SANDBOX_DOWNLOAD_URL: &str = "/boxes/{name}/download-url";
+
 /// `GET`.
 pub const USAGE: &str = "/usage";
 

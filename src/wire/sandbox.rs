@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::word::words;
 use super::{Extra, null_as_default};
 use crate::types::{SandboxId, Timestamp};
 
@@ -45,19 +46,20 @@ pub struct Sandbox {
     pub extra: Extra,
 }
 
-/// How far a sandbox is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-#[non_exhaustive]
-pub enum SandboxStatus {
-    /// It is being started.
-    Provisioning,
-    /// It takes commands.
-    Ready,
-    /// It could not be started, or ended.
-    Failed,
-    /// A status that this version does not know.
-    Other(String),
+words! {
+    /// How far a sandbox is, in both generations of the API.
+    SandboxStatus {
+        /// It is being started.
+        Provisioning = "provisioning",
+        /// It takes commands.
+        Ready = "ready",
+        /// It could not be started, or ended.
+        Failed = "failed",
+        /// It keeps its disk and does not run; what is sent to its data plane starts it. Second generation only.
+        Stopped = "stopped",
+        /// It is being deleted. Second generation only.
+        Deleting = "deleting",
+    }
 }
 
 /// The body of `POST /boxes`.
@@ -142,41 +144,6 @@ pub struct ServiceUrl {
     pub token: String,
     /// When the token stops to hold.
     pub expires_at: Timestamp,
-}
-
-impl SandboxStatus {
-    /// Returns the status as the wire spells it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Provisioning => "provisioning",
-            Self::Ready => "ready",
-            Self::Failed => "failed",
-            Self::Other(text) => text,
-        }
-    }
-}
-
-impl fmt::Display for SandboxStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl From<String> for SandboxStatus {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "provisioning" => Self::Provisioning,
-            "ready" => Self::Ready,
-            "failed" => Self::Failed,
-            _ => Self::Other(text),
-        }
-    }
-}
-
-impl From<SandboxStatus> for String {
-    fn from(status: SandboxStatus) -> Self {
-        status.as_str().to_owned()
-    }
 }
 
 impl fmt::Debug for ServiceUrl {

@@ -69,6 +69,8 @@ impl ListQuery {
     pub const MAX_LIMIT: u64 = 500;
     /// The page that the server gives to whoever asks for no limit.
     pub const DEFAULT_LIMIT: u64 = 50;
+    /// The largest page that the server gives to whoever pages by cursor, which the second generation knows too.
+    pub const MAX_PAGE_SIZE: u64 = 100;
 }
 
 /// A direction to sort in.

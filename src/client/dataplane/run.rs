@@ -138,6 +138,8 @@ impl RunOptions {
             cwd: self.cwd.clone().filter(|cwd| !cwd.is_empty()),
             pty: self.pty,
             command_id: self.command_id.clone(),
+            run_config: None,
+            close_stdin: false,
         })
     }
 

@@ -1,8 +1,8 @@
 //! What a server says is wrong: the three shapes of an error's body, read leniently.
 
 use bytes::Bytes;
+use http::Response;
 use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderValue, Response};
 
 use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ValidationItem};
 
@@ -46,8 +46,10 @@ impl Detail {
     }
 
     /// Takes a credential out of every text, in case the server quotes what it was sent.
-    pub(in crate::client) fn redact(&mut self, credential: &HeaderValue) {
-        let Some(credential) = credential.to_str().ok().filter(|text| !text.is_empty()) else { return };
+    pub(in crate::client) fn redact(&mut self, credential: &str) {
+        if credential.is_empty() {
+            return;
+        }
         let items = self.items.iter_mut().map(|item| &mut item.msg);
         for text in self.message.iter_mut().chain(self.error_type.iter_mut()).chain(items) {
             *text = text.replace(credential, "<redacted>");
@@ -72,6 +74,14 @@ impl Detail {
     pub(in crate::client) fn misses(&self, kind: &str) -> bool {
         let named = |it: &String| it.to_lowercase() == format!("{kind}notfound");
         self.error_type.as_ref().is_some_and(named) || (self.mentions(kind) && self.mentions("not found"))
+    }
+
+    /// Returns whether a 404 comes from a router that knows no such path, rather than from an API that knows no such
+    /// object: the API gives its errors a type, or names in the message what is missing.
+    pub(in crate::client) fn is_of_router(&self) -> bool {
+        let routers = ["not found", "404 page not found"];
+        let is_routers = |message: &String| routers.contains(&message.trim().to_lowercase().as_str());
+        self.error_type.is_none() && self.items.is_empty() && self.message.as_ref().is_none_or(is_routers)
     }
 
     /// Returns whether the message has `word` in it, in any case.

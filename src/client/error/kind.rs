@@ -9,7 +9,7 @@ use std::fmt;
 /// ```text
 /// Client                  also: a status that has no kind of its own
 /// ├─ Api                  500
-/// │  └─ WrongGeneration   404 on a list
+/// │  └─ WrongGeneration   404 on a list, or from a server that has no such path
 /// ├─ Authentication       401, 403
 /// ├─ Connection           also: a WebSocket that was lost
 /// ├─ NotFound
@@ -151,6 +151,10 @@ pub enum Resource {
     Pool,
     /// A sandbox.
     Sandbox,
+    /// A registry.
+    Registry,
+    /// A snapshot.
+    Snapshot,
     /// A file in a sandbox.
     File,
 }
@@ -163,6 +167,8 @@ impl Resource {
             Self::Template => "template",
             Self::Pool => "pool",
             Self::Sandbox => "sandbox",
+            Self::Registry => "registry",
+            Self::Snapshot => "snapshot",
             Self::File => "file",
         }
     }
@@ -174,6 +180,8 @@ impl Resource {
             Self::Template => "templates",
             Self::Pool => "pools",
             Self::Sandbox => "sandboxes",
+            Self::Registry => "registries",
+            Self::Snapshot => "snapshots",
             Self::File => "files",
         }
     }

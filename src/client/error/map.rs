@@ -47,7 +47,7 @@ impl Mapped {
 pub(in crate::client) fn from_answer(request: &Request, status: StatusCode, detail: Detail, attempts: u32) -> Error {
     let operation = &request.operation;
     let mapped = (operation.rules)(operation, status.as_u16(), &detail)
-        .or_else(|| common(operation, status.as_u16()))
+        .or_else(|| common(operation, status.as_u16(), &detail))
         .unwrap_or_else(|| generic(status, &detail));
 
     let message = mapped.message.or_else(|| detail.message.clone()).unwrap_or_else(|| fallback(status, &detail));
@@ -64,13 +64,11 @@ pub(in crate::client) fn from_answer(request: &Request, status: StatusCode, deta
 }
 
 /// The rules that all kinds share. The first that fits holds.
-fn common(operation: &Operation, status: u16) -> Option<Mapped> {
+fn common(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
     let resource = operation.resource?;
     match (operation.verb, status) {
-        (Verb::List, 404) => Some(Mapped::new(Kind::WrongGeneration).about(resource).saying(format!(
-            "this server has no {}: it speaks another generation of the API, or the endpoint is not its base URL",
-            resource.plural()
-        ))),
+        (Verb::List, 404) => Some(wrong_generation(resource)),
+        (_, 404) if operation.generation.is_some() && detail.is_of_router() => Some(wrong_generation(resource)),
         (Verb::Get | Verb::Update | Verb::Delete | Verb::Status | Verb::ServiceUrl, 404) => {
             let message = format!("{resource} `{}` not found", operation.name);
             Some(Mapped::new(Kind::NotFound).about(resource).saying(message))
@@ -79,6 +77,13 @@ fn common(operation: &Operation, status: u16) -> Option<Mapped> {
         (Verb::Update, 409) => Some(Mapped::new(Kind::NameConflict).about(resource)),
         _ => None,
     }
+}
+
+fn wrong_generation(resource: Resource) -> Mapped {
+    Mapped::new(Kind::WrongGeneration).about(resource).saying(format!(
+        "this server has no {}: it speaks another generation of the API, or the endpoint is not its base URL",
+        resource.plural()
+    ))
 }
 
 fn generic(status: StatusCode, detail: &Detail) -> Mapped {

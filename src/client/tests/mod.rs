@@ -6,6 +6,7 @@ mod errors;
 mod mock;
 mod network;
 mod property;
+mod registries;
 mod requests;
 mod retries;
 mod sandboxes;

@@ -10,7 +10,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::mock::{Mock, answer, refusal};
-use crate::client::{Config, ServiceOptions};
+use crate::client::request::Request;
+use crate::client::{Config, CreateRegistryOptions, RegistryAuth, ServiceOptions, UpdateRegistryOptions};
 use crate::types::Secret;
 
 const SECRET: &str = "hunter2-planted";
@@ -49,6 +50,39 @@ impl Subscriber for Log {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn what_a_body_carries_is_as_well_hidden_as_the_key() {
+    let server = Mock::new([
+        ("POST /registries", refusal(422, "Invalid", &format!("the password {SECRET} is too short"))),
+        ("PATCH /registries/r", refusal(401, SECRET, &format!("the registry does not take {SECRET}"))),
+        ("POST /registries", answer(201, format!("{SECRET} is no JSON"))),
+    ]);
+    let log = Log::default();
+    let _second = tracing::Dispatch::new(Log::default());
+    let _guard = tracing::subscriber::set_default(log.clone());
+
+    let auth = RegistryAuth::login("me", Secret::new(SECRET));
+    let create = CreateRegistryOptions::default().auth(auth.clone());
+    let update = UpdateRegistryOptions::default().url("ghcr.io").auth(auth.clone());
+    let mut shown = format!("{auth:?} {create:?} {update:?}");
+    let client = server.client();
+    let name = super::name("r");
+    for error in [
+        client.create_registry(&name, "ghcr.io", create.clone()).await.expect_err("422"),
+        client.update_registry("r", update).await.expect_err("401"),
+        client.create_registry(&name, "ghcr.io", create).await.expect_err("no JSON"),
+    ] {
+        write!(shown, "{error} {error:?}").expect("a text");
+    }
+    let body = crate::wire::UpdateRegistry { password: Some(Secret::new(SECRET)), ..Default::default() };
+    let request = Request::update::<crate::wire::Registry>("r", None, &body).expect("a good name");
+    write!(shown, "{body:?} {request:?}").expect("a text");
+    assert!(!shown.contains(SECRET) && shown.contains("<redacted>"), "{shown}");
+
+    let log = log.0.lock().expect("no panic while locked");
+    assert!(log.contains("status=422") && !log.contains(SECRET), "{log}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The server's rules as a pure value: what the world is after a step, or why the step is refused.
 //!
 //! The rules come from the kinds' data: names are unique, references must point at something, what is referred to
-//! cannot be deleted, sizes only grow. Tests run plans against it; the server has its own implementation.
+//! cannot be deleted, sizes only grow. Plans are checked against it before they are shown; the server has an
+//! implementation of its own, and a test holds the two beside each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -196,7 +197,7 @@ impl Model {
 
     fn rename(&mut self, key: &Key, to: &Name) -> Result<(), Refusal> {
         let new_key = Key { kind: key.kind, name: to.clone() };
-        if self.live.contains_key(&new_key) {
+        if self.live.contains_key(&new_key) && self.live.contains_key(key) {
             return Err(Refusal::NameTaken { key: new_key });
         }
         let live = self.remove(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;

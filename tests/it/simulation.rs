@@ -4,6 +4,7 @@
 //! program killed in the middle of it), running again reaches what is declared: nothing exists twice, no volume loses
 //! its id, and what nobody declared is not touched. Time is paused, so the pauses of the client's retries cost nothing.
 
+mod against_model;
 mod cases;
 mod every_call;
 pub(crate) mod faults;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sbx::reconcile::{Observation, ObservationError, World};
+use sbx::types::Timestamp;
 
 use crate::env;
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) endpoint: String,
     /// The record of what is owned; `None` where nobody keeps one.
     pub(crate) inventory: Option<InventorySeen>,
+    /// When it was saved; `None` if it is live.
+    pub(crate) saved_at: Option<Timestamp>,
 }
 
 impl Seen {
@@ -35,7 +38,7 @@ impl Seen {
         let (label, endpoint) = (workspace.label(), workspace.identity());
         let result = interrupt::or_stop(workspace.observe()).await;
         let inventory = workspace.inventory();
-        Ok(Self { world: workspace.finish(result, ui).await?, label, endpoint, inventory })
+        Ok(Self { world: workspace.finish(result, ui).await?, label, endpoint, inventory, saved_at: None })
     }
 
     /// Reads what was live when it was saved, with no key and no network.
@@ -47,7 +50,8 @@ impl Seen {
         let Observation { world, endpoint, .. } = read(path, ui)?;
         let inventory = world.inventory.as_ref();
         let inventory = inventory.map(|found| InventorySeen { location: None, serial: found.serial, exists: true });
-        Ok(Self { world, label: endpoint.clone(), endpoint, inventory })
+        let saved_at = Some(world.now);
+        Ok(Self { world, label: endpoint.clone(), endpoint, inventory, saved_at })
     }
 }
 

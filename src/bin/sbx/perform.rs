@@ -122,7 +122,8 @@ pub(crate) async fn perform(
         Format::Json => ui.line(&json::planned(view).to_string()),
     }
     let label = workspace.label();
-    let subject = Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label };
+    let subject =
+        Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
     output::also_plan(view, &subject, ui)?;
     refuse(plan)?;
     if !plan.steps.is_empty() {

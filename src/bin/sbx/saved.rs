@@ -123,7 +123,8 @@ impl Saved {
         };
         if self.all_or_nothing && n > 0 {
             let label = workspace.label();
-            let subject = output::Subject { command: "apply", target: workspace.target(), workspace: &label };
+            let subject =
+                output::Subject { command: "apply", target: workspace.target(), workspace: &label, saved_at: None };
             output::show_plan(&view, &subject, &mut cx.ui)?;
             return Err(Failure::HeldBack { n });
         }

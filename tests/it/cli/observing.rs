@@ -45,6 +45,13 @@ fn a_plan_against_what_was_saved_is_the_plan() {
     Against live.json: local as it was at <time>, <duration> ago.
     --- exit code 2
     ");
+
+    // A comment is read on its own, some time later.
+    let run = elsewhere.sbx(&["plan", "-f", "w.yaml", "--against", "live.json", "-q", "-o", "markdown=-"]);
+    assert!(
+        run.stdout.starts_with("<!-- sbx:plan -->\n### `sbx plan`: `local`\n\nThe live state is as it was saved at 2"),
+        "{run}"
+    );
 }
 
 #[test]

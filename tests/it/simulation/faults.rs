@@ -33,6 +33,10 @@ pub(crate) enum Fault {
     Unavailable,
     /// A proxy answers in the server's place, after the effect.
     BadGateway,
+    /// A proxy no longer waits for the server, which goes on: the effect is there all the same.
+    GatewayTimeout,
+    /// All goes well, and takes most of the time that there is for it.
+    Slow,
     /// The server is out of order.
     Broken,
     /// There are too many requests.
@@ -47,7 +51,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them. A record tells an old list from a new one.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Stale,
         Self::Refused,
         Self::LostBefore,
@@ -57,6 +61,8 @@ impl Fault {
         Self::WrongJson,
         Self::Unavailable,
         Self::BadGateway,
+        Self::GatewayTimeout,
+        Self::Slow,
         Self::Broken,
         Self::TooMany,
         Self::KilledBefore,
@@ -77,6 +83,8 @@ impl Fault {
                 | Self::Truncated
                 | Self::WrongJson
                 | Self::BadGateway
+                | Self::GatewayTimeout
+                | Self::Slow
                 | Self::KilledAfter
         )
     }
@@ -183,6 +191,11 @@ impl FaultyTransport {
             Fault::WrongJson => Ok(response.expect("it had its effect").map(|_| Bytes::from_static(b"[true]"))),
             Fault::Unavailable => Ok(answer(StatusCode::SERVICE_UNAVAILABLE)),
             Fault::BadGateway => Ok(answer(StatusCode::BAD_GATEWAY)),
+            Fault::GatewayTimeout => Ok(answer(StatusCode::GATEWAY_TIMEOUT)),
+            Fault::Slow => {
+                sleep(limits.timeout.mul_f64(0.9)).await;
+                Ok(response.expect("it had its effect"))
+            }
             Fault::Broken => Ok(answer(StatusCode::INTERNAL_SERVER_ERROR)),
             Fault::TooMany => Ok(answer(StatusCode::TOO_MANY_REQUESTS)),
             Fault::KilledBefore | Fault::KilledAfter => {

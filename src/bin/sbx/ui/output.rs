@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anstream::adapter::strip_str;
 use sbx::manifest::{Diagnostics, Sources};
 use sbx::reconcile::Outcome;
+use sbx::types::Timestamp;
 use serde_json::json;
 
 use super::outcome::Report;
@@ -80,7 +81,8 @@ fn parse_one_of(shapes: &[(&str, Shape)], text: &str) -> Result<Output, String> 
         let words: Vec<_> = shapes.iter().map(|(word, _)| *word).collect();
         return Err(format!("write {}, and =FILE behind it for a file", words.join(", ")));
     };
-    match (shape, file) {
+    // As elsewhere, `-` is standard output.
+    match (shape, file.filter(|file| *file != "-")) {
         (_, Some("")) => Err(format!("name a file behind `{word}=`")),
         (Shape::Github, Some(_)) => Err("`github` goes to standard output, where GitHub reads it".to_owned()),
         (shape, file) => Ok(Output { shape: *shape, file: file.map(PathBuf::from) }),
@@ -151,6 +153,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) target: Option<&'a str>,
     /// The workspace, as people name it.
     pub(crate) workspace: &'a str,
+    /// When the live state was saved that it rests on; `None` if it was read just now.
+    pub(crate) saved_at: Option<Timestamp>,
 }
 
 /// Shows a plan that is only looked at, on standard output and wherever else it is wanted.
@@ -323,6 +327,7 @@ mod tests {
     fn outputs_are_a_format_and_maybe_a_file() {
         assert_eq!(parse("json"), Ok(Output { shape: Shape::Json, file: None }));
         assert_eq!(parse("markdown=a=b.md"), Ok(Output { shape: Shape::Markdown, file: Some("a=b.md".into()) }));
+        assert_eq!(parse("json=-"), Ok(Output { shape: Shape::Json, file: None }));
         assert_eq!(parse("markdown="), Err("name a file behind `markdown=`".to_owned()));
         assert_eq!(parse("github=x"), Err("`github` goes to standard output, where GitHub reads it".to_owned()));
         assert!(parse("yaml").unwrap_err().starts_with("write text, json"));

@@ -39,6 +39,12 @@ pub enum Shape {
     Ttl,
     /// A list of `{volume_name, mount_path}`, with objects of this kind.
     Mounts(KindId),
+    /// Any text that is not empty.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// Where a secret is: `{env: NAME}` or `{file: PATH}`.
+    Secret,
 }
 
 /// How the API lets a field change.
@@ -51,6 +57,9 @@ pub enum Change {
     GrowOnly,
     /// Only by making the object anew.
     Replace,
+    /// In place, and the server never gives it back: it is compared with what was applied last, and where nobody knows
+    /// that, not at all. Such a field can be left out.
+    WriteOnly,
 }
 
 /// What leaving a field out means.
@@ -75,6 +84,9 @@ impl Shape {
             Self::Replicas => "a whole number, or {min, max}",
             Self::Ttl => "seconds, a multiple of 60",
             Self::Mounts(_) => "a list of {volume_name, mount_path}",
+            Self::Text => "a text",
+            Self::Number => "a whole number",
+            Self::Secret => "{env: NAME} or {file: PATH}",
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::field::{Absent, Field, Shape};
 use super::kind::KindId;
+use super::secret::SecretRef;
 use super::spec::Spec;
 use super::value::{Reference, Replicas, Value};
 use crate::types::{Image, Ttl};
@@ -76,6 +77,9 @@ fn read(shape: Shape, json: &Json) -> Option<Value> {
         Shape::Reference(kind) => Value::Reference(Reference { kind, name: json.as_str()?.into() }),
         Shape::Replicas => Value::Replicas(replicas(json)?),
         Shape::Ttl => Value::Ttl(Ttl::from_seconds(json.as_i64()?).ok()?),
+        Shape::Text => Value::Text(json.as_str()?.into()),
+        Shape::Number => Value::Number(json.as_u64()?),
+        Shape::Secret => Value::Secret(SecretRef::from_json(json)?),
         Shape::Mounts(kind) => {
             let mounts = json.as_array()?.iter().map(|mount| self::mount(kind, mount.as_object()?));
             Value::Mounts(mounts.collect::<Option<BTreeMap<_, _>>>()?)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::quota::Quota;
+use super::secret::Secrets;
 use super::spec::Spec;
 use super::value::{Reference, Value};
 use super::version::ApiVersion;
@@ -61,16 +62,18 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Creates an object and waits until it is ready.
     fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &Self::Spec,
         options: CreateOptions,
     ) -> impl Future<Output = Result<Self::Wire, Error>> + Send;
 
-    /// Brings the fields in `changes` to their new values, in place.
+    /// Brings the fields in `changes` to their new values, in place. `spec` is the whole of what it is then, for where the
+    /// server takes fields only together.
     fn update(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
+        spec: &Self::Spec,
         changes: &[(&'static str, Value)],
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -115,6 +118,15 @@ pub struct KindInfo {
     pub ready_timeout: Duration,
     /// How long servers are known to be willing to wait, shortest and longest. They own the limit.
     pub ready_timeout_limits: (Duration, Duration),
+}
+
+/// What a verb works with that makes or changes an object.
+#[derive(Debug, Clone, Copy)]
+pub struct VerbCx<'a> {
+    /// The workspace.
+    pub client: &'a Client,
+    /// The secrets that the spec names.
+    pub secrets: &'a Secrets,
 }
 
 /// What a create needs beside the spec.
@@ -293,15 +305,16 @@ pub trait AnyKind: Send + Sync {
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
     fn create<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
     ) -> BoxFuture<'a, Result<Live, Error>>;
     fn update<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
+        spec: &'a Spec,
         changes: &'a [(&'static str, Value)],
     ) -> BoxFuture<'a, Result<(), Error>>;
     fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>>;
@@ -347,24 +360,25 @@ impl<K: Kind> AnyKind for K {
 
     fn create<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
     ) -> BoxFuture<'a, Result<Live, Error>> {
         Box::pin(async move {
-            let made = K::create(client, name, spec.typed::<K>(), options).await?;
+            let made = K::create(cx, name, spec.typed::<K>(), options).await?;
             Ok(live::<K>(K::project(made), name.clone()))
         })
     }
 
     fn update<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
+        spec: &'a Spec,
         changes: &'a [(&'static str, Value)],
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(K::update(client, name, changes))
+        Box::pin(K::update(cx, name, spec.typed::<K>(), changes))
     }
 
     fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>> {

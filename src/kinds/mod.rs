@@ -15,6 +15,7 @@ mod read;
 mod reserved;
 mod sandbox;
 mod schema;
+mod secret;
 mod spec;
 mod template;
 mod value;
@@ -25,7 +26,7 @@ pub use field::{Absent, Change, Field, Shape};
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
-    Unreadable, Violation,
+    Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
 pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
@@ -35,6 +36,7 @@ pub use quota::{Capacity, Quota, Resource, capacity};
 pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
+pub use secret::{NoSecrets, SecretError, SecretRef, SecretSource, Secrets};
 pub use spec::Spec;
 pub use template::TemplateSpec;
 pub use value::{Reference, Replicas, Value};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Violation};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, VerbCx, Violation};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Replicas, Value};
@@ -135,31 +135,31 @@ impl Kind for PoolKind {
         reader.get_pool(name).await
     }
 
-    async fn create(
-        client: &Client,
-        name: &Name,
-        spec: &PoolSpec,
-        options: CreateOptions,
-    ) -> Result<wire::Pool, Error> {
+    async fn create(cx: VerbCx<'_>, name: &Name, spec: &PoolSpec, options: CreateOptions) -> Result<wire::Pool, Error> {
         let timeout = options.ready_timeout.unwrap_or(Self::INFO.ready_timeout);
         let create = CreatePoolOptions::default().timeout(timeout).extra(options.carry);
         // The API creates no pool without replicas (contract section 2.8): one is made, and then paused.
         let first = spec.replicas.min.max(1);
-        let pool = client.create_pool(name, &spec.template_name, first, create).await?;
+        let pool = cx.client.create_pool(name, &spec.template_name, first, create).await?;
         if spec.replicas.min == 0 {
-            return client.update_pool(name.as_str(), UpdatePoolOptions::default().replicas(0)).await;
+            return cx.client.update_pool(name.as_str(), UpdatePoolOptions::default().replicas(0)).await;
         }
         Ok(pool)
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &PoolSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdatePoolOptions::default();
         for change in changes {
             if let ("replicas", Value::Replicas(replicas)) = change {
                 options = options.replicas(replicas.min);
             }
         }
-        client.update_pool(name.as_str(), options).await.map(drop)
+        cx.client.update_pool(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

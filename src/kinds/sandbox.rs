@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Value};
@@ -143,7 +143,7 @@ impl Kind for SandboxKind {
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &SandboxSpec,
         options: CreateOptions,
@@ -158,10 +158,15 @@ impl Kind for SandboxKind {
         if let Some(idle_ttl) = spec.idle_ttl {
             create = create.idle_ttl(idle_ttl);
         }
-        client.create_sandbox(&spec.template_name, create).await.map(crate::client::Sandbox::into_wire)
+        cx.client.create_sandbox(&spec.template_name, create).await.map(crate::client::Sandbox::into_wire)
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &SandboxSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdateSandboxOptions::default();
         for change in changes {
             options = match change {
@@ -170,7 +175,7 @@ impl Kind for SandboxKind {
                 _ => options,
             };
         }
-        client.update_sandbox(name.as_str(), options).await.map(drop)
+        cx.client.update_sandbox(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

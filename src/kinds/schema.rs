@@ -135,6 +135,7 @@ fn explain_field(info: &KindInfo, field: &'static Field) -> Explanation {
         Change::InPlace => "in place",
         Change::GrowOnly => "in place, to more only",
         Change::Replace => "by making the object anew",
+        Change::WriteOnly => "in place, and is never read back",
     };
     Explanation {
         title: format!("{}.{}", info.singular, field.path),
@@ -256,6 +257,18 @@ fn field_schema(field: &Field) -> Json {
             });
             json!({"oneOf": [count, range]})
         }
+        Shape::Text => json!({"type": "string", "minLength": 1}),
+        Shape::Number => json!({"type": "integer", "minimum": 0}),
+        Shape::Secret => json!({
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {
+                "env": {"type": "string", "minLength": 1, "description": "The environment variable that holds it."},
+                "file": {"type": "string", "minLength": 1, "description": "The file that it is in."},
+            },
+        }),
         Shape::Mounts(_) => json!({
             "type": "array",
             "items": {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::value::{Reference, Value};
 use super::version::ApiVersion;
@@ -181,7 +181,7 @@ impl Kind for TemplateKind {
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &TemplateSpec,
         options: CreateOptions,
@@ -196,10 +196,15 @@ impl Kind for TemplateKind {
         if let Some(storage) = &spec.storage {
             create = create.storage(storage.clone());
         }
-        client.create_template(name, spec.image.as_str(), create).await
+        cx.client.create_template(name, spec.image.as_str(), create).await
     }
 
-    async fn update(_client: &Client, _name: &Name, _changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        _cx: VerbCx<'_>,
+        _name: &Name,
+        _spec: &TemplateSpec,
+        _changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         // No field of a template changes in place, so a plan never asks for it.
         Ok(())
     }

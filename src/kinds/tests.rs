@@ -56,6 +56,9 @@ fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
                 Value::Ttl(_) => Shape::Ttl,
                 Value::Reference(reference) => Shape::Reference(reference.kind),
                 Value::Mounts(_) => Shape::Mounts(VOLUME),
+                Value::Text(_) => Shape::Text,
+                Value::Number(_) => Shape::Number,
+                Value::Secret(_) => Shape::Secret,
             };
             assert_eq!(field.shape, shape, "{}.{}", object.key.kind, field.path);
             assert!(!field.doc.is_empty() && !field.example.is_empty());

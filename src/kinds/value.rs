@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::kind::{Key, KindId};
+use super::secret::SecretRef;
 use crate::types::{ByteSize, Cpu, Image, Name, Ttl};
 
 /// The value of one field of a spec.
@@ -29,6 +30,12 @@ pub enum Value {
     Reference(Reference),
     /// Objects at paths, keyed by path.
     Mounts(BTreeMap<Arc<str>, Reference>),
+    /// A text.
+    Text(Arc<str>),
+    /// A number.
+    Number(u64),
+    /// Where a secret is. The secret itself is never a value.
+    Secret(SecretRef),
 }
 
 /// A mention of another object by its name.
@@ -65,8 +72,17 @@ impl Value {
         match self {
             Self::Reference(reference) => vec![reference],
             Self::Mounts(mounts) => mounts.values().collect(),
-            Self::Cpu(_) | Self::Size(_) | Self::Image(_) | Self::Replicas(_) | Self::Ttl(_) => Vec::new(),
+            _ => Vec::new(),
         }
+    }
+
+    /// Returns the secrets that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            _ => None,
+        }
+        .into_iter()
     }
 
     /// Returns whether `live` is what this declared value asks for, where `same` tells whether a declared and a live
@@ -131,6 +147,9 @@ impl Value {
             Self::Image(image) => image.normalized().to_owned(),
             Self::Replicas(Replicas { min, max }) => format!("{min}..{max}"),
             Self::Ttl(ttl) => ttl.as_seconds().to_string(),
+            Self::Text(text) => text.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Secret(secret) => secret.to_string(),
             Self::Reference(reference) => of(reference),
             Self::Mounts(mounts) => {
                 let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
@@ -148,6 +167,9 @@ impl Value {
             Self::Replicas(Replicas { min, max }) if min == max => json!(min),
             Self::Replicas(Replicas { min, max }) => json!({"min": min, "max": max}),
             Self::Ttl(ttl) => json!(ttl.as_seconds()),
+            Self::Text(text) => json!(text),
+            Self::Number(number) => json!(number),
+            Self::Secret(secret) => secret.to_json(),
             Self::Reference(reference) => json!(reference.name),
             Self::Mounts(mounts) => mounts
                 .iter()
@@ -166,6 +188,9 @@ impl fmt::Display for Value {
             Self::Replicas(replicas) => replicas.fmt(f),
             Self::Ttl(Ttl::DISABLED) => f.pad("0 (disabled)"),
             Self::Ttl(ttl) => ttl.fmt(f),
+            Self::Text(text) => f.pad(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
             Self::Reference(reference) => f.pad(&reference.name),
             Self::Mounts(mounts) if mounts.is_empty() => f.pad("none"),
             Self::Mounts(mounts) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::read;
 use super::value::Value;
@@ -101,23 +101,28 @@ impl Kind for VolumeKind {
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &VolumeSpec,
         options: CreateOptions,
     ) -> Result<wire::Volume, Error> {
         let timeout = options.ready_timeout.unwrap_or(Self::INFO.ready_timeout);
-        client.create_volume(name, &spec.size, CreateVolumeOptions::default().timeout(timeout)).await
+        cx.client.create_volume(name, &spec.size, CreateVolumeOptions::default().timeout(timeout)).await
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &VolumeSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdateVolumeOptions::default();
         for change in changes {
             if let ("size", Value::Size(size)) = change {
                 options = options.size(size.clone());
             }
         }
-        client.update_volume(name.as_str(), options).await.map(drop)
+        cx.client.update_volume(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

@@ -163,7 +163,7 @@ impl Model {
         let live = Live {
             key: key.clone(),
             id: Some(ObjectId::new(format!("{MADE}{}", self.n_created))),
-            spec: Ok(spec.clone()),
+            spec: Ok(spec.read_back()),
             health: Health::Good,
             created_at: None,
             expires_at: None,
@@ -190,7 +190,7 @@ impl Model {
         }
         let changed = spec.with_changes(changes);
         if let Some(live) = self.remove(key) {
-            self.insert(Live { spec: Ok(changed), ..live });
+            self.insert(Live { spec: Ok(changed.read_back()), ..live });
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Performing a plan: shown, agreed to, applied, summed up. All commands that write go this way.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::client::Deadline;
-use sbx::kinds::Misnamed;
+use sbx::kinds::{Misnamed, Secrets};
 use sbx::reconcile::plan::Plan;
 use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
 use tokio::sync::mpsc;
@@ -104,7 +105,7 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure::Refused`], [`Failure::NoTerminal`] and [`Failure::Declined`], all before anything is changed. What goes
+/// [`Failure::Refused`], [`Failure::Secrets`], [`Failure::NoTerminal`] and [`Failure::Declined`], all before anything is changed. What goes
 /// wrong in the run is part of its report.
 pub(crate) async fn perform(
     view: &View<'_>,
@@ -126,11 +127,12 @@ pub(crate) async fn perform(
         Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
     output::also_plan(view, &subject, ui)?;
     refuse(plan)?;
+    let secrets = Arc::new(workspace.secrets(plan)?);
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
     }
     let entry = Entry::begin(plan, workspace, consent).await?;
-    let ended = run(plan, workspace, &entry, consent, format, ui).await;
+    let ended = run(plan, workspace, &entry, secrets, consent, format, ui).await;
     let recorded = entry.finish(plan, ended.as_ref().ok()).await;
     let outcome = ended?;
     let report = Report::new(plan, &outcome);
@@ -194,6 +196,7 @@ async fn run(
     plan: &Plan,
     workspace: &Workspace,
     entry: &Entry<'_>,
+    secrets: Arc<Secrets>,
     consent: &Consent,
     format: Format,
     ui: &mut Ui,
@@ -204,6 +207,7 @@ async fn run(
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
     cx.deadline = consent.timeout.map(Deadline::after);
     cx.recorder = entry.recorder();
+    cx.secrets = secrets;
     let mut pace = workspace.client.pace();
     if format == Format::Json {
         ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());

@@ -17,7 +17,7 @@ use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
-use crate::reconcile::diff::{FieldChange, diff};
+use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 use crate::types::Name;
@@ -314,6 +314,13 @@ impl<'a> Round<'a, '_> {
         let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
         if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
+        }
+        match entry.and_then(Entry::applied) {
+            Some(applied) => fields.extend(untold(&object.spec, applied)),
+            None => {
+                let paths = unverifiable(&object.spec);
+                change.notes.extend((!paths.is_empty()).then_some(Note::Unverifiable { paths }));
+            }
         }
         change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =

@@ -46,6 +46,11 @@ pub enum Note {
         /// Which part, and why.
         why: String,
     },
+    /// Fields are never read back, and nobody knows what was applied, so that a difference in them is not seen.
+    Unverifiable {
+        /// The fields.
+        paths: Vec<&'static str>,
+    },
     /// A field would become less, which the API refuses.
     WouldShrink {
         /// The field.
@@ -419,6 +424,9 @@ impl fmt::Display for Note {
                 }
             }
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
+            Self::Unverifiable { paths } => {
+                write!(f, "{} cannot be compared: the server never tells what is set", paths.join(", "))
+            }
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
             Self::SourceReplaced { source } => {

@@ -13,6 +13,7 @@ mod error;
 mod instances;
 mod pools;
 mod quota;
+mod registries;
 mod sandboxes;
 mod service_tokens;
 pub(crate) mod sessions;
@@ -25,6 +26,7 @@ mod waiters;
 
 pub(crate) use error::{Error, Kind, Quota, Users};
 pub(crate) use pools::{NewPool, PoolChange};
+pub(crate) use registries::{Login, NewRegistry, RegistryChange};
 pub(crate) use sandboxes::{NewSandbox, SandboxChange, Settled};
 pub(crate) use service_tokens::{Service, ServiceTokens};
 pub(crate) use templates::{NewMount, NewTemplate};

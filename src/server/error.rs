@@ -105,8 +105,8 @@ impl Answer {
                 Self::standard(StatusCode::CONFLICT, "Conflict", in_use(kind, &name, &users))
             }
             Error::UnknownReference { kind, name } => {
-                let word = if kind == Kind::Volume { "VolumeNotFound" } else { "TemplateNotFound" };
-                Self::standard(StatusCode::BAD_REQUEST, word, format!("{kind} '{name}' not found."))
+                let word = format!("{kind}NotFound");
+                Self::standard(StatusCode::BAD_REQUEST, &word, format!("{kind} '{name}' not found."))
             }
             Error::MountedTemplate { template } => Self::standard(
                 StatusCode::BAD_REQUEST,
@@ -236,7 +236,7 @@ fn not_ready_in_time(kind: Kind, name: &Name, seconds: u64) -> Answer {
             "Timeout",
             format!("Pool '{name}' did not reach 1 ready replica(s) within {seconds} seconds"),
         ),
-        Kind::Volume | Kind::Template => Answer::standard(
+        Kind::Volume | Kind::Template | Kind::Registry => Answer::standard(
             StatusCode::GATEWAY_TIMEOUT,
             "Timeout",
             format!("{kind} '{name}' was not ready within {seconds} seconds"),

@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     Template,
     Pool,
     Sandbox,
+    Registry,
 }
 
 impl fmt::Display for Kind {
@@ -22,6 +23,7 @@ impl fmt::Display for Kind {
             Self::Template => "Template",
             Self::Pool => "Pool",
             Self::Sandbox => "Sandbox",
+            Self::Registry => "Registry",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{App, Error, Quota, Tx};
 use crate::server::store::templates::Resources;
-use crate::server::store::{pools, sandboxes, templates, volumes};
+use crate::server::store::{pools, registries, sandboxes, templates, volumes};
 use crate::types::ByteSize;
 
 /// What an operation adds to what is in use.
@@ -46,6 +46,7 @@ pub(crate) struct Usage {
     pub(crate) volumes: u64,
     pub(crate) templates: u64,
     pub(crate) pools: u64,
+    pub(crate) registries: u64,
     pub(crate) millicores: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) storage_bytes: u64,
@@ -64,6 +65,7 @@ impl App {
                 volumes: used.volumes,
                 templates: templates::count(tx)?,
                 pools: pools::count(tx)?,
+                registries: registries::count(tx)?,
                 millicores: used.millicores,
                 memory_bytes: used.memory,
                 storage_bytes: used.storage,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Body;
 use super::decode::{Decode, Fields};
 use super::table::{self, Operation};
-use crate::server::app::{App, NewPool, NewSandbox, NewTemplate, NewVolume};
+use crate::server::app::{App, NewPool, NewRegistry, NewSandbox, NewTemplate, NewVolume};
 use crate::server::error::Failure;
 use crate::server::layers::faults::{Faults, Rule};
 
@@ -29,8 +29,11 @@ pub(crate) async fn reset(State(app): State<App>, State(faults): State<Faults>) 
 pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Result<(StatusCode, Json<Value>), Failure> {
     let counts = json!({
         "volumes": seed.volumes.len(), "templates": seed.templates.len(),
-        "pools": seed.pools.len(), "boxes": seed.boxes.len(),
+        "pools": seed.pools.len(), "boxes": seed.boxes.len(), "registries": seed.registries.len(),
     });
+    for registry in seed.registries {
+        app.create_registry(registry).await?;
+    }
     for volume in seed.volumes {
         app.create_volume(volume).await?;
     }
@@ -48,6 +51,7 @@ pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Resu
 
 /// Create bodies by kind.
 pub(crate) struct Seed {
+    registries: Vec<NewRegistry>,
     volumes: Vec<NewVolume>,
     templates: Vec<NewTemplate>,
     pools: Vec<NewPool>,
@@ -57,6 +61,7 @@ pub(crate) struct Seed {
 impl Decode for Seed {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         Some(Self {
+            registries: fields.objects("registries"),
             volumes: fields.objects("volumes"),
             templates: fields.objects("templates"),
             pools: fields.objects("pools"),

@@ -28,7 +28,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     State(app): State<App>,
-    ListOf(options, ..): ListOf<Sandboxes>,
+    ListOf { options, .. }: ListOf<Sandboxes>,
 ) -> Result<Json<wire::SandboxList>, Failure> {
     let page = app.sandboxes(options).await?;
     let sandboxes = page.items.into_iter().map(|sandbox| render(&app, sandbox)).collect();

@@ -4,11 +4,13 @@
 
 pub(crate) mod admin;
 mod boxes;
+mod cursor;
 mod dataplane;
 mod decode;
 mod object;
 mod pools;
 mod query;
+mod registries;
 mod service;
 pub(crate) mod system;
 pub(crate) mod table;

@@ -25,7 +25,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     State(app): State<App>,
-    ListOf(options, ..): ListOf<Pools>,
+    ListOf { options, .. }: ListOf<Pools>,
 ) -> Result<Json<wire::PoolList>, Failure> {
     let page = app.pools(options).await?;
     Ok(Json(wire::PoolList { pools: page.items.into_iter().map(render).collect(), offset: page.next_offset }))

@@ -3,7 +3,7 @@
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post};
 use http::Method;
 
-use super::{boxes, dataplane, pools, service, templates, usage, volumes};
+use super::{boxes, dataplane, pools, registries, service, templates, usage, volumes};
 use crate::server::app::App;
 use crate::wire::route;
 
@@ -52,6 +52,8 @@ const ANY: MethodFilter = MethodFilter::GET
 
 const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule only";
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
+const ROLE: &str =
+    "an AWS role is written down and not taken on: images of such a registry are pulled without a password";
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
 const SERVICE: &str = "a path of the server's own address, and not a host name of its own";
 
@@ -86,6 +88,12 @@ pub(crate) fn control_plane() -> Vec<Row> {
         delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), true, "";
         get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
         create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE;
+
+        create_registry POST route::REGISTRIES, post(registries::create), true, ROLE;
+        list_registries GET route::REGISTRIES, get(registries::list), true, "";
+        get_registry GET route::REGISTRY, get(registries::get), true, "";
+        update_registry PATCH route::REGISTRY, patch(registries::update), true, ROLE;
+        delete_registry DELETE route::REGISTRY, delete(registries::delete), true, "";
 
         get_usage GET route::USAGE, get(usage::get), true, "";
     }

@@ -24,7 +24,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     State(app): State<App>,
-    ListOf(options, ..): ListOf<Templates>,
+    ListOf { options, .. }: ListOf<Templates>,
 ) -> Result<Json<wire::TemplateList>, Failure> {
     let page = app.templates(options).await?;
     let templates = page.items.into_iter().map(render).collect();

@@ -18,7 +18,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Json<wire::Usage>, Fai
         volumes_limit: usage.limits.volumes,
         templates_count: usage.templates,
         pools_count: usage.pools,
-        registries_count: 0,
+        registries_count: usage.registries,
         cpu_used_millicores: usage.millicores,
         cpu_limit_millicores: usage.limits.cpu_millicores,
         memory_used_bytes: usage.memory_bytes,

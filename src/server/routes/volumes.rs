@@ -25,7 +25,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     State(app): State<App>,
-    ListOf(options, ..): ListOf<Volumes>,
+    ListOf { options, .. }: ListOf<Volumes>,
 ) -> Result<Json<wire::VolumeList>, Failure> {
     let page = app.volumes(options).await?;
     Ok(Json(wire::VolumeList { volumes: page.items.into_iter().map(render).collect(), offset: page.next_offset }))

@@ -1,7 +1,9 @@
 //! The owner of the connection, and the handle to it.
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +76,10 @@ impl Store {
 
 fn connect(path: Option<PathBuf>) -> Result<Connection, Error> {
     let mut connection = match path {
-        Some(path) => Connection::open(path)?,
+        Some(path) => {
+            close_to_others(&path)?;
+            Connection::open(path)?
+        }
         None => Connection::open_in_memory()?,
     };
     // With WAL, NORMAL loses nothing when the process is killed: only a power cut can take the last transactions.
@@ -84,6 +89,15 @@ fn connect(path: Option<PathBuf>) -> Result<Connection, Error> {
     connection.set_prepared_statement_cache_capacity(128);
     migrate::to_newest(&mut connection)?;
     Ok(connection)
+}
+
+/// Lets nobody but its owner read the database, which has passwords in it. SQLite gives the files beside it the same mode.
+fn close_to_others(path: &Path) -> Result<(), Error> {
+    let closed = File::options().create(true).append(true).mode(0o600).open(path).and_then(|file| {
+        // One that an earlier version made is open to its group and to others.
+        file.set_permissions(Permissions::from_mode(0o600))
+    });
+    closed.map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
 /// Runs the queued closures until the store is closed or its last handle is gone.
@@ -151,6 +165,23 @@ mod tests {
         store.close().await;
         let again = Store::open(Some(path), ()).await.expect("opens again");
         assert_eq!(count(&again).await, 1);
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_reads_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("state.db");
+        std::fs::write(&path, "").expect("can be written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("is ours");
+        let store = Store::open(Some(path), ()).await.expect("opens");
+        store.run(|connection| connection.execute(INSERT, [])).await.expect("is open").expect("inserts");
+        let mut n_files = 0;
+        for entry in std::fs::read_dir(dir.path()).expect("is there") {
+            let metadata = entry.expect("is read").metadata().expect("is there");
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+            n_files += 1;
+        }
+        assert!(n_files > 1, "the log of SQLite is beside it");
     }
 
     #[tokio::test]

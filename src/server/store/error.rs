@@ -1,5 +1,8 @@
 //! What can go wrong below the rules: the database itself.
 
+use std::io;
+use std::path::PathBuf;
+
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -7,6 +10,15 @@ pub enum Error {
     /// A statement failed.
     #[error("the database refused a statement")]
     Sqlite(#[source] rusqlite::Error),
+    /// The database's file cannot be made, or closed to others.
+    #[error("`{}` cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The database was written by a newer version of the program.
     #[error("the database has schema version {found}, this program knows up to {known}")]
     TooNew {

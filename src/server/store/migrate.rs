@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Error;
 
 /// The migrations; the first one makes version 1. They are never edited once released, only added to.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_registries.sql")];
 
 /// Applies the migrations that the database has not seen.
 ///

@@ -9,6 +9,7 @@ mod error;
 mod migrate;
 mod page;
 pub(crate) mod pools;
+pub(crate) mod registries;
 pub(crate) mod sandboxes;
 pub(crate) mod templates;
 mod value;
@@ -16,6 +17,6 @@ pub(crate) mod volumes;
 
 pub(crate) use connection::Store;
 pub use error::Error;
-pub(crate) use page::{Direction, ListOptions, Page};
+pub(crate) use page::{Direction, LabelFilter, ListOptions, Page, Place, PlaceKey};
 
 pub(crate) use rusqlite::{Connection, Transaction};

@@ -8,7 +8,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use super::Error;
 use crate::server::lifecycle::State;
-use crate::types::{Name, PoolId, SandboxId, TemplateId, Timestamp, Ttl, VolumeId};
+use crate::types::{Name, PoolId, RegistryId, SandboxId, TemplateId, Timestamp, Ttl, VolumeId};
 
 /// Reads a text column and parses it.
 pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &'static str) -> Result<T, Error> {
@@ -48,7 +48,7 @@ macro_rules! text_column {
     )*};
 }
 
-text_column!(Name, VolumeId, TemplateId, PoolId, SandboxId, State);
+text_column!(Name, VolumeId, TemplateId, PoolId, SandboxId, RegistryId, State);
 
 macro_rules! id_column {
     ($($name:ident),*) => {$(
@@ -60,7 +60,7 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(VolumeId, TemplateId, PoolId, SandboxId);
+id_column!(VolumeId, TemplateId, PoolId, SandboxId, RegistryId);
 
 impl FromSql for Name {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -8,4 +8,5 @@ mod invariants;
 mod lifecycle;
 mod lists;
 mod objects;
+mod registries;
 mod restart;

@@ -12,6 +12,7 @@ mod patch;
 mod pool;
 mod quota;
 mod read;
+mod registry;
 mod reserved;
 mod sandbox;
 mod schema;
@@ -33,6 +34,7 @@ pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, Re
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
+pub use registry::RegistrySpec;
 pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
@@ -45,7 +47,7 @@ pub use volume::VolumeSpec;
 
 /// All kinds, each after those that it refers to: creating goes down this list, deleting goes up.
 pub static ALL: &[&dyn AnyKind] =
-    &[&volume::VolumeKind, &template::TemplateKind, &pool::PoolKind, &sandbox::SandboxKind];
+    &[&volume::VolumeKind, &template::TemplateKind, &pool::PoolKind, &sandbox::SandboxKind, &registry::RegistryKind];
 
 /// The kind `Volume`.
 pub const VOLUME: KindId = KindId(0);
@@ -55,6 +57,8 @@ pub const TEMPLATE: KindId = KindId(1);
 pub const POOL: KindId = KindId(2);
 /// The kind `Sandbox`.
 pub const SANDBOX: KindId = KindId(3);
+/// The kind `Registry`.
+pub const REGISTRY: KindId = KindId(4);
 
 /// Returns every kind, in the order of [`ALL`].
 pub fn all() -> impl Iterator<Item = KindId> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::VOLUME;
+use super::secret::SecretRef;
 use super::value::{Reference, Replicas};
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node, ScalarKind};
 use crate::types::{Image, Name, NameError, QuantityError, Ttl};
@@ -17,6 +18,9 @@ pub(super) mod code {
     pub(in crate::kinds) const BAD_IMAGE: &str = "bad-image";
     pub(in crate::kinds) const BAD_PATH: &str = "bad-mount-path";
     pub(in crate::kinds) const BAD_NUMBER: &str = "bad-number";
+    pub(in crate::kinds) const EMPTY: &str = "empty";
+    pub(in crate::kinds) const SECRET: &str = "secret";
+    pub(in crate::kinds) const LOGIN: &str = "login";
     pub(in crate::kinds) const DUPLICATE: &str = "duplicate";
     pub(in crate::kinds) const SERVER_LIMIT: &str = "server-limit";
 }
@@ -145,6 +149,50 @@ pub(super) fn ttl(node: &Node, out: &mut Diagnostics) -> Option<Ttl> {
             let near = (seconds.max(0).saturating_add(59)) / 60 * 60;
             let help = format!("for example `{}`; 0 disables the limit", near.max(60));
             out.push(diagnostic.primary(node.span, error.to_string()).help(help));
+            None
+        }
+    }
+}
+
+/// Reads a text that is not empty.
+pub(super) fn text(node: &Node, what: &str, out: &mut Diagnostics) -> Option<Arc<str>> {
+    let text = node.text(what, out)?;
+    if text.is_empty() {
+        let diagnostic = Diagnostic::error(code::EMPTY, format!("{what} cannot be empty"));
+        out.push(diagnostic.primary(node.span, "nothing is said here"));
+        return None;
+    }
+    Some(text.into())
+}
+
+/// Reads a whole number that is not negative.
+pub(super) fn number(node: &Node, what: &str, out: &mut Diagnostics) -> Option<u64> {
+    let number = node.integer(what, out)?;
+    let found = u64::try_from(number).ok();
+    if found.is_none() {
+        let diagnostic = Diagnostic::error(code::BAD_NUMBER, format!("{number} is not {what}"));
+        out.push(diagnostic.primary(node.span, "it cannot be negative"));
+    }
+    found
+}
+
+/// Reads where a secret is. The secret itself is refused, and not repeated.
+pub(super) fn secret(node: &Node, what: &str, out: &mut Diagnostics) -> Option<SecretRef> {
+    let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
+    if node.as_mapping().is_none() {
+        let diagnostic = Diagnostic::error(code::SECRET, format!("{what} does not stand in a manifest itself"));
+        out.push(diagnostic.primary(node.head(), "only where it is").help(help));
+        return None;
+    }
+    let mut fields = Fields::new(node, what.to_owned(), out)?;
+    let (env, file) = (fields.optional("env"), fields.optional("file"));
+    fields.finish(out);
+    match (env, file) {
+        (Some(env), None) => text(env, "the name of an environment variable", out).map(SecretRef::Env),
+        (None, Some(file)) => text(file, "the path of a file", out).map(SecretRef::File),
+        _ => {
+            let diagnostic = Diagnostic::error(code::SECRET, format!("{what} is in one place"));
+            out.push(diagnostic.primary(node.head(), "one of `env` and `file`").help(help));
             None
         }
     }

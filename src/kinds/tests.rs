@@ -35,19 +35,40 @@ kind: Sandbox
 metadata: {name: box}
 spec: {template_name: python, ttl_seconds: 3600, idle_ttl_seconds: 0}
 lifecycle: {on_template_change: replace, on_expiry: recreate}
+---
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: private}
+spec:
+  url: ghcr.io/acme
+  username: ci-bot
+  password: {env: TOKEN}
+  secret_version: 2
+---
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: role}
+spec: {url: 123456789012.dkr.ecr.eu-west-1.amazonaws.com, aws_role_arn: arn:aws:iam::123456789012:role/pull}
 ";
 
 #[test]
 fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
     let (objects, diagnostics) = decoded(COMPLETE);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let kinds: Vec<_> = objects.iter().map(|object| object.key.kind).collect();
+    let mut kinds: Vec<_> = objects.iter().map(|object| object.key.kind).collect();
+    kinds.dedup();
     assert_eq!(kinds, all().collect::<Vec<_>>());
+    for (kind, index, field) in all().flat_map(|kind| kind.fields().iter().enumerate().map(move |(i, f)| (kind, i, f)))
+    {
+        let of_kind = || objects.iter().filter(move |object| object.key.kind == kind);
+        let is_given = of_kind().any(|object| object.spec.values()[index].is_some());
+        assert!(is_given, "{kind}.{} has a value in an example", field.path);
+    }
     for object in objects {
         let fields = object.key.kind.fields();
         assert_eq!(fields.len(), object.spec.values().len(), "{}: a rule for each field", object.key.kind);
         for (field, value) in fields.iter().zip(object.spec.values()) {
-            let value = value.as_ref().unwrap_or_else(|| panic!("{} has a value in the example", field.path));
+            let Some(value) = value else { continue };
             let shape = match value {
                 Value::Cpu(_) => Shape::Cpu,
                 Value::Size(_) => Shape::Size,
@@ -78,8 +99,8 @@ fn references_go_down_the_list_of_kinds() {
 
 #[test]
 fn the_list_and_the_constants_agree() {
-    let names: Vec<_> = [VOLUME, TEMPLATE, POOL, SANDBOX].iter().map(|kind| kind.info().kind).collect();
-    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox"]);
+    let names: Vec<_> = [VOLUME, TEMPLATE, POOL, SANDBOX, REGISTRY].iter().map(|kind| kind.info().kind).collect();
+    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox", "Registry"]);
     assert_eq!(names.len(), ALL.len());
     for kind in all() {
         let info = kind.info();
@@ -167,7 +188,7 @@ fn defaults_are_filled_in_and_what_is_left_alone_is_not() {
 fn everything_wrong_is_reported_at_once() {
     let (objects, diagnostics) = decoded(
         "
-apiVersion: sbx/v2
+apiVersion: sbx/v3
 kind: Tempalte
 metadata: {name: Bad_Name}
 spec: {}
@@ -216,7 +237,7 @@ spec: {image: python}
     );
     let messages: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     for expected in [
-        "unknown `apiVersion`: `sbx/v2`",
+        "unknown `apiVersion`: `sbx/v3`",
         "unknown kind `Tempalte`",
         "`Bad_Name` is not a valid name",
         "`5GB` is not a size",
@@ -289,4 +310,34 @@ fn the_schema_knows_every_field_of_every_kind() {
             assert!(schema.pointer(&pointer).is_some(), "{}.{}", kind, field.path);
         }
     }
+}
+
+#[test]
+fn a_kind_of_another_version_says_so() {
+    let problem = |head: &str| {
+        let (_, diagnostics) = decoded(&format!("{{{head}, metadata: {{name: a}}, spec: {{size: 1Gi}}}}"));
+        let shown = diagnostics
+            .iter()
+            .map(|problem| format!("{}; {}", problem.message, problem.help.as_deref().unwrap_or("-")));
+        shown.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Volume"), @"there is no `Volume` in `sbx/v2`; `Volume` is of `sbx/v1`");
+    insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Registri"), @"unknown kind `Registri`; did you mean `Registry`?");
+    insta::assert_snapshot!(problem("apiVersion: sbx/v3, kind: Volume"), @"unknown `apiVersion`: `sbx/v3`; this version of sbx reads `sbx/v1` and `sbx/v2`");
+}
+
+#[test]
+fn a_secret_is_named_and_never_written_out() {
+    let problem = |login: &str| {
+        let text =
+            format!("{{apiVersion: sbx/v2, kind: Registry, metadata: {{name: a}}, spec: {{url: a.example, {login}}}}}");
+        let (objects, diagnostics) = decoded(&text);
+        assert!(objects.is_empty() && !format!("{diagnostics:?}").contains("hunter2"), "{diagnostics:?}");
+        diagnostics.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    insta::assert_snapshot!(problem("username: a, password: hunter2"), @"a password does not stand in a manifest itself");
+    insta::assert_snapshot!(problem("username: a, password: {env: A, file: b}"), @"a password is in one place");
+    insta::assert_snapshot!(problem("username: a"), @"a user name without a password");
+    insta::assert_snapshot!(problem("password: {env: A}"), @"a password without a user name");
+    insta::assert_snapshot!(problem("username: a, password: {env: A}, aws_role_arn: b"), @"two ways to log in");
 }

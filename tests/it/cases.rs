@@ -131,7 +131,10 @@ fn canned(world: Value) -> Router {
         };
         async move { answer.into_response() }
     };
-    Router::new().route("/v2/sandboxes/{route}", get(list))
+    // Of single objects it says that they are not there, as the API does: a bare 404 is that of another generation.
+    let missing = json!({"detail": {"error": "NotFound", "message": "there is no such object"}}).to_string();
+    let router = Router::new().route("/v2/sandboxes/{route}", get(list));
+    router.fallback(move || async move { (StatusCode::NOT_FOUND, missing) })
 }
 
 fn read(path: &Path) -> String {

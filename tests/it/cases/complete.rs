@@ -58,8 +58,8 @@ const EXIT_CODES: [(u8, &str); 7] = [
     (64, "owned/prune-with-a-target"),
 ];
 
-/// What the API leaves no room for: a volume only grows, and nothing of a template changes in place.
-const NEVER: [(&str, &str); 2] = [("volume", "replace"), ("template", "update")];
+/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry does.
+const NEVER: [(&str, &str); 3] = [("volume", "replace"), ("template", "update"), ("registry.v2", "replace")];
 
 #[test]
 fn every_obstacle_and_every_refusal_has_a_case() {
@@ -108,7 +108,7 @@ fn every_action_on_every_kind_has_a_case() {
             changes.is_some_and(|changes| changes.iter().any(is_it))
         })
     };
-    for kind in ["volume", "template", "pool", "sandbox"] {
+    for kind in ["volume", "template", "pool", "sandbox", "registry.v2"] {
         for action in ["create", "update", "rename", "replace", "delete", "adopt", "keep", "blocked"] {
             let is_never = NEVER.contains(&(kind, action));
             assert_eq!(has(kind, action), !is_never, "{action} of a {kind}");

@@ -43,6 +43,10 @@ pub enum Shape {
     Text,
     /// A whole number, not negative.
     Number,
+    /// `true` or `false`.
+    Flag,
+    /// A mapping of texts to texts. What is declared is a part of what is live: others may add to it.
+    Map,
     /// Where a secret is: `{env: NAME}` or `{file: PATH}`.
     Secret,
 }
@@ -86,6 +90,8 @@ impl Shape {
             Self::Mounts(_) => "a list of {volume_name, mount_path}",
             Self::Text => "a text",
             Self::Number => "a whole number",
+            Self::Flag => "true or false",
+            Self::Map => "a mapping of texts",
             Self::Secret => "{env: NAME} or {file: PATH}",
         }
     }

@@ -15,7 +15,7 @@ use super::value::{Reference, Value};
 use super::version::ApiVersion;
 use crate::client::{Client, Error, Reader};
 use crate::manifest::{Diagnostics, Node};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::types::{Name, NameError, ObjectId, Timestamp};
 
 /// A kind of object, typed: its spec, a rule for each field, what it refers to, its verbs.
 ///
@@ -97,6 +97,8 @@ pub struct KindInfo {
     pub plural: &'static str,
     /// Shorter forms that commands take too.
     pub short: &'static [&'static str],
+    /// What its objects' names are like.
+    pub naming: Naming,
     /// One or two sentences about it.
     pub doc: &'static str,
     /// Whether destroying an object of it loses data that nothing can make again. Such objects are kept when a
@@ -108,6 +110,8 @@ pub struct KindInfo {
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
+    /// What `lifecycle` calls the choice of that, such as `on_template_change`.
+    pub on_superseded: &'static str,
     /// Whether objects may have a time to live.
     pub expires: bool,
     /// Whether programs make objects for themselves, so that most are none that anybody declares.
@@ -118,6 +122,30 @@ pub struct KindInfo {
     pub ready_timeout: Duration,
     /// How long servers are known to be willing to wait, shortest and longest. They own the limit.
     pub ready_timeout_limits: (Duration, Duration),
+}
+
+/// What names are like, and what they are to the objects that have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// A label ([`Name::parse`]) that belongs to one object and may be changed.
+    Label,
+    /// A pointer ([`Name::published`]): it cannot be changed, and making an object under a name that another one has
+    /// moves it. That one is known by its id from then on, as `NAME@ID`.
+    Published,
+}
+
+impl KindId {
+    /// Reads the name of an object of this kind.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says why no object can have it.
+    pub fn name(self, text: &str) -> Result<Name, NameError> {
+        match self.info().naming {
+            Naming::Label => Name::parse(text),
+            Naming::Published => Name::published(text),
+        }
+    }
 }
 
 /// What a verb works with that makes or changes an object.
@@ -392,9 +420,10 @@ impl<K: Kind> AnyKind for K {
 
 fn erase<K: Kind>(wire: K::Wire) -> Result<Live, Misnamed> {
     let projection = K::project(wire);
-    match Name::parse(&projection.name) {
+    let kind = super::id_of::<K>();
+    match kind.name(&projection.name) {
         Ok(name) => Ok(live::<K>(projection, name)),
-        Err(_) => Err(Misnamed { kind: super::id_of::<K>(), name: projection.name }),
+        Err(_) => Err(Misnamed { kind, name: projection.name }),
     }
 }
 

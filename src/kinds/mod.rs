@@ -26,7 +26,7 @@ mod volume;
 pub use field::{Absent, Change, Field, Shape};
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
-    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
+    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming, Projection,
     Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
@@ -35,7 +35,7 @@ pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use registry::RegistrySpec;
-pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
+pub use reserved::{by_id, is_reserved, known_by_id, reserved_name, reserved_start, reserved_start_of};
 pub use sandbox::SandboxSpec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
 pub use secret::{NoSecrets, SecretError, SecretRef, SecretSource, Secrets};

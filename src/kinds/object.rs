@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kind::{Key, KindId, KindInfo, Lookup};
+use super::kind::{Key, KindId, KindInfo, Lookup, Naming};
 use super::read::{self, code};
 use super::reserved::is_reserved;
 use super::spec::Spec;
@@ -137,7 +137,7 @@ fn decode_one(index: usize, document: &Document, out: &mut Diagnostics) -> Optio
     let version = api_version.and_then(|node| read_version(node, out));
     // Of what has a version that nobody knows, the rest is read as well as it can be, so that all is reported at once.
     let kind = kind.and_then(|node| read_kind(node, version, out)?.first().copied());
-    let metadata = metadata.and_then(|node| read_metadata(node, out));
+    let metadata = metadata.and_then(|node| read_metadata(node, kind, out));
     let lifecycle = lifecycle.map_or_else(|| Some(Lifecycle::default()), |node| read_lifecycle(node, kind, out));
     let spec = kind.zip(spec).and_then(|(kind, node)| kind.decode(node, out));
 
@@ -210,15 +210,18 @@ struct Metadata {
     annotations: Labels,
 }
 
-fn read_metadata(node: &Node, out: &mut Diagnostics) -> Option<Metadata> {
+fn read_metadata(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> Option<Metadata> {
     let mut fields = Fields::new(node, "`metadata`", out)?;
     let name = fields.required("name", out);
     let labels = fields.optional("labels");
     let annotations = fields.optional("annotations");
     fields.finish(out);
 
-    let name =
-        name.and_then(|node| Some((read::name(node, out).filter(|name| not_reserved(name, node, out))?, node.span)));
+    let read = |node, out: &mut Diagnostics| match kind {
+        Some(kind) => read::name_of(kind, node, out),
+        None => read::name(node, out),
+    };
+    let name = name.and_then(|node| Some((read(node, out).filter(|name| not_reserved(name, node, out))?, node.span)));
     let labels = labels.map_or_else(|| Some(Labels::new()), |node| read_labels(node, "`labels`", out));
     let annotations = annotations.map_or_else(|| Some(Labels::new()), |node| read_labels(node, "`annotations`", out));
     let (name, name_span) = name?;
@@ -251,13 +254,16 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     let info = kind.map(|kind| kind.info());
     let mut fields = Fields::new(node, "`lifecycle`", out)?;
     let prevent_destroy = fields.optional("prevent_destroy");
-    let renamed_from = fields.optional("renamed_from");
+    let has_labels = info.is_none_or(|info| info.naming == Naming::Label);
+    let renamed_from = if has_labels { fields.optional("renamed_from") } else { None };
     let on_remove = fields.optional("on_remove");
     let timeout = fields.optional("timeout");
     // What a kind cannot do it does not know: these are asked for, and so known, only where they mean something.
-    let replace = if info.is_none_or(|info| !info.holds_data) { fields.optional("replace") } else { None };
+    let is_replaceable = has_labels && info.is_none_or(|info| !info.holds_data);
+    let replace = if is_replaceable { fields.optional("replace") } else { None };
     let outlives = info.is_none_or(|info| info.outlives_its_source);
-    let on_superseded = if outlives { fields.optional("on_template_change") } else { None };
+    let superseded_word = info.map_or("on_template_change", |info| info.on_superseded);
+    let on_superseded = if outlives { fields.optional(superseded_word) } else { None };
     let on_expiry = if info.is_none_or(|info| info.expires) { fields.optional("on_expiry") } else { None };
     fields.finish(out);
 
@@ -278,7 +284,7 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     });
     if let Some(node) = on_superseded {
         let choices = [("keep", OnSuperseded::Keep), ("replace", OnSuperseded::Replace)];
-        lifecycle.on_superseded = keep(choice(node, "`on_template_change`", &choices, out), &mut ok);
+        lifecycle.on_superseded = keep(choice(node, &format!("`{superseded_word}`"), &choices, out), &mut ok);
     }
     if let Some(node) = on_expiry {
         let choices = [("ignore", OnExpiry::Ignore), ("recreate", OnExpiry::Recreate)];

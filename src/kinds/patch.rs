@@ -65,7 +65,11 @@ fn decode<'a>(root: &'a Node, out: &mut Diagnostics) -> Option<Patch<'a>> {
     fields.finish(out);
     let version = version.map_or(Some(None), |node| read_version(node, out).map(Some));
     let kinds = kind.and_then(|node| read_kind(node, version.flatten(), out));
-    let name = name.and_then(|node| Some((read::name(node, out)?, node.span)));
+    let read = |node, out: &mut Diagnostics| match kinds.as_ref().and_then(|kinds| kinds.first()) {
+        Some(kind) => read::name_of(*kind, node, out),
+        None => read::name(node, out),
+    };
+    let name = name.and_then(|node| Some((read(node, out)?, node.span)));
     let change = change.filter(|node| node.mapping("`patch`", out).is_some() && keeps_identity(node, out));
     let (name, place) = name?;
     version?;
@@ -105,7 +109,7 @@ fn key_of(root: &Node) -> Option<Key> {
     let text = |node: Option<&Node>| Some(node?.as_scalar()?.text().to_owned());
     let version = ApiVersion::parse(&text(root.get("apiVersion"))?)?;
     let kind = super::named(version, &text(root.get("kind"))?)?;
-    let name = Name::parse(&text(root.get("metadata")?.get("name"))?).ok()?;
+    let name = kind.name(&text(root.get("metadata")?.get("name"))?).ok()?;
     Some(Key { kind, name })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, VerbCx, Violation};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, VerbCx, Violation};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Replicas, Value};
@@ -37,11 +37,13 @@ impl Kind for PoolKind {
         singular: "pool",
         plural: "pools",
         short: &["po"],
+        naming: Naming::Label,
         doc: "Sandboxes of one template that are kept warm. A sandbox that is created from the template takes one of \
               them, and the pool refills.",
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: Some("the API tells only that one replica is ready"),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::VOLUME;
+use super::kind::{KindId, Naming};
 use super::secret::SecretRef;
 use super::value::{Reference, Replicas};
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node, ScalarKind};
@@ -43,6 +44,26 @@ pub(super) fn name(node: &Node, out: &mut Diagnostics) -> Option<Name> {
             None
         }
     }
+}
+
+/// Reads the name of an object of this kind.
+pub(super) fn name_of(kind: KindId, node: &Node, out: &mut Diagnostics) -> Option<Name> {
+    if kind.info().naming == Naming::Label {
+        return name(node, out);
+    }
+    let text = node.text("a name", out)?;
+    // What has an id behind its name is none that anybody could declare.
+    match Name::published(text) {
+        Ok(name) if !text.contains('@') => return Some(name),
+        Ok(_) => out.push(bad_published(text, node, "an id cannot be declared")),
+        Err(error) => out.push(bad_published(text, node, error.to_string())),
+    }
+    None
+}
+
+fn bad_published(text: &str, node: &Node, why: impl Into<String>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code::BAD_NAME, format!("`{text}` is not a valid name"));
+    diagnostic.primary(node.span, why).help("for example `team/python:3.12`")
 }
 
 /// Returns a valid name that looks like `text`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, VerbCx};
 use super::quota::Quota;
 use super::read::{self, code};
 use super::secret::SecretRef;
@@ -43,10 +43,12 @@ impl Kind for RegistryKind {
         singular: "registry",
         plural: "registries",
         short: &["reg"],
+        naming: Naming::Label,
         doc: "A container registry with what the server logs in to it with. Snapshots of private images name it.",
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: None,

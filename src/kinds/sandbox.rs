@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Value};
@@ -39,10 +39,12 @@ impl Kind for SandboxKind {
         singular: "sandbox",
         plural: "sandboxes",
         short: &["sb", "box", "boxes"],
+        naming: Naming::Label,
         doc: "A sandbox that should always be there. Sandboxes that programs create for themselves need no manifest.",
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        on_superseded: "on_template_change",
         expires: true,
         made_by_programs: true,
         ready_caveat: None,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{KindId, KindInfo};
+use super::kind::{KindId, KindInfo, Naming};
 use super::spec::Spec;
 use super::version::ApiVersion;
 use crate::types::Name;
@@ -174,41 +174,50 @@ fn kind_schema(kind: KindId) -> Json {
         "properties": {
             "apiVersion": {"const": info.api_version.as_str()},
             "kind": {"const": info.kind},
-            "metadata": metadata_schema(),
+            "metadata": metadata_schema(info.naming),
             "lifecycle": lifecycle_schema(info),
             "spec": spec_schema(kind),
         },
     })
 }
 
-fn metadata_schema() -> Json {
+fn metadata_schema(naming: Naming) -> Json {
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
     json!({
         "type": "object",
         "additionalProperties": false,
         "required": ["name"],
-        "properties": {"name": name_schema(), "labels": texts, "annotations": texts},
+        "properties": {"name": name_schema(naming), "labels": texts, "annotations": texts},
     })
 }
 
-fn name_schema() -> Json {
-    json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"})
+fn name_schema(naming: Naming) -> Json {
+    match naming {
+        Naming::Label => json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"}),
+        Naming::Published => json!({
+            "type": "string",
+            "pattern": "^[a-z0-9]([-._a-z0-9]*[a-z0-9])?(/[a-z0-9]([-._a-z0-9]*[a-z0-9])?)*(:[A-Za-z0-9_][-._A-Za-z0-9]*)?$",
+        }),
+    }
 }
 
 fn lifecycle_schema(info: &KindInfo) -> Json {
+    let has_labels = info.naming == Naming::Label;
     let mut properties = json!({
         "prevent_destroy": {"type": "boolean", "description": "Refuse every plan that would destroy the object."},
-        "renamed_from": {"type": "string", "description": "The name the object had before; none for a new object."},
         "on_remove": {"enum": ["delete", "retain"], "description": "What happens when it is declared no longer."},
         "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m."},
     });
-    if !info.holds_data {
+    if has_labels {
+        properties["renamed_from"] =
+            json!({"type": "string", "description": "The name the object had before; none for a new object."});
+    }
+    if has_labels && !info.holds_data {
         properties["replace"] =
             json!({"enum": ["rolling", "recreate"], "description": "How it is made anew when it cannot change."});
     }
     if info.outlives_its_source {
-        properties["on_template_change"] =
-            json!({"enum": ["keep", "replace"], "description": "What happens when its template is superseded."});
+        properties[info.on_superseded] = json!({"enum": ["keep", "replace"], "description": "What happens when what it was made from is superseded."});
     }
     if info.expires {
         properties["on_expiry"] =
@@ -245,7 +254,7 @@ fn field_schema(field: &Field) -> Json {
     let mut schema = match field.shape {
         Shape::Cpu | Shape::Size => json!({"type": ["string", "number"]}),
         Shape::Image => json!({"type": "string", "minLength": 1}),
-        Shape::Reference(_) => name_schema(),
+        Shape::Reference(kind) => name_schema(kind.info().naming),
         Shape::Ttl => json!({"type": "integer", "minimum": 0, "multipleOf": 60}),
         Shape::Replicas => {
             let count = json!({"type": "integer", "minimum": 0});
@@ -269,13 +278,15 @@ fn field_schema(field: &Field) -> Json {
                 "file": {"type": "string", "minLength": 1, "description": "The file that it is in."},
             },
         }),
-        Shape::Mounts(_) => json!({
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::Map => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Shape::Mounts(kind) => json!({
             "type": "array",
             "items": {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["volume_name", "mount_path"],
-                "properties": {"volume_name": name_schema(), "mount_path": {"type": "string", "pattern": "^/."}},
+                "properties": {"volume_name": name_schema(kind.info().naming), "mount_path": {"type": "string", "pattern": "^/."}},
             },
         }),
     };

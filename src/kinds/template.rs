@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::value::{Reference, Value};
 use super::version::ApiVersion;
@@ -56,10 +56,12 @@ impl Kind for TemplateKind {
         singular: "template",
         plural: "templates",
         short: &["tpl", "tpls"],
+        naming: Naming::Label,
         doc: "What sandboxes are made from: an image, resources and volumes. Only its name can change in place.",
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: None,

@@ -80,6 +80,8 @@ fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
                 Value::Text(_) => Shape::Text,
                 Value::Number(_) => Shape::Number,
                 Value::Secret(_) => Shape::Secret,
+                Value::Flag(_) => Shape::Flag,
+                Value::Map(_) => Shape::Map,
             };
             assert_eq!(field.shape, shape, "{}.{}", object.key.kind, field.path);
             assert!(!field.doc.is_empty() && !field.example.is_empty());

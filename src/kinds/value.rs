@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::kind::{Key, KindId};
 use super::secret::SecretRef;
-use crate::types::{ByteSize, Cpu, Image, Name, Ttl};
+use crate::types::{ByteSize, Cpu, Image, Ttl};
 
 /// The value of one field of a spec.
 ///
@@ -34,6 +34,10 @@ pub enum Value {
     Text(Arc<str>),
     /// A number.
     Number(u64),
+    /// `true` or `false`.
+    Flag(bool),
+    /// Texts by their keys.
+    Map(BTreeMap<Arc<str>, Arc<str>>),
     /// Where a secret is. The secret itself is never a value.
     Secret(SecretRef),
 }
@@ -62,7 +66,7 @@ pub struct Replicas {
 impl Reference {
     /// Returns what it refers to; `None` if no object can have that name.
     pub fn key(&self) -> Option<Key> {
-        Some(Key { kind: self.kind, name: Name::parse(&self.name).ok()? })
+        Some(Key { kind: self.kind, name: self.kind.name(&self.name).ok()? })
     }
 }
 
@@ -94,6 +98,8 @@ impl Value {
             (Self::Mounts(declared), Self::Mounts(live)) => {
                 declared.len() == live.len() && declared.iter().zip(live).all(|(d, l)| d.0 == l.0 && same(d.1, l.1))
             }
+            // What is inherited, or added by the server, is no difference.
+            (Self::Map(declared), Self::Map(live)) => declared.iter().all(|(key, value)| live.get(key) == Some(value)),
             _ => self == live,
         }
     }
@@ -121,6 +127,8 @@ impl Value {
         match self {
             Self::Ttl(ttl) => *ttl == Ttl::DISABLED,
             Self::Mounts(mounts) => mounts.is_empty(),
+            Self::Map(map) => map.is_empty(),
+            Self::Flag(flag) => !flag,
             _ => false,
         }
     }
@@ -150,6 +158,8 @@ impl Value {
             Self::Text(text) => text.to_string(),
             Self::Number(number) => number.to_string(),
             Self::Secret(secret) => secret.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Map(map) => map.iter().map(|(key, value)| format!("{key}={value}\n")).collect(),
             Self::Reference(reference) => of(reference),
             Self::Mounts(mounts) => {
                 let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
@@ -170,6 +180,8 @@ impl Value {
             Self::Text(text) => json!(text),
             Self::Number(number) => json!(number),
             Self::Secret(secret) => secret.to_json(),
+            Self::Flag(flag) => json!(flag),
+            Self::Map(map) => map.iter().map(|(key, value)| (key.to_string(), json!(value))).collect(),
             Self::Reference(reference) => json!(reference.name),
             Self::Mounts(mounts) => mounts
                 .iter()
@@ -191,6 +203,12 @@ impl fmt::Display for Value {
             Self::Text(text) => f.pad(text),
             Self::Number(number) => number.fmt(f),
             Self::Secret(secret) => secret.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Map(map) if map.is_empty() => f.pad("none"),
+            Self::Map(map) => {
+                let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                f.pad(&texts.join(", "))
+            }
             Self::Reference(reference) => f.pad(&reference.name),
             Self::Mounts(mounts) if mounts.is_empty() => f.pad("none"),
             Self::Mounts(mounts) => {

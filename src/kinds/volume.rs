@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::read;
 use super::value::Value;
@@ -33,10 +33,12 @@ impl Kind for VolumeKind {
         singular: "volume",
         plural: "volumes",
         short: &["vol", "vols"],
+        naming: Naming::Label,
         doc: "Storage that outlives the sandboxes that mount it. A template mounts it at a path.",
         holds_data: true,
         asks_if_renamed: true,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: None,

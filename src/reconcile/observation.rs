@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::World;
 use super::inventory::{Deed, Inventory};
 use crate::kinds::{self, ApiVersion, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::types::{ObjectId, Timestamp};
 
 /// What the document says that it is.
 const FORMAT: &str = "sbx.observation";
@@ -74,7 +74,7 @@ struct Named {
 #[derive(Debug, Serialize, Deserialize)]
 struct LiveDocument {
     kind: String,
-    name: Name,
+    name: String,
     id: Option<ObjectId>,
     spec: Option<Json>,
     unreadable: Option<String>,
@@ -196,7 +196,7 @@ impl LiveDocument {
         let named = |reference: &Reference| Named { kind: word(reference.kind), name: reference.name.to_string() };
         Self {
             kind: word(live.key.kind),
-            name: live.key.name.clone(),
+            name: live.key.name.to_string(),
             id: live.id.clone(),
             spec: live.spec.as_ref().ok().map(kinds::spec_to_json),
             unreadable: live.spec.as_ref().err().map(|unreadable| unreadable.why.clone()),
@@ -214,6 +214,7 @@ impl LiveDocument {
 
     fn into_live(self) -> Result<Live, String> {
         let kind = kind_of(&self.kind)?;
+        let name = kind.name(&self.name).map_err(|error| format!("`{}` is not a name: {error}", self.name))?;
         let mut references = Vec::new();
         for Named { kind, name } in self.references {
             references.push(Reference { kind: kind_of(&kind)?, name: name.into() });
@@ -224,7 +225,7 @@ impl LiveDocument {
             (None, why) => Err(why.unwrap_or_else(|| "it has no spec".to_owned())),
         };
         Ok(Live {
-            key: Key { kind, name: self.name },
+            key: Key { kind, name },
             id: self.id,
             spec: spec.map_err(|why| Unreadable { why, references }),
             health: match self.health {
@@ -345,6 +346,6 @@ mod tests {
         assert_eq!(error(damaged), "it is damaged: there is no kind `Snapshot`");
         let mut damaged = observation().to_json();
         damaged["objects"][0]["name"] = json!("A B");
-        assert!(error(damaged).starts_with("it is damaged: objects[0].name: "));
+        assert!(error(damaged).starts_with("it is damaged: `A B` is not a name: "));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::inventory::{Inventory, Standing};
 use crate::kinds::{self, ApiVersion, Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::types::{ObjectId, Timestamp};
 
 /// What is live, as it was observed at one time, and what is known to be ours of it.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ impl World {
 
 impl Lookup for World {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
-        let key = Key { kind, name: Name::parse(name).ok()? };
+        let key = Key { kind, name: kind.name(name).ok()? };
         self.live.get(&key)?.spec.as_ref().ok()
     }
 }
@@ -188,7 +188,7 @@ impl Desired {
 
 impl Lookup for Desired {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
-        let key = Key { kind, name: Name::parse(name).ok()? };
+        let key = Key { kind, name: kind.name(name).ok()? };
         self.objects.get(&key).map(|object| &object.spec)
     }
 }

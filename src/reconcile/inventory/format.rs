@@ -123,7 +123,7 @@ pub(super) fn key_from(fields: &mut Fields<'_>) -> Result<Option<Key>, String> {
     let kind: String = fields.required("kind")?;
     let name: String = fields.required("name")?;
     let Some(kind) = KindId::from_record(&kind) else { return Ok(None) };
-    let name = Name::parse(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
+    let name = kind.name(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
     Ok(Some(Key { kind, name }))
 }
 
@@ -179,7 +179,7 @@ fn intent_from(raw: &RawValue) -> Result<Option<Intent>, String> {
     let Some(key) = key_from(&mut fields)? else { return Ok(None) };
     let at = fields.required("at")?;
     let becomes: Option<String> = fields.optional("becomes")?;
-    let becomes = becomes.map(|name| Name::parse(&name)).transpose().map_err(|error| error.to_string())?;
+    let becomes = becomes.map(|name| key.kind.name(&name)).transpose().map_err(|error| error.to_string())?;
     let deed = match deed.as_str() {
         "create" => {
             let spec: Json = fields.required("sends")?;

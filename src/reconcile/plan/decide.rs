@@ -20,7 +20,6 @@ use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Refe
 use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
-use crate::types::Name;
 
 /// A change together with the objects that it is about.
 pub(super) struct Decision<'a> {
@@ -333,7 +332,8 @@ impl<'a> Round<'a, '_> {
             return Action::Replace;
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
-            change.notes.extend(replacing.drain(..).filter_map(outdated));
+            let choice = object.key.kind.info().on_superseded;
+            change.notes.extend(replacing.drain(..).filter_map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
             change.notes.extend(self.reasons_to_replace(&replacing));
@@ -398,8 +398,7 @@ impl<'a> Round<'a, '_> {
             Target::Missing => Some(Note::MissingReference { missing: reference.clone() }),
             Target::RenamedTo(new) => Some(Note::ReferenceRenamed { stale: reference.clone(), new: new.clone() }),
             Target::Live(_) | Target::Declared(_) if makes_anew && self.fate(reference) == Some(Action::Blocked) => {
-                let name = Name::parse(&reference.name).ok()?;
-                Some(Note::NeedsBlocked { needs: Key { kind: reference.kind, name } })
+                Some(Note::NeedsBlocked { needs: reference.key()? })
             }
             Target::Live(_) | Target::Declared(_) => None,
         }
@@ -407,8 +406,7 @@ impl<'a> Round<'a, '_> {
 
     /// Returns what has been decided for the declared object that a manifest's reference names.
     fn fate(&self, reference: &Reference) -> Option<Action> {
-        let name = Name::parse(&reference.name).ok()?;
-        self.fates.get(&Key { kind: reference.kind, name }).copied()
+        self.fates.get(&reference.key()?).copied()
     }
 
     /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
@@ -423,6 +421,6 @@ impl<'a> Round<'a, '_> {
     }
 }
 
-fn outdated(field: FieldChange) -> Option<Note> {
-    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to })
+fn outdated(field: FieldChange, choice: &'static str) -> Option<Note> {
+    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to, choice })
 }

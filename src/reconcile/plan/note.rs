@@ -94,6 +94,13 @@ pub enum Note {
         /// What is not known of it when it takes over, if there is something.
         caveat: Option<&'static str>,
     },
+    /// The new one takes over its name by being made, and the old one goes on to be known by its id.
+    PublishedAnew {
+        /// What the old one is known by.
+        old: Name,
+        /// Whether the old one is not ours, and so stays in any case.
+        is_left: bool,
+    },
     /// A replacement of it stopped between taking its name from the old object and giving it to the new one.
     HalfReplaced,
     /// What was replaced stays under a reserved name, since others refer to it.
@@ -185,6 +192,8 @@ pub enum Note {
         from: Value,
         /// What is declared.
         to: Option<Value>,
+        /// What `lifecycle` calls the choice to replace it.
+        choice: &'static str,
     },
     /// Live objects that stay refer to it, so that it cannot be deleted.
     HeldBy {
@@ -363,9 +372,8 @@ impl Note {
             }
             Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
-            Self::Outdated { .. } => {
-                "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
-                    .to_owned()
+            Self::Outdated { choice, .. } => {
+                format!("delete it when it is no longer needed, or let its manifest say `{choice}: replace`")
             }
             Self::Saved { help, .. } => return help.clone(),
             _ => return None,
@@ -442,6 +450,10 @@ impl fmt::Display for Note {
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::Recreated { why } => recreated(f, why),
             Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
+            Self::PublishedAnew { is_left: false, .. } => f.write_str("it is published anew, beside the old one"),
+            Self::PublishedAnew { old, is_left: true } => {
+                write!(f, "it is published anew; the old one is not managed here, and stays as `{old}`")
+            }
             Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
             Self::OldKept { name, holders, now } => {
                 write!(f, "the old one stays as `{name}`, until a later apply: ")?;
@@ -453,7 +465,7 @@ impl fmt::Display for Note {
                 let (needed, free) = (what.spell(*needed), what.spell(*free));
                 write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
             }
-            Self::Outdated { path, from, to: Some(to) } if from != to => {
+            Self::Outdated { path, from, to: Some(to), .. } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }
             Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),

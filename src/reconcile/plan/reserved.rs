@@ -31,8 +31,14 @@ pub(super) fn is_for(declared: &Key, live: &Live) -> bool {
     let start = kinds::reserved_start_of(&live.key.name);
     let is_parked = |id| parking_name(declared, id) == live.key.name;
     declared.kind == live.key.kind
-        && start == Some(kinds::reserved_start(&declared.name))
+        && (start == Some(kinds::reserved_start(&declared.name)) || is_published_as(declared, live))
         && !live.id.as_ref().is_some_and(is_parked)
+}
+
+/// Returns whether a live object that no name points to was published under that of a declared one.
+fn is_published_as(declared: &Key, live: &Live) -> bool {
+    let path = kinds::known_by_id(&live.key.name).map(|(path, _)| path);
+    path.is_some() && path == declared.name.as_str().split(':').next()
 }
 
 /// Returns whether the name of a live object is one that an object declared as `declared` has when it is what this one

@@ -65,7 +65,8 @@ impl KeyDocument {
     }
 
     pub(super) fn to_key(&self) -> Result<Key, String> {
-        Ok(Key { kind: self.kind()?, name: name(&self.name)? })
+        let kind = self.kind()?;
+        Ok(Key { kind, name: name(kind, &self.name)? })
     }
 
     pub(super) fn to_reference(&self) -> Result<Reference, String> {
@@ -78,8 +79,8 @@ impl KeyDocument {
 }
 
 /// Reads the name of an object.
-pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| format!("`{text}` is not a name: {error}"))
+pub(super) fn name(kind: KindId, text: &str) -> Result<Name, String> {
+    kind.name(text).map_err(|error| format!("`{text}` is not a name: {error}"))
 }
 
 impl EntryDocument {
@@ -101,7 +102,7 @@ impl EntryDocument {
             id: self.id,
             standing: if self.is_released { Standing::Released } else { Standing::Owned },
             applied: Applied::recorded(kind, self.spec.to_string()),
-            lifecycle: self.lifecycle.into_lifecycle()?,
+            lifecycle: self.lifecycle.into_lifecycle(kind)?,
             labels: self.labels.into_iter().collect(),
             source: self.source.map(Into::into),
             expires_at: self.expires_at,
@@ -131,10 +132,10 @@ impl LifecycleDocument {
         }
     }
 
-    fn into_lifecycle(self) -> Result<Lifecycle, String> {
+    fn into_lifecycle(self, kind: KindId) -> Result<Lifecycle, String> {
         let renamed_from = self.renamed_from.map(|text| match text.as_str() {
             "none" => Ok(RenamedFrom::Nothing),
-            text => name(text).map(RenamedFrom::Name),
+            text => name(kind, text).map(RenamedFrom::Name),
         });
         Ok(Lifecycle {
             prevent_destroy: self.prevent_destroy,

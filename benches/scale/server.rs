@@ -4,12 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
 
 use crate::measure::cpu_times;
 
 /// The program under measurement, built with the profile of a release.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sbx");
+
+/// How long it may take to stop.
+const STOPPING: Duration = Duration::from_secs(10);
 
 pub(crate) struct Server {
     process: Child,
@@ -17,13 +22,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server on an empty data folder and waits for the line that names its URL.
+    /// Starts the server on an empty data folder, without sandboxes that run.
     pub(crate) fn start(data: &Path) -> Result<Self, String> {
         if data.exists() {
             std::fs::remove_dir_all(data).map_err(|error| error.to_string())?;
         }
-        let mut command = Command::new(PROGRAM);
-        command.args(["serve", "--quiet", "--runtime", "none", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        Self::run(Command::new(PROGRAM), "none", data)
+    }
+
+    /// Starts the server as `command` runs the program, and waits for the line that names its URL.
+    pub(crate) fn run(mut command: Command, runtime: &str, data: &Path) -> Result<Self, String> {
+        command.args(["serve", "--quiet", "--runtime", runtime, "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
         // A line for each request is for people, and its price is not what is measured here.
         command.env_clear().env("SBX_LOG", "sbx=warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(|error| format!("sbx serve: {error}"))?;
@@ -36,6 +45,11 @@ impl Server {
         });
         let address = address.ok_or("sbx serve: it ended without naming its URL")?;
         Ok(Self { process, address })
+    }
+
+    /// Returns the number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
     }
 
     /// Returns its host and port.
@@ -52,14 +66,19 @@ impl Server {
 
     /// Returns the CPU time that it has taken so far.
     pub(crate) fn cpu(&self) -> Duration {
-        let (user, system) = cpu_times(self.process.id());
+        let (user, system) = cpu_times(self.process());
         user + system
+    }
+
+    /// Returns what it counts, in the text format of Prometheus.
+    pub(crate) fn metrics(&self) -> Result<String, String> {
+        let metrics = request(&self.address, "GET", "/metrics", "")?;
+        Ok(String::from_utf8_lossy(&metrics).into_owned())
     }
 
     /// Returns how many calls of the API it has answered so far.
     pub(crate) fn calls(&self) -> Result<usize, String> {
-        let metrics = request(&self.address, "GET", "/metrics", "")?;
-        let metrics = String::from_utf8_lossy(&metrics);
+        let metrics = self.metrics()?;
         let counts =
             metrics.lines().filter(|line| line.starts_with("sbx_requests_total{") && !line.contains("\"other\""));
         Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum())
@@ -78,6 +97,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Asked first: only then it clears away what belongs to its sandboxes.
+        if let Some(process) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(process, Signal::INT);
+        }
+        let until = Instant::now() + STOPPING;
+        while Instant::now() < until && self.process.try_wait().is_ok_and(|status| status.is_none()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // Nothing can be done about a process that is gone already.
         let _ = self.process.kill();
         let _ = self.process.wait();

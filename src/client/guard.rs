@@ -6,7 +6,8 @@ use tokio::runtime::Handle;
 use tracing::{debug, warn};
 
 use super::error::Error;
-use super::handle::Sandbox;
+use super::handle::{Sandbox, SandboxObject};
+use crate::wire;
 
 /// A sandbox that is deleted when it is closed, or else when it is dropped.
 ///
@@ -15,17 +16,17 @@ use super::handle::Sandbox;
 /// behind.
 #[derive(Debug)]
 #[must_use = "a guard that is dropped deletes its sandbox"]
-pub struct SandboxGuard {
-    sandbox: Sandbox,
+pub struct SandboxGuard<O: SandboxObject = wire::Sandbox> {
+    sandbox: Sandbox<O>,
     /// Whether dropping the guard still has to delete the sandbox.
     armed: bool,
     /// The runtime to clean up on: a guard can be dropped on a thread that has none.
     runtime: Handle,
 }
 
-impl SandboxGuard {
+impl<O: SandboxObject> SandboxGuard<O> {
     /// Must be called on a runtime.
-    pub(super) fn new(sandbox: Sandbox) -> Self {
+    pub(super) fn new(sandbox: Sandbox<O>) -> Self {
         Self { sandbox, armed: true, runtime: Handle::current() }
     }
 
@@ -46,27 +47,27 @@ impl SandboxGuard {
     }
 
     /// Returns the sandbox, which nobody deletes then.
-    pub fn keep(mut self) -> Sandbox {
+    pub fn keep(mut self) -> Sandbox<O> {
         self.armed = false;
         self.sandbox.clone()
     }
 }
 
-impl Deref for SandboxGuard {
-    type Target = Sandbox;
+impl<O: SandboxObject> Deref for SandboxGuard<O> {
+    type Target = Sandbox<O>;
 
-    fn deref(&self) -> &Sandbox {
+    fn deref(&self) -> &Sandbox<O> {
         &self.sandbox
     }
 }
 
-impl DerefMut for SandboxGuard {
-    fn deref_mut(&mut self) -> &mut Sandbox {
+impl<O: SandboxObject> DerefMut for SandboxGuard<O> {
+    fn deref_mut(&mut self) -> &mut Sandbox<O> {
         &mut self.sandbox
     }
 }
 
-impl Drop for SandboxGuard {
+impl<O: SandboxObject> Drop for SandboxGuard<O> {
     fn drop(&mut self) {
         if !self.armed {
             return;
@@ -75,9 +76,9 @@ impl Drop for SandboxGuard {
         let tasks = sandbox.client().link().tasks().clone();
         let task = async move {
             match clean_up(&sandbox).await {
-                Ok(()) => debug!(sandbox.name, "deleted a sandbox whose guard was dropped"),
+                Ok(()) => debug!(sandbox.name = sandbox.display_name(), "deleted a sandbox whose guard was dropped"),
                 Err(error) => {
-                    warn!(sandbox.name, %error, "cannot delete a sandbox whose guard was dropped");
+                    warn!(sandbox.name = sandbox.display_name(), %error, "cannot delete a sandbox whose guard was dropped");
                 }
             }
         };
@@ -85,7 +86,7 @@ impl Drop for SandboxGuard {
     }
 }
 
-async fn clean_up(sandbox: &Sandbox) -> Result<(), Error> {
+async fn clean_up<O: SandboxObject>(sandbox: &Sandbox<O>) -> Result<(), Error> {
     match sandbox.delete().await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),

@@ -16,8 +16,10 @@ use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
+use super::generation::Known;
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
+use super::retry::retry_after;
 use super::transport::{Limits, Transport, TransportError};
 use crate::types::{Secret, Timestamp};
 
@@ -38,6 +40,7 @@ struct Shared {
     max_rate_limit_wait: Duration,
     clock: WallClock,
     limiter: Limiter,
+    known: Known,
     tasks: TaskTracker,
 }
 
@@ -65,6 +68,7 @@ impl Link {
             max_rate_limit_wait: config.max_rate_limit_wait,
             clock: config.clock.clone(),
             limiter: Limiter::new(),
+            known: Known::default(),
             tasks,
         };
         Ok(Self { shared: Arc::new(shared), scope: Scope::default() })
@@ -111,6 +115,11 @@ impl Link {
         &self.shared.limiter
     }
 
+    /// Returns what is known of the server's generations, by all views.
+    pub(super) fn known(&self) -> &Known {
+        &self.shared.known
+    }
+
     /// Returns the time of day.
     pub(super) fn now(&self) -> Timestamp {
         (self.shared.clock)()
@@ -126,6 +135,11 @@ impl Link {
         let mut exchange = Exchange::new(self, request);
         let response = self.repeat(&mut exchange).await?;
         decode(request, &response, exchange.attempts())
+    }
+
+    /// Sends a request that can be repeated without harm, as often as it takes, and passes over the answer's body.
+    pub(super) async fn send_again(&self, request: &Request) -> Result<(), Error> {
+        self.repeat(&mut Exchange::new(self, request)).await.map(drop)
     }
 
     /// Sends a request that can be repeated without harm, as often as it takes, and returns whatever is final.
@@ -205,7 +219,8 @@ impl Link {
         for secret in credentials.chain(request.secrets.iter().map(Secret::expose)) {
             detail.redact(secret);
         }
-        from_answer(request, response.status(), detail, attempts)
+        let retry_after = retry_after(response.headers(), self.now());
+        from_answer(request, response.status(), detail, attempts).with_retry_after(retry_after)
     }
 }
 

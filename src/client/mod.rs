@@ -30,6 +30,10 @@
 //! before the time that it asked for, and fewer calls are under way at once until they succeed again
 //! ([`Client::pace`]).
 //!
+//! The API has two generations, and a server speaks one of them or both ([`Client::generations`]). What belongs to the
+//! second is what has `registry`, `snapshot` or `_v2` in its name. A call of a generation that the server does not speak
+//! fails with [`Kind::WrongGeneration`].
+//!
 //! Work inside a sandbox starts at its [`Sandbox`]: [`run`](Sandbox::run) and [`start`](Sandbox::start) for commands,
 //! [`read`](Sandbox::read) and [`write`](Sandbox::write) for files, [`tunnel`](Sandbox::tunnel) and
 //! [`service`](Sandbox::service) for its ports.
@@ -38,11 +42,14 @@ mod config;
 mod connect;
 mod dataplane;
 mod deadline;
+mod dockerfile;
 mod error;
 mod exchange;
+mod filter;
 mod generation;
 mod guard;
 mod handle;
+mod hiding;
 mod limiter;
 mod link;
 mod object;
@@ -53,7 +60,10 @@ mod registries;
 mod request;
 mod retry;
 mod sandboxes;
+mod sandboxes_v2;
 mod service;
+mod services_v2;
+mod snapshots;
 mod templates;
 mod throttle;
 mod transport;
@@ -70,15 +80,20 @@ pub use self::dataplane::{
     Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
 };
 pub use self::deadline::Deadline;
+pub use self::dockerfile::DockerfileOptions;
 pub use self::error::{Error, Kind, QuotaType, Resource};
-pub use self::generation::Generation;
+pub use self::filter::ListFilter;
+pub use self::generation::{Generation, Generations};
 pub use self::guard::SandboxGuard;
-pub use self::handle::Sandbox;
+pub use self::handle::{Sandbox, SandboxObject, SandboxV2};
 pub use self::pools::{CreatePoolOptions, UpdatePoolOptions};
 pub use self::reader::Reader;
 pub use self::registries::{CreateRegistryOptions, RegistryAuth, UpdateRegistryOptions};
 pub use self::sandboxes::{CreateSandboxOptions, UpdateSandboxOptions};
+pub use self::sandboxes_v2::{CreateSandboxV2Options, UpdateSandboxV2Options};
 pub use self::service::{ServiceOptions, ServiceUrl};
+pub use self::services_v2::DownloadUrlOptions;
+pub use self::snapshots::{CaptureSnapshotOptions, CreateSnapshotOptions};
 pub use self::templates::CreateTemplateOptions;
 pub use self::throttle::Pace;
 pub use self::transport::{BoxConnection, Connection, Content, HttpTransport, Limits, Transport, TransportError};

@@ -34,7 +34,15 @@ impl Link {
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let request = Request::list::<T>(&pages.position, filter);
-            match pages.add(T::unpack(self.fetch(&request).await?)) {
+            let answer = self.fetch(&request).await;
+            if let Some(generation) = T::GENERATION {
+                match &answer {
+                    Ok(_) => self.known().note(generation, true),
+                    Err(error) if error.is_a(Kind::WrongGeneration) => self.known().note(generation, false),
+                    Err(_) => {}
+                }
+            }
+            match pages.add(T::unpack(answer?)) {
                 Next::Page => {}
                 Next::End => return Ok(pages.items),
                 Next::Same => return Err(Error::new(Kind::InvalidBody, &request, "the list goes on where it is")),

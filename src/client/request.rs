@@ -17,6 +17,8 @@ use crate::wire::{ListQuery, route};
 
 /// What a segment of a path can hold as it is: the unreserved characters of RFC 3986.
 pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a name in a path can hold as it is: servers split a snapshot's reference at a `:` that is not encoded.
+const NAME: &AsciiSet = &SEGMENT.remove(b':');
 
 /// One request to the API, without the server's address and the credentials. `Debug` leaves the body out.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ pub(super) struct Operation {
     pub(super) new_name: Option<String>,
     /// The file in the sandbox that it is about, if it is about one.
     pub(super) file: Option<String>,
+    /// The sandbox that it is made from, if it is made from one.
+    pub(super) sandbox: Option<String>,
     /// The port in the sandbox that it is about, if it is about one.
     pub(super) port: Option<u16>,
     /// The generation of the API that alone has this operation; `None` where both have.
@@ -67,7 +71,14 @@ pub(super) enum Verb {
     DeleteMany,
     Status,
     Wait,
+    Start,
+    Stop,
+    Capture,
+    Tags,
     ServiceUrl,
+    ServiceUrls,
+    EndService,
+    DownloadUrl,
     CallService,
     Usage,
     Run,
@@ -75,6 +86,17 @@ pub(super) enum Verb {
     ReadFile,
     WriteFile,
     Tunnel,
+}
+
+impl Verb {
+    /// Returns whether it is done to one object, which may not be there.
+    pub(super) fn is_on_one(self) -> bool {
+        use Verb::{Delete, DownloadUrl, EndService, Get, ServiceUrl, ServiceUrls, Start, Status, Stop, Tags, Update};
+        matches!(
+            self,
+            Get | Update | Delete | Status | Start | Stop | Tags | ServiceUrl | ServiceUrls | EndService | DownloadUrl
+        )
+    }
 }
 
 impl Operation {
@@ -98,6 +120,7 @@ impl Operation {
             resource: None,
             name: String::new(),
             new_name: None,
+            sandbox: None,
             file: None,
             port: None,
             generation: None,
@@ -120,14 +143,19 @@ impl Request {
         Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, path)
     }
 
+    /// `GET` of a list of one object, to see whether there is such a list.
+    pub(super) fn first_of<T: Object>() -> Self {
+        Self::new(Operation::on::<T>(Verb::List, ""), Method::GET, format!("{}?limit=1&offset=0", T::COLLECTION))
+    }
+
     /// `GET` of an object.
     pub(super) fn get<T: Object>(name: &str) -> Result<Self, Error> {
         Self::on_item(Operation::on::<T>(Verb::Get, name), Method::GET, T::ITEM)
     }
 
-    /// `POST` of a new object.
-    pub(super) fn create<T: Object>(name: &Name, body: &impl Serialize) -> Self {
-        let operation = Operation::on::<T>(Verb::Create, name.as_str());
+    /// `POST` of a new object. `name` is what it can be looked up by.
+    pub(super) fn create<T: Object>(name: &(impl AsRef<str> + ?Sized), body: &impl Serialize) -> Self {
+        let operation = Operation::on::<T>(Verb::Create, name.as_ref());
         Self::new(operation, Method::POST, T::COLLECTION.to_owned()).json(body)
     }
 
@@ -155,10 +183,11 @@ impl Request {
 
     /// A request on one object, whose name goes into `route`.
     pub(super) fn on_item(operation: Operation, method: Method, route: &str) -> Result<Self, Error> {
-        if let Some(path) = path(route, &operation.name) {
+        let name = operation.sandbox.as_ref().unwrap_or(&operation.name);
+        if let Some(path) = path(route, name) {
             return Ok(Self::new(operation, method, path));
         }
-        let message = format!("`{}` cannot be a name: it would address another path", operation.name);
+        let message = format!("`{name}` cannot be a name: it would address another path");
         Err(Error::invalid_argument(operation, "name", message))
     }
 
@@ -212,7 +241,7 @@ impl Request {
 
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
     pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET && self.operation.verb != Verb::ServiceUrl
+        self.method != Method::GET && !matches!(self.operation.verb, Verb::ServiceUrl | Verb::DownloadUrl)
     }
 
     /// Returns the request as HTTP, for the server at `base_url`, with `headers` on top of its own.
@@ -262,7 +291,7 @@ fn path(route: &str, name: &str) -> Option<String> {
     if matches!(name, "" | "." | "..") {
         return None;
     }
-    Some(route.replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string()))
+    Some(route.replace("{name}", &utf8_percent_encode(name, NAME).to_string()))
 }
 
 impl fmt::Display for Operation {
@@ -281,6 +310,18 @@ impl fmt::Display for Operation {
             (Verb::DeleteMany, _) => write!(f, "delete {several}"),
             (Verb::Status, _) => write!(f, "get the status of {one} `{name}`"),
             (Verb::Wait, _) => write!(f, "wait for {one} `{name}`"),
+            (Verb::Start, _) => write!(f, "start {one} `{name}`"),
+            (Verb::Stop, _) => write!(f, "stop {one} `{name}`"),
+            (Verb::Capture, _) => {
+                write!(f, "capture {one} `{name}` of sandbox `{}`", self.sandbox.as_deref().unwrap_or_default())
+            }
+            (Verb::Tags, _) => write!(f, "list the tags of {one} `{name}`"),
+            (Verb::ServiceUrls, _) => write!(f, "list the services of {one} `{name}`"),
+            (Verb::EndService, _) => write!(f, "end the access to services of {one} `{name}`"),
+            (Verb::DownloadUrl, _) => {
+                let file = self.file.as_deref().unwrap_or_default();
+                write!(f, "get a download URL of `{file}` in {one} `{name}`")
+            }
             (Verb::ServiceUrl, _) => write!(f, "get a service URL of {one} `{name}`"),
             (Verb::CallService, _) => write!(f, "call a service of {one} `{name}`"),
             (Verb::Usage, _) => f.write_str("read the usage"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, Response};
 
 use super::error::{Detail, is_quota};
@@ -14,6 +14,9 @@ use crate::types::Timestamp;
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// What is assumed when a 429 does not say when to come back (contract section 1.5).
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The header in which a server says whether to ask again.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What one attempt means for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub(super) fn judge(outcome: &Result<Response<Bytes>, TransportError>, now: Time
 
 fn judge_answer(response: &Response<Bytes>, now: Timestamp) -> Verdict {
     let asked = || retry_after(response.headers(), now);
+    // The second generation says it aloud where asking again is of no use.
+    if response.headers().get(SHOULD_RETRY).is_some_and(|value| value == "false") {
+        return Verdict::Final;
+    }
     match response.status().as_u16() {
         429 if is_quota(&Detail::of(response)) => Verdict::Final,
         429 => Verdict::Refused(Pause::RateLimit(asked().unwrap_or(DEFAULT_RETRY_AFTER))),
@@ -74,7 +81,7 @@ impl Pause {
 }
 
 /// Reads `Retry-After`: decimal seconds, or an HTTP date. What is in the past is zero, what is unreadable is `None`.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         // NaN and infinity parse as numbers too, and are no durations.
@@ -145,6 +152,15 @@ mod tests {
                 expected,
                 "{status} {retry_after:?} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn a_server_may_say_that_asking_again_is_of_no_use() {
+        for (says, expected) in [("false", Verdict::Final), ("true", Verdict::Doubtful)] {
+            let mut response = answer(504, None, "");
+            response.headers_mut().insert(SHOULD_RETRY, says.parse().expect("a value"));
+            assert_eq!(judge(&Ok(response), now()), expected, "{says}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connect::{Client, WAIT_MARGIN, whole_seconds};
 use super::error::{Detail, Error, Kind, Mapped, Resource};
+use super::generation::Generation;
 use super::guard::SandboxGuard;
 use super::handle::Sandbox;
 use super::object::{has_extra, object};
@@ -149,6 +150,7 @@ impl Client {
         };
         let wait = if body.wait_for_ready { options.timeout } else { Duration::ZERO };
         let request = Request::create::<wire::Sandbox>(&name, &body).timeout(wait.saturating_add(WAIT_MARGIN));
+        self.link().require(Generation::First, &request)?;
         let created = self.link().create(&request, |found: &wire::Sandbox| is_asked(found, &body)).await?;
         if let Created::Found(sandbox) = &created
             && body.wait_for_ready
@@ -210,12 +212,12 @@ impl Client {
 }
 
 /// Returns a name as the server makes them up: `sandbox-` and eight hex digits (contract G3).
-fn random_name() -> Name {
+pub(super) fn random_name() -> Name {
     Name::parse(&format!("sandbox-{:08x}", fastrand::u32(..))).expect("hex digits after a letter make a name")
 }
 
 /// The wire has signed seconds; a time to live is far below where that matters.
-fn wire_seconds(ttl: Ttl) -> i64 {
+pub(super) fn wire_seconds(ttl: Ttl) -> i64 {
     i64::try_from(ttl.as_seconds()).unwrap_or(i64::MAX)
 }
 
@@ -229,7 +231,7 @@ fn is_asked(found: &wire::Sandbox, asked: &CreateSandbox) -> bool {
 
 object!(wire::Sandbox, Sandbox, SandboxList, sandboxes, route::SANDBOXES, route::SANDBOX, rules);
 
-fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
+pub(super) fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> {
     if operation.verb == Verb::Update && status == 409 {
         // The server's words are not repeated: they need not name the name (contract section 2.6).
         let new_name = operation.new_name.as_deref().unwrap_or(&operation.name);

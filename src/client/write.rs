@@ -3,13 +3,15 @@
 //! A create is never sent again blindly: when its answer was lost, the object is looked up by name first. A delete that
 //! finds nothing after a lost answer has been done. A rename is looked up under its new name.
 
+use http::Method;
 use tracing::info;
 
 use super::error::{Error, Kind};
 use super::exchange::{Exchange, Outcome};
 use super::link::{Link, decode};
 use super::object::Object;
-use super::request::Request;
+use super::request::{Operation, Request, Verb};
+use crate::wire::{ResourceStatus, SandboxStatus, route};
 
 /// An object that a create brought about.
 pub(super) enum Created<T> {
@@ -34,7 +36,7 @@ impl Link {
     }
 
     /// Gets an object if there is one.
-    async fn find<T: Object>(&self, name: &str) -> Result<Option<T>, Error> {
+    pub(super) async fn find<T: Object>(&self, name: &str) -> Result<Option<T>, Error> {
         match self.get(name).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -52,6 +54,17 @@ impl Link {
         request: &Request,
         is_asked: impl Fn(&T) -> bool,
     ) -> Result<Created<T>, Error> {
+        self.create_beside(request, None, is_asked).await
+    }
+
+    /// Creates an object whose name, if it has one, is taken from the one with the id `before`: that one still under
+    /// the name means that nothing has been created.
+    pub(super) async fn create_beside<T: Object>(
+        &self,
+        request: &Request,
+        before: Option<&str>,
+        is_asked: impl Fn(&T) -> bool,
+    ) -> Result<Created<T>, Error> {
         let mut exchange = Exchange::new(self, request);
         loop {
             let error = match exchange.advance().await {
@@ -64,7 +77,8 @@ impl Link {
                 Outcome::Failed(error) | Outcome::Doubtful(error) => return Err(error),
             };
             let name = &request.operation.name;
-            match self.find::<T>(name).await {
+            let is_new = |found: &T| before.is_none() || found.id() != before;
+            match self.find::<T>(name).await.map(|found| found.filter(is_new)) {
                 Ok(Some(found)) if is_asked(&found) => {
                     info!(name, "the answer of a create was lost, but it had its effect");
                     return Ok(Created::Found(found));
@@ -114,6 +128,35 @@ impl Link {
         Ok(done.then_some(found))
     }
 
+    /// Sends what brings a sandbox into a status, and does not do so twice: a server that is asked again after it has
+    /// begun may refuse. `is_done` tells what the status is like when it has begun.
+    pub(super) async fn switch(
+        &self,
+        request: &Request,
+        is_done: impl Fn(&SandboxStatus) -> bool,
+    ) -> Result<(), Error> {
+        let mut exchange = Exchange::new(self, request);
+        loop {
+            let (error, is_final) = match exchange.advance().await {
+                Outcome::Answered(_) => return Ok(()),
+                Outcome::Failed(error) if exchange.is_doubtful() && is_bad_request(&error) => (error, true),
+                Outcome::Doubtful(error) if self.max_retries() > 0 => (error, false),
+                Outcome::Failed(error) | Outcome::Doubtful(error) => return Err(error),
+            };
+            let look = Operation { verb: Verb::Status, ..request.operation.clone() };
+            let look = Request::on_item(look, Method::GET, route::SANDBOX_STATUS)?;
+            match self.fetch::<ResourceStatus>(&look).await {
+                Ok(now) if is_done(&now.status) => {
+                    info!(name = request.operation.name, status = %now.status, "an answer was lost, but it was done");
+                    return Ok(());
+                }
+                Ok(_) if is_final => return Err(error.with_ambiguous(false)),
+                Ok(_) => exchange.pause_or(error).await?,
+                Err(_) => return Err(error.with_ambiguous(true)),
+            }
+        }
+    }
+
     /// Deletes an object.
     pub(super) async fn delete<T: Object>(&self, name: &str) -> Result<(), Error> {
         let request = Request::delete::<T>(name)?;
@@ -127,6 +170,10 @@ impl Link {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_bad_request(error: &Error) -> bool {
+    error.status().is_some_and(|status| status.as_u16() == 400)
 }
 
 fn other_exists(request: &Request, attempts: u32) -> Error {

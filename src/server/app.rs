@@ -37,6 +37,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -173,7 +174,7 @@ impl App {
         &self.0.service_tokens
     }
 
-    /// Waits for the operations that run, stops the background tasks, and closes the store.
+    /// Waits for the operations that run, stops the background tasks, ends the sandboxes, and closes the store.
     pub(crate) async fn close(&self) {
         self.end_conversations().await;
         self.0.operations.close();
@@ -181,6 +182,8 @@ impl App {
         self.0.stop.cancel();
         self.0.background.close();
         self.0.background.wait().await;
+        let instances = self.0.instances.take_all();
+        join_all(instances.iter().map(|instance| instance.halt())).await;
         self.0.store.close().await;
     }
 
@@ -211,8 +214,11 @@ impl App {
     /// Counts what there is.
     pub(crate) async fn gauges(&self) -> Result<Gauges, Error> {
         self.transact(|tx| {
-            let desired_replicas = store::pools::demands(tx)?.iter().map(|(_, n)| n).sum();
-            Ok(Gauges { census: store::sandboxes::census(tx)?, desired_replicas })
+            Ok(Gauges {
+                sandboxes: store::sandboxes::census(tx)?,
+                pools: store::pools::sizes(tx)?,
+                replicas: store::sandboxes::replicas(tx)?,
+            })
         })
         .await
     }

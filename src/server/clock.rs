@@ -46,6 +46,10 @@ impl Clock for PausedClock {
     }
 }
 
+/// How long to sleep at most before looking at the clock again. The machine's own may be set meanwhile, or stand still
+/// while the machine sleeps; neither wakes a timer.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
 /// A clock together with how far somebody has moved it.
 #[derive(Clone)]
 pub(crate) struct Time {
@@ -73,7 +77,8 @@ impl Time {
         self.ahead.send_replace(Duration::ZERO);
     }
 
-    /// Waits until `deadline`, also when somebody moves the time there. Cancel-safe.
+    /// Waits until `deadline`, also when somebody moves the time there. Where the clock jumps by itself, it is late by a
+    /// minute at most. Cancel-safe.
     pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
         let mut moves = self.ahead.subscribe();
         loop {
@@ -82,7 +87,7 @@ impl Time {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(left) => {}
+                () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
                 moved = moves.changed() => moved.expect("this clock holds the sender"),
             }
         }
@@ -91,6 +96,8 @@ impl Time {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn paused() -> Time {
@@ -104,6 +111,32 @@ mod tests {
         let deadline = time.now().saturating_add(Duration::from_mins(5));
         time.sleep_until(deadline).await;
         assert!(time.now() >= deadline);
+    }
+
+    /// A clock that jumps an hour ahead when told.
+    #[derive(Clone)]
+    struct Jumping(PausedClock, Arc<AtomicBool>);
+
+    impl Clock for Jumping {
+        fn now(&self) -> Timestamp {
+            let ahead = if self.1.load(Ordering::Relaxed) { Duration::from_hours(1) } else { Duration::ZERO };
+            self.0.now().saturating_add(ahead)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_jumps_is_noticed_within_a_minute() {
+        let jumps = Arc::new(AtomicBool::new(false));
+        let start = PausedClock::starting_at("2026-03-24T12:00:00Z".parse().expect("a time"));
+        let time = Time::new(Arc::new(Jumping(start, Arc::clone(&jumps))));
+        let started = Instant::now();
+        let deadline = time.now().saturating_add(Duration::from_mins(59));
+        let jump = async {
+            tokio::time::sleep(Duration::from_secs(90)).await;
+            jumps.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(time.sleep_until(deadline), jump);
+        assert_eq!(started.elapsed(), Duration::from_mins(2));
     }
 
     #[tokio::test(start_paused = true)]

@@ -77,7 +77,8 @@ struct Answer {
 impl Answer {
     /// Shape A.
     fn standard(status: StatusCode, kind: &str, message: impl Into<String>) -> Self {
-        let detail = StandardError { error: Some(kind.to_owned()), message: Some(message.into()) };
+        let detail =
+            StandardError { error: Some(kind.to_owned()), message: Some(message.into()), ..StandardError::default() };
         Self { status, detail: ErrorDetail::Standard(detail), retry_after: None }
     }
 
@@ -143,6 +144,11 @@ impl Answer {
                 StatusCode::NOT_IMPLEMENTED,
                 "NotImplemented",
                 format!("`{operation}` is not available: the runtime `{runtime}` of this server starts no process."),
+            ),
+            Error::Store(error) if error.is_full() => Self::standard(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "InsufficientStorage",
+                "The disk of the server's data is full, so that nothing was changed. Make room on it and try again.",
             ),
             Error::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed on the store");

@@ -10,9 +10,10 @@ use std::str::FromStr;
 pub(crate) enum State {
     /// It is to be started, or being started.
     Provisioning,
-    /// It takes commands. Its processes may have ended with the server; they are started again when needed.
+    /// It takes commands. Its processes may have ended, with the server or by themselves; they are started again when
+    /// somebody needs them.
     Ready,
-    /// It could not be started, or ended by itself.
+    /// It could not be started.
     Failed,
     /// It is deleted: no client sees it any more.
     Gone,
@@ -59,9 +60,9 @@ pub(crate) fn next(state: State, event: Event) -> Result<State, Refusal> {
         (State::Provisioning, Event::Claimed | Event::Ended) => Err(Refusal::Misplaced),
 
         (State::Ready, Event::Claimed) => Ok(State::Ready),
-        // A ready sandbox is started again on its disk after a restart of the server.
-        (State::Ready, Event::Started) => Ok(State::Ready),
-        (State::Ready, Event::StartFailed | Event::Ended) => Ok(State::Failed),
+        // A ready sandbox whose processes have ended is started again on its disk when it is needed. Where that fails, it
+        // is tried again the next time: nothing else would lead to its disk.
+        (State::Ready, Event::Started | Event::StartFailed | Event::Ended) => Ok(State::Ready),
         (State::Ready, Event::GivenUp) => Err(Refusal::Misplaced),
 
         (State::Failed, Event::Started | Event::StartFailed | Event::GivenUp | Event::Claimed | Event::Ended) => {
@@ -133,7 +134,7 @@ mod tests {
         let expected = [
             "provisioning: Started=ready StartFailed=failed GivenUp=gone Claimed!Misplaced Ended!Misplaced \
              Deleted=gone Expired=gone",
-            "ready: Started=ready StartFailed=failed GivenUp!Misplaced Claimed=ready Ended=failed Deleted=gone \
+            "ready: Started=ready StartFailed=ready GivenUp!Misplaced Claimed=ready Ended=ready Deleted=gone \
              Expired=gone",
             "failed: Started!Misplaced StartFailed!Misplaced GivenUp!Misplaced Claimed!Misplaced Ended!Misplaced \
              Deleted=gone Expired=gone",

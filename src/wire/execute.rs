@@ -40,7 +40,7 @@ pub struct Executed {
 }
 
 /// What a client says over `GET /execute/ws`. The first message is `execute` or `reconnect`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum CommandRequest {
     /// Run this.
@@ -76,7 +76,7 @@ pub enum CommandRequest {
 }
 
 /// A command, and how long it may live in which state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecuteStream {
     /// What the shell is given.
     pub command: String,
@@ -109,7 +109,7 @@ pub struct ExecuteStream {
     pub command_id: Option<String>,
     /// As whom, where and with what environment it runs, over what the sandbox says. Of the second generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_config: Option<RunConfig>,
+    pub run_config: Option<Box<RunConfig>>,
     /// Whether its standard input is closed from the start. Of the second generation; sent when it is to be.
     #[serde(default, skip_serializing_if = "is_false")]
     pub close_stdin: bool,

@@ -24,7 +24,7 @@ mod usage;
 mod volume;
 mod word;
 
-pub use error::{ErrorBody, ErrorDetail, LocationPart, StandardError, ValidationItem};
+pub use error::{ErrorBody, ErrorDetail, LocationPart, ProblemDetails, StandardError, ValidationItem};
 pub use execute::{CommandEvent, CommandRequest, Execute, ExecuteStream, Executed};
 pub use mount::{
     AwsCredentials, AzureBlobMount, AzureCredentials, ContextHubMount, GcpCredentials, GcsMount, GitMount,

@@ -7,7 +7,7 @@ use super::{EnvVars, Extra, null_as_default};
 /// As whom, where and with what environment commands run: of a snapshot, a sandbox, or one command.
 ///
 /// In a request an absent field keeps what a weaker layer says: the image, then the snapshot, then the sandbox.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// The user that commands run as.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use sbx::types::{ByteSize, Cpu, SandboxId};
 use tempfile::TempDir;
 
 /// Longer than anything takes: a test that waits for ever fails here.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A runtime with a folder of its own.
 pub(crate) struct Bench {
@@ -38,7 +38,14 @@ impl Bench {
     /// Makes one whose sandboxes reach something.
     pub(crate) async fn with_egress(egress: Egress) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let runtime = open_with(folder.path().join("runtime"), egress).await;
+        let runtime = open_with(folder.path().join("runtime"), of_the_host(), egress).await;
+        Self { runtime, folder }
+    }
+
+    /// Makes one whose sandboxes have other images than the machine's files.
+    pub(crate) async fn with_images(images: ImageOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let runtime = open_with(folder.path().join("runtime"), images, Egress::None).await;
         Self { runtime, folder }
     }
 
@@ -57,11 +64,14 @@ impl Bench {
 }
 
 pub(crate) async fn open(data: PathBuf) -> Arc<dyn Runtime> {
-    open_with(data, Egress::None).await
+    open_with(data, of_the_host(), Egress::None).await
 }
 
-async fn open_with(data: PathBuf, egress: Egress) -> Arc<dyn Runtime> {
-    let images = ImageOptions::new().fallback(Fallback::Host);
+fn of_the_host() -> ImageOptions {
+    ImageOptions::new().fallback(Fallback::Host)
+}
+
+async fn open_with(data: PathBuf, images: ImageOptions, egress: Egress) -> Arc<dyn Runtime> {
     let options = NamespaceOptions::new(data).agent(env!("CARGO_BIN_EXE_sbx")).images(images).egress(egress);
     runtime::namespace(options).await.expect("this machine has namespaces")
 }

@@ -3,7 +3,7 @@
 use sbx::server::runtime::{Control, ExecSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::bench::{Bench, Done, command, finish, input, sh, start, tell};
+use crate::bench::{Bench, Done, LIMIT, command, finish, input, sh, start, tell};
 
 #[tokio::test]
 async fn a_command_has_output_and_an_exit_code() {
@@ -93,5 +93,38 @@ c.close()";
     stream.read_to_string(&mut answer).await.expect("is connected");
     assert_eq!(answer, "HELLO");
     assert_eq!(finish(session).await.code, 0);
+    sandbox.destroy().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_nobody_takes_or_sends_hold_up_no_others() {
+    let bench = Bench::new().await;
+    let sandbox = bench.sandbox(1).await;
+    assert_eq!(sh(&sandbox, "head -c 1000000 /dev/zero > large").await.code, 0);
+    let mut untaken = Vec::new();
+    let mut unsent = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        untaken.push(sandbox.read("/home/user/large").await.expect("can be read"));
+        let (sandbox, (content, never)) = (sandbox.clone(), tokio::io::duplex(64));
+        unsent.spawn(async move {
+            let _ = sandbox.write(&format!("/unsent/{n}"), Box::new(content)).await;
+            drop(never);
+        });
+    }
+    let write = sandbox.write("/small", Box::new(&b"small"[..]));
+    let written = tokio::time::timeout(LIMIT, write).await.expect("it does not wait for the others");
+    assert_eq!(written.expect("can be written"), 5);
+    let mut read = Vec::new();
+    let mut file = sandbox.read("/small").await.expect("can be read");
+    let all = file.bytes.read_to_end(&mut read);
+    tokio::time::timeout(LIMIT, all).await.expect("it does not wait for the others").expect("can be read");
+    assert_eq!(read, b"small");
+    unsent.shutdown().await;
+    // Those that were put off are whole all the same.
+    for mut file in untaken.drain(..3) {
+        read.clear();
+        file.bytes.read_to_end(&mut read).await.expect("can be read");
+        assert_eq!(read.len(), 1_000_000);
+    }
     sandbox.destroy().await;
 }

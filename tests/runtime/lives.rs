@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
-use sbx::server::runtime::Mount;
+use sbx::server::runtime::{LaunchSpec, Mount};
 use sbx::types::VolumeId;
+use serde_json::{Value, json};
 
-use crate::bench::{Bench, id, open, sh};
+use crate::bench::{Bench, id, open, sh, spec};
+use crate::served::{Served, becomes, children};
 
-/// As many as a run of the tests has time for; `SBX_LIVES` is another number.
-const LIVES: u32 = 30;
+/// How many sandboxes come and go; `SBX_LIVES` is another number.
+const LIVES: usize = 1000;
+
+/// How many there are at a time, and how many are made and deleted at once.
+const BATCH: usize = 50;
+const AT_ONCE: usize = 5;
 
 #[tokio::test]
 async fn a_disk_outlives_the_server() {
@@ -50,20 +56,137 @@ async fn a_sandbox_that_ends_by_itself_is_noticed() {
     assert!(sandbox.dial(80).await.is_err());
 }
 
-#[tokio::test]
-async fn nothing_is_left_of_many_sandboxes() {
+/// Returns the children of this process that have ended and that nobody has waited for, each by when it began.
+fn zombies() -> Vec<(i32, String)> {
+    let mut found = Vec::new();
+    for pid in children(std::process::id()) {
+        let pid = pid.as_raw_nonzero().get();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<_> = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        if fields[0] == "Z" {
+            found.push((pid, fields[19].to_owned()));
+        }
+    }
+    found
+}
+
+/// Waits until somebody has waited for every child that has ended by now: others' tests have such children too, for a
+/// moment.
+fn no_zombie_stays() {
+    let before = zombies();
+    becomes("no zombie", &Vec::new(), || {
+        let mut left = zombies();
+        left.retain(|zombie| before.contains(zombie));
+        left
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starts_that_are_given_up_leave_nothing() {
+    let bench = Bench::new().await;
+    for number in 0..40 {
+        let id = id(number);
+        let time = std::time::Duration::from_millis(u64::from(number / 2));
+        // From before the first step to when some are through.
+        if let Ok(launched) = tokio::time::timeout(time, bench.runtime.launch(&id, &spec())).await {
+            launched.expect("it starts").destroy().await;
+        }
+        bench.runtime.discard(&id).await;
+        assert_eq!(entries(&bench.folder.path().join("runtime/sandboxes")), 0, "after {time:?}");
+    }
+    no_zombie_stays();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_leaves_nothing() {
+    let bench = Bench::new().await;
+    for number in 0..10 {
+        // The first process of the sandbox is there already when it finds this out.
+        let mounts = vec![Mount { volume: VolumeId::new("v1"), path: "/dev/null/impossible".to_owned() }];
+        let failed = bench.runtime.launch(&id(number), &LaunchSpec { mounts, ..spec() }).await;
+        let error = failed.err().expect("a file is no folder").to_string();
+        assert!(error.starts_with("cannot mount `/dev/null/impossible`: "), "{error}");
+        assert_eq!(entries(&bench.folder.path().join("runtime/sandboxes")), 0);
+    }
+    no_zombie_stays();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_that_are_dropped_are_waited_for() {
+    let bench = Bench::new().await;
+    for number in 0..5 {
+        drop(bench.sandbox(number).await);
+    }
+    // Ends after what was dropped before.
+    bench.runtime.discard(&id(0)).await;
+    no_zombie_stays();
+}
+
+#[test]
+fn nothing_is_left_of_a_thousand_sandboxes() {
     #[expect(clippy::disallowed_methods, reason = "the long form of a test is asked for by the environment")]
     let lives = std::env::var("SBX_LIVES").map_or(LIVES, |text| text.parse().expect("a number"));
-    let bench = Bench::new().await;
-    for number in 1..=lives {
-        let sandbox = bench.sandbox(number).await;
-        assert_eq!(sh(&sandbox, "true").await.code, 0);
-        sandbox.destroy().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Served::start(&folder.path().join("data"));
+    server.template("t", &json!([]));
+    let mut at_first = None;
+    for batch in 0..lives.div_ceil(BATCH) {
+        std::thread::scope(|scope| {
+            for worker in 0..AT_ONCE {
+                let server = &server;
+                scope.spawn(move || live(server, worker, batch));
+            }
+        });
+        becomes("nothing", &(Vec::new(), Vec::new()), || (server.agents(), server.entries("sandboxes")));
+        let used = Used::by(server.pid());
+        // What a server keeps once it has been used, such as buffers, it has by then.
+        let first = *at_first.get_or_insert(used);
+        assert!(used.descriptors <= first.descriptors + 5, "{used:?} after {first:?}");
+        assert!(used.memory_kib <= first.memory_kib + 30_000, "{used:?} after {first:?}");
     }
-    assert_eq!(entries(&bench.folder.path().join("runtime/sandboxes")), 0);
-    assert_eq!(entries(&bench.folder.path().join("runtime/mount")), 0);
+    // Those that waited for disks stay for some seconds, for more to do.
+    becomes("no more threads than at first", &true, || Used::by(server.pid()).threads <= at_rest());
+    assert!(server.entries("mount").is_empty());
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("is there");
-    assert!(!mounts.contains(&bench.folder.path().display().to_string()), "{mounts}");
+    assert!(!mounts.contains(&folder.path().display().to_string()), "{mounts}");
+    server.stop();
+}
+
+/// Makes a share of a batch, uses it and deletes it.
+fn live(server: &Served, worker: usize, batch: usize) {
+    let names: Vec<_> = (0..BATCH / AT_ONCE).map(|n| format!("s{worker}-{batch}-{n}")).collect();
+    for name in &names {
+        let id = server.sandbox(name, "t");
+        assert_eq!(server.sh(&id, "echo 1 > file; sleep 7777 >/dev/null 2>&1 &").code, 0);
+    }
+    for name in &names {
+        server.ok("DELETE", &format!("/boxes/{name}"), &Value::Null);
+    }
+}
+
+/// Returns how many threads a server has that does nothing: one for each processor, and a few of its own.
+fn at_rest() -> u64 {
+    std::thread::available_parallelism().expect("is known").get() as u64 + 8
+}
+
+/// What a process has of the machine.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    descriptors: usize,
+    threads: u64,
+    memory_kib: u64,
+}
+
+impl Used {
+    fn by(pid: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("is said of every process");
+            line.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        let descriptors = entries(Path::new(&format!("/proc/{pid}/fd")));
+        Self { descriptors, threads: number("Threads:"), memory_kib: number("VmRSS:") }
+    }
 }
 
 fn entries(folder: &Path) -> usize {

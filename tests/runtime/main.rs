@@ -1,9 +1,18 @@
 //! Sandboxes that really run, made of Linux namespaces, with the real program as their agent.
 
 mod bench;
+mod client;
 mod commands;
 mod egress;
 mod escapes;
+mod full_disk;
+mod images;
+mod kills;
 mod lives;
+mod packed;
+mod pools;
 mod program;
+mod restarts;
+mod served;
 mod user;
+mod volumes;

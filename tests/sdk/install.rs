@@ -10,15 +10,21 @@ use crate::program::{self, output};
 pub(crate) struct Sdk {
     /// What the report calls it.
     pub(crate) name: &'static str,
-    /// The package in the words of its language's installer.
+    /// The packages in the words of its language's installer.
     requirement: &'static str,
     install: fn(folder: &Path, requirement: &str) -> Result<(), String>,
     /// Returns the command that runs a module of the suite, but for the module's name.
     pub(crate) runner: fn(folder: &Path) -> Command,
     /// What stands before a module's name in a file name of the suite.
     module_prefix: &'static str,
+    /// Whether its sandbox client is the code of another version: then what needs real sandboxes is tried, once.
+    pub(crate) is_repetition: bool,
     /// The program that its documentation begins with, in a file of the suite.
     pub(crate) first_program: Option<&'static str>,
+    /// The modules of the suite that need sandboxes which really run.
+    pub(crate) modules_in_sandboxes: &'static [&'static str],
+    /// Those that start servers themselves.
+    pub(crate) modules_with_servers: &'static [&'static str],
 }
 
 /// The last versions that have templates, pools and volumes as the contract describes them. The sandbox client of
@@ -30,15 +36,33 @@ pub(crate) const SDKS: &[Sdk] = &[
         install: install_python,
         runner: python_runner,
         module_prefix: "scenarios_",
+        is_repetition: false,
         first_program: Some("python/first_program.py"),
+        modules_in_sandboxes: &["commands", "sandboxes"],
+        modules_with_servers: &["restarts"],
+    },
+    Sdk {
+        name: "python-0.7.31",
+        requirement: "langsmith[sandbox]==0.7.31",
+        install: install_python,
+        runner: python_runner,
+        module_prefix: "scenarios_",
+        is_repetition: true,
+        first_program: Some("python/first_program.py"),
+        modules_in_sandboxes: &["commands", "sandboxes"],
+        modules_with_servers: &[],
     },
     Sdk {
         name: "js-0.5.20",
-        requirement: "langsmith@0.5.20",
+        // Without `ws` it has no WebSockets, and streams nothing.
+        requirement: "langsmith@0.5.20 ws@8.19.0",
         install: install_js,
         runner: js_runner,
         module_prefix: "",
+        is_repetition: false,
         first_program: None,
+        modules_in_sandboxes: &["commands", "sandboxes"],
+        modules_with_servers: &[],
     },
 ];
 
@@ -49,7 +73,10 @@ pub(crate) const STORE: Sdk = Sdk {
     install: install_python,
     runner: python_runner,
     module_prefix: "",
+    is_repetition: false,
     first_program: None,
+    modules_in_sandboxes: &[],
+    modules_with_servers: &[],
 };
 
 impl Sdk {
@@ -98,7 +125,7 @@ fn install_js(folder: &Path, requirement: &str) -> Result<(), String> {
     output(Command::new("node").arg("--version"))?;
     fs::write(folder.join("package.json"), "{\"private\": true}").map_err(|error| error.to_string())?;
     let quiet = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
-    output(Command::new("npm").args(quiet).arg(requirement).current_dir(folder))?;
+    output(Command::new("npm").args(quiet).args(requirement.split(' ')).current_dir(folder))?;
     Ok(())
 }
 

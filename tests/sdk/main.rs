@@ -16,6 +16,7 @@ mod peer;
 mod program;
 mod report;
 mod server;
+mod serving;
 mod store;
 
 use std::process::ExitCode;

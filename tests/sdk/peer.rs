@@ -11,6 +11,7 @@ use crate::install::Sdk;
 use crate::program::{run as run_program, suites};
 use crate::report::{Outcome, Report};
 use crate::server::{API_KEY, Server};
+use crate::serving::{Owner, Serving};
 
 /// What `sbx plan` has to say after the module `changes`: kind, name, action and, for a change, its fields.
 const CHANGES: &[(&str, &str, &str, &[&str])] = &[
@@ -28,11 +29,19 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
         Ok(folder) => folder,
         Err(reason) => return report.add(sdk.name.to_owned(), Outcome::NotRun { reason }),
     };
+    if !sdk.is_repetition {
+        against_records(sdk, &folder, report);
+    }
+    against_sandboxes(sdk, &folder, report);
+}
+
+/// What `sbx` made and what the SDK sees of it, on a server whose sandboxes are records or play.
+fn against_records(sdk: &Sdk, folder: &Path, report: &mut Report) {
     let server = match Server::start() {
         Ok(server) => server,
         Err(reason) => return report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
     };
-    let peer = Peer { sdk, folder: &folder, server: &server };
+    let peer = Peer { sdk, folder, url: server.url(), home: server.folder(), owner: Owner::Me };
     peer.sbx("apply", &["--yes"], report, |output| expect_code(output, 0));
     peer.module("workspace", report);
     peer.module("calls", report);
@@ -40,25 +49,46 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
     peer.sbx("nothing_to_do", &["--exit-code"], report, |output| expect_code(output, 0));
     peer.module("changes", report);
     peer.sbx("plan_reports_the_changes", &["-o", "json"], report, |output| expect_changes(&output.stdout));
-    drop(server);
 
     match Server::with_fake_sandboxes() {
-        Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("dataplane", report),
+        Ok(server) => {
+            let peer = Peer { url: server.url(), home: server.folder(), ..peer };
+            peer.module("dataplane", report);
+        }
         Err(reason) => report.add(format!("{}::serve", sdk.name), Outcome::Failed { reason }),
     }
+}
+
+/// What the SDK's documentation shows, in sandboxes that really run, of this user and of an ordinary one.
+fn against_sandboxes(sdk: &Sdk, folder: &Path, report: &mut Report) {
     if let Some(program) = sdk.first_program {
-        first_program::run(sdk, &folder, program, report);
+        first_program::run(sdk, folder, program, report);
     }
-    match Server::with_namespaces() {
-        Ok(server) => Peer { sdk, folder: &folder, server: &server }.module("sandboxes", report),
-        Err(reason) => report.add(format!("{}::sandboxes", sdk.name), Outcome::NotRun { reason }),
+    let owners = if sdk.is_repetition { &[Owner::Me] } else { Owner::all() };
+    for owner in owners {
+        match Serving::start(*owner) {
+            Ok(server) => {
+                let peer = Peer { sdk, folder, url: server.url(), home: server.folder(), owner: *owner };
+                let own: &[&str] = if *owner == Owner::Me { sdk.modules_with_servers } else { &[] };
+                for module in sdk.modules_in_sandboxes.iter().chain(own) {
+                    peer.module(module, report);
+                }
+            }
+            Err(reason) => {
+                report.add(format!("{}::{}", sdk.name, owner.name("sandboxes")), Outcome::NotRun { reason });
+            }
+        }
     }
 }
 
 struct Peer<'a> {
     sdk: &'a Sdk,
     folder: &'a Path,
-    server: &'a Server,
+    url: &'a str,
+    /// Where programs that talk to the server may leave what they like.
+    home: &'a Path,
+    /// Whose the server is.
+    owner: Owner,
 }
 
 /// A line that a suite prints about one of its tests.
@@ -76,13 +106,18 @@ struct Output {
 }
 
 impl Peer<'_> {
+    /// Returns what the report calls a test.
+    fn name(&self, test: &str) -> String {
+        format!("{}::{}", self.sdk.name, self.owner.name(test))
+    }
+
     /// Runs a module of the suite and reports each of its tests.
     fn module(&self, module: &str, report: &mut Report) {
         let mut command = (self.sdk.runner)(self.folder);
         command.arg(self.sdk.module_name(module));
         let output = match self.output(&mut command) {
             Ok(output) => output,
-            Err(reason) => return report.add(format!("{}::{module}", self.sdk.name), Outcome::Failed { reason }),
+            Err(reason) => return report.add(self.name(module), Outcome::Failed { reason }),
         };
         let mut n_tests = 0;
         for line in output.stdout.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
@@ -92,12 +127,12 @@ impl Peer<'_> {
                 "skipped" => Outcome::NotRun { reason: line.reason },
                 _ => Outcome::Failed { reason: line.reason },
             };
-            report.add(format!("{}::{}", self.sdk.name, line.name), outcome);
+            report.add(self.name(&line.name), outcome);
         }
         if n_tests == 0 || output.code != Some(0) {
             let reason =
                 format!("{n_tests} tests ran, exit code {:?}\n{}{}", output.code, output.stdout, output.stderr);
-            report.add(format!("{}::{module}", self.sdk.name), Outcome::Failed { reason });
+            report.add(self.name(module), Outcome::Failed { reason });
         }
     }
 
@@ -119,10 +154,11 @@ impl Peer<'_> {
             command.env_remove(name);
         }
         command
-            .current_dir(self.server.folder())
-            .env("HOME", self.server.folder())
-            .env("LANGSMITH_ENDPOINT", self.server.url())
+            .current_dir(self.home)
+            .env("HOME", self.home)
+            .env("LANGSMITH_ENDPOINT", self.url)
             .env("LANGSMITH_API_KEY", API_KEY)
+            .env("SBX_PROGRAM", env!("CARGO_BIN_EXE_sbx"))
             .env("SBX_EXPECTED", suites().join("workspace/expected.json"));
         let output = run_program(command)?;
         Ok(Output {

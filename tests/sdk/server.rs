@@ -1,11 +1,10 @@
 //! The server that an SDK talks to: that of the library, with quotas that a test can reach.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use sbx::server::images::{Fallback, ImageOptions};
 use sbx::server::runtime::fake::FakeRuntime;
-use sbx::server::runtime::{NamespaceOptions, NoRuntime, Runtime as Sandboxes};
+use sbx::server::runtime::{NoRuntime, Runtime as Sandboxes};
 use sbx::server::{self, Handle, Limits, Options};
 use sbx::types::Secret;
 use tempfile::TempDir;
@@ -37,33 +36,23 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Result<Self, String> {
-        Self::with(async |_| Ok(Arc::new(NoRuntime) as Arc<dyn Sandboxes>))
+        Self::with(Arc::new(NoRuntime))
     }
 
     /// Starts one whose sandboxes have a data plane: that of the fake runtime, with an HTTP service on port 8080.
     pub(crate) fn with_fake_sandboxes() -> Result<Self, String> {
         let sandboxes = FakeRuntime::new();
         sandboxes.serve_port(8080, answer_http);
-        Self::with(async |_| Ok(Arc::new(sandboxes) as Arc<dyn Sandboxes>))
+        Self::with(Arc::new(sandboxes))
     }
 
-    /// Starts one whose sandboxes really run, on this machine's own files. Fails where namespaces are not to be had.
-    pub(crate) fn with_namespaces() -> Result<Self, String> {
-        Self::with(async |data| {
-            let images = ImageOptions::new().fallback(Fallback::Host);
-            let options = NamespaceOptions::new(data).agent(env!("CARGO_BIN_EXE_sbx")).images(images);
-            server::runtime::namespace(options).await.map_err(|error| error.to_string())
-        })
-    }
-
-    fn with(sandboxes: impl AsyncFnOnce(PathBuf) -> Result<Arc<dyn Sandboxes>, String>) -> Result<Self, String> {
+    fn with(sandboxes: Arc<dyn Sandboxes>) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let data = folder.path().join("data");
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         let handle = runtime.block_on(async {
-            let options = Options::new().data_dir(&data).api_key(Secret::new(API_KEY)).limits(limits());
-            let options = options.runtime(sandboxes(data).await?);
-            server::start(options).await.map_err(|error| error.to_string())
+            let options = Options::new().data_dir(data).api_key(Secret::new(API_KEY)).limits(limits());
+            server::start(options.runtime(sandboxes)).await.map_err(|error| error.to_string())
         })?;
         Ok(Self { runtime, url: handle.url().to_owned(), handle: Some(handle), folder })
     }

@@ -1,24 +1,26 @@
 //! Whether a sandbox can be worked in, and what its answers mean.
 
+use std::time::Duration;
+
 use http::Method;
 
+use super::socket::Patience;
 use crate::client::error::{Detail, Error, Kind, Mapped, Resource};
-use crate::client::handle::Sandbox;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::request::{Operation, Request, Verb};
-use crate::wire::SandboxStatus;
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Makes a request to the sandbox itself, whose path is `path`.
     ///
     /// # Errors
     ///
     /// [`Kind::NotReady`] and [`Kind::NoDataPlane`], from what is known here: nothing is sent to find out.
     pub(super) fn inside(&self, operation: Operation, method: Method, path: String) -> Result<Request, Error> {
-        if self.status != SandboxStatus::Ready {
-            let message = format!("the sandbox is not ready, it is {}", self.status);
+        if let Some(status) = self.obstacle() {
+            let message = format!("the sandbox is not ready, it is {status}");
             return Err(Error::new(Kind::NotReady, &Request::unsent(operation), message));
         }
-        let url = self.dataplane_url.as_deref().map(|url| url.trim_end_matches('/'));
+        let url = self.data_plane().map(|url| url.trim_end_matches('/'));
         if let Some(url) = url.filter(|url| !url.is_empty()) {
             Ok(Request::inside(operation, method, url, path))
         } else {
@@ -27,9 +29,14 @@ impl Sandbox {
         }
     }
 
+    /// Returns how long a WebSocket to the sandbox is tried to be opened.
+    pub(super) fn patience(attempt: Duration) -> Patience {
+        Patience::of(O::GENERATION, attempt)
+    }
+
     /// Names something that is done in the sandbox.
     pub(super) fn operation(&self, verb: Verb) -> Operation {
-        Operation::inside(verb, &self.name, rules)
+        Operation::inside(verb, self.display_name(), rules)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::client::request::{Request, Verb};
 use crate::wire::{CommandEvent, CommandRequest};
 
 /// How often in succession a connection may be lost.
-const MAX_LOSSES: u32 = 5;
+pub(super) const MAX_LOSSES: u32 = 5;
 /// The sleep after the first loss; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest sleep after a loss.
@@ -138,7 +138,8 @@ impl CommandHandle {
         &self.command_id
     }
 
-    /// Returns the process id inside the sandbox; `None` after [`Sandbox::reconnect`](crate::client::Sandbox::reconnect).
+    /// Returns the process id inside the sandbox. After [`Sandbox::reconnect`](crate::client::Sandbox::reconnect) it is
+    /// `None`, in the second generation until the first output is read.
     pub fn pid(&self) -> Option<i64> {
         self.pid
     }
@@ -215,7 +216,10 @@ impl CommandHandle {
                     self.leave(State::Failed);
                     return Err(self.failure(error_type, error));
                 }
-                Ok(CommandEvent::Started { .. } | CommandEvent::Unknown) => {}
+                // In the second generation this answers a reconnect, and tells what a handle that began with one does
+                // not know.
+                Ok(CommandEvent::Started { pid, .. }) => self.pid = pid.or(self.pid),
+                Ok(CommandEvent::Unknown) => {}
                 Err(loss) => self.lose(&loss)?,
             }
         }
@@ -268,7 +272,7 @@ impl CommandHandle {
         }
         let pause = match loss {
             Loss::Reload => Duration::ZERO,
-            Loss::Broken(_) => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.losses - 1)).min(MAX_PAUSE),
+            Loss::Broken(_) => pause_after(self.losses),
         };
         self.state = State::Lost { until: Instant::now() + pause };
         Ok(())
@@ -326,4 +330,9 @@ impl CommandHandle {
         };
         Error::new(kind, &self.request, message).typed(error_type)
     }
+}
+
+/// Returns how long to sleep after so many losses in succession.
+pub(super) fn pause_after(n_losses: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(n_losses.saturating_sub(1))).min(MAX_PAUSE)
 }

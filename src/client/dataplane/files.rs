@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::error::{Error, Kind};
 use crate::client::exchange::Exchange;
-use crate::client::handle::Sandbox;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::link::Link;
 use crate::client::request::{Request, SEGMENT, Verb};
 use crate::client::transport::{Content, TransportError};
@@ -30,7 +30,7 @@ const PIECE: usize = 64 * 1024;
 /// More of an answer that says what is wrong is not read.
 const MAX_REFUSAL: usize = 64 * 1024;
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Reads a file into memory. A relative path starts at `/home/user`.
     ///
     /// An attempt may take 60 s, or what [`Client::with_timeout`](crate::client::Client::with_timeout) says.

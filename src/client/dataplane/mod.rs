@@ -5,6 +5,7 @@
 
 mod access;
 mod command;
+mod command_id;
 mod files;
 mod run;
 mod socket;

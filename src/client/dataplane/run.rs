@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
+use tokio::time::sleep;
 
-use super::command::CommandHandle;
+use super::command::{CommandHandle, MAX_LOSSES, pause_after};
+use super::command_id::new_command_id;
 use super::socket;
 use crate::client::connect::whole_seconds;
 use crate::client::error::{Error, Kind};
 use crate::client::exchange::{Exchange, Outcome};
-use crate::client::handle::Sandbox;
+use crate::client::generation::Generation;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::link::decode;
 use crate::client::request::{Request, Verb};
-use crate::wire::{CommandRequest, Execute, ExecuteStream, Executed, route};
+use crate::types::Timestamp;
+use crate::wire::{CommandRequest, Execute, ExecuteStream, Executed, RunConfig, route};
 
 /// How long opening a WebSocket may take (contract section 1.4).
 pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
@@ -40,8 +44,15 @@ pub struct RunOptions {
     pub ttl: Option<Duration>,
     /// Whether it gets a pseudo-terminal, which merges its output into one stream; by default it does not.
     pub pty: bool,
-    /// The id to reconnect with; made up by the server by default. Older servers ignore it.
+    /// The id to reconnect with. By default the server makes one up, and in the second generation the client: there, a
+    /// command that is sent again under the same id is taken up, and not started twice. Older servers ignore it.
     pub command_id: Option<String>,
+    /// As whom, where and with what environment it runs, over what the sandbox says; nothing by default. `env` and
+    /// `cwd` win over it. Servers of the first generation ignore it.
+    pub run_config: Option<RunConfig>,
+    /// Whether its standard input is closed from the start. By default it is not, but for a [`Sandbox::run`] without a
+    /// pseudo-terminal in the second generation: nobody could write to it. Servers of the first ignore it.
+    pub close_stdin: Option<bool>,
 }
 
 impl Default for RunOptions {
@@ -56,6 +67,8 @@ impl Default for RunOptions {
             ttl: Some(Duration::from_mins(10)),
             pty: false,
             command_id: None,
+            run_config: None,
+            close_stdin: None,
         }
     }
 }
@@ -124,6 +137,26 @@ impl RunOptions {
         self
     }
 
+    /// Sets as whom, where and with what environment it runs.
+    #[must_use]
+    pub fn run_config(mut self, config: RunConfig) -> Self {
+        self.run_config = Some(config);
+        self
+    }
+
+    /// Sets whether its standard input is closed from the start.
+    #[must_use]
+    pub fn close_stdin(mut self, close: bool) -> Self {
+        self.close_stdin = Some(close);
+        self
+    }
+
+    /// Decides what is left open, for a sandbox of the second generation.
+    fn settle(mut self, now: Timestamp) -> Self {
+        self.command_id.get_or_insert_with(|| new_command_id(now));
+        self
+    }
+
     fn to_stream(&self, command: &str) -> CommandRequest {
         let forever_or = |time: Option<Duration>| time.map_or(-1, |time| whole_seconds(time).try_into().unwrap_or(-1));
         CommandRequest::Execute(ExecuteStream {
@@ -138,8 +171,8 @@ impl RunOptions {
             cwd: self.cwd.clone().filter(|cwd| !cwd.is_empty()),
             pty: self.pty,
             command_id: self.command_id.clone(),
-            run_config: None,
-            close_stdin: false,
+            run_config: self.run_config.clone().map(Box::new),
+            close_stdin: self.close_stdin.unwrap_or(false),
         })
     }
 
@@ -185,11 +218,13 @@ pub struct Offsets {
     pub stderr: u64,
 }
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Runs a command to its end, and returns what it wrote. A code other than 0 is no error.
     ///
-    /// It goes over a WebSocket. If none can be opened, a command that needs no more goes over plain HTTP; one that may
-    /// have been started is never started again.
+    /// It goes over a WebSocket. In the first generation, a command that needs no more goes over plain HTTP if none can
+    /// be opened; one that may have been started is never started again. In the second, it is asked for again under the
+    /// same id, which takes up what has been started; opening the WebSocket, which starts a sandbox that is stopped,
+    /// may take 120 s.
     ///
     /// # Errors
     ///
@@ -206,19 +241,23 @@ impl Sandbox {
     pub async fn run(&self, command: &str, options: RunOptions) -> Result<Output, Error> {
         let link = self.client().link();
         let request = self.stream_request(Verb::Run)?;
-        let running = async {
-            match socket::open(link, &request, OPEN_WITHIN).await {
-                Ok(socket) => {
-                    let first = options.to_stream(command);
-                    CommandHandle::start(link, request.clone(), socket, &first).await?.result().await
+        let mut options = options;
+        if O::GENERATION == Generation::Second {
+            options.close_stdin = Some(options.close_stdin.unwrap_or(!options.pty));
+        }
+        // On the heap: callers move the future, and this one is large.
+        let running = Box::pin(async {
+            match self.begin(&request, command, options.clone()).await {
+                Ok(handle) => handle.result().await,
+                Err(error) if has_no_socket(&error) && O::GENERATION == Generation::First => {
+                    match options.to_request(command) {
+                        Some(body) => self.execute(&body).await,
+                        None => Err(error),
+                    }
                 }
-                Err(error) if error.is_a(Kind::Connection) => match options.to_request(command) {
-                    Some(body) => self.execute(&body).await,
-                    None => Err(error),
-                },
                 Err(error) => Err(error),
             }
-        };
+        });
         let result = link.within_deadline(running).await;
         result.unwrap_or_else(|| Err(Error::deadline_exceeded(&request, 1).with_ambiguous(true)))
     }
@@ -229,10 +268,35 @@ impl Sandbox {
     ///
     /// Those of [`Sandbox::run`].
     pub async fn start(&self, command: &str, options: RunOptions) -> Result<CommandHandle, Error> {
+        self.begin(&self.stream_request(Verb::Run)?, command, options).await
+    }
+
+    /// Starts a command. Where its id makes that safe, it is asked for again if the connection was lost before the
+    /// server said that it has started.
+    async fn begin(&self, request: &Request, command: &str, options: RunOptions) -> Result<CommandHandle, Error> {
         let link = self.client().link();
-        let request = self.stream_request(Verb::Run)?;
-        let socket = socket::open(link, &request, OPEN_WITHIN).await?;
-        CommandHandle::start(link, request, socket, &options.to_stream(command)).await
+        let options = if O::GENERATION == Generation::Second { options.settle(link.now()) } else { options };
+        let first = options.to_stream(command);
+        let patience = Self::patience(OPEN_WITHIN);
+        let mut n_losses = 0;
+        loop {
+            let socket = socket::open(link, request, patience).await.map_err(|error| {
+                // What was asked for before may have been started.
+                let ambiguous = error.is_ambiguous() || n_losses > 0;
+                error.with_ambiguous(ambiguous)
+            })?;
+            match CommandHandle::start(link, request.clone(), socket, &first).await {
+                Err(error) if error.is_a(Kind::Connection) => {
+                    n_losses += 1;
+                    let pause = pause_after(n_losses);
+                    if n_losses > MAX_LOSSES || !patience.is_left(link, pause) {
+                        return Err(error);
+                    }
+                    sleep(pause).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Takes up a command again, from `offsets` on. The handle can be used at once, and does not know the process id.
@@ -244,7 +308,7 @@ impl Sandbox {
     pub async fn reconnect(&self, command_id: &str, offsets: Offsets) -> Result<CommandHandle, Error> {
         let link = self.client().link();
         let request = self.stream_request(Verb::Reconnect)?;
-        let socket = socket::open(link, &request, OPEN_WITHIN).await?;
+        let socket = socket::open(link, &request, Self::patience(OPEN_WITHIN)).await?;
         CommandHandle::resume(link, request, socket, command_id, offsets).await
     }
 
@@ -266,4 +330,9 @@ impl Sandbox {
     fn stream_request(&self, verb: Verb) -> Result<Request, Error> {
         self.inside(self.operation(verb), Method::GET, route::EXECUTE_STREAM.to_owned())
     }
+}
+
+/// Returns whether a command failed before anything was asked for, for want of a WebSocket.
+fn has_no_socket(error: &Error) -> bool {
+    error.is_a(Kind::Connection) && !error.is_ambiguous()
 }

@@ -11,37 +11,78 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error as WsError};
 use tracing::debug;
 
+use crate::client::deadline::Deadline;
 use crate::client::error::{Error, Kind};
+use crate::client::generation::Generation;
 use crate::client::link::Link;
 use crate::client::request::{Request, overlay};
-use crate::client::retry::Pause;
+use crate::client::retry::{Pause, retry_after};
 use crate::client::transport::{BoxConnection, Limits};
+
+/// How long all attempts to reach a sandbox of the second generation may take (contract section 6 of the second
+/// generation).
+const CONNECT_BUDGET: Duration = Duration::from_mins(2);
 
 /// A WebSocket on whatever carries the client's requests.
 pub(super) type WebSocket = WebSocketStream<BoxConnection>;
 
+/// How long a WebSocket is tried to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// The time limit of one attempt.
+    attempt: Duration,
+    /// When all attempts are to be over; without it their number is what is limited.
+    end: Option<Deadline>,
+}
+
+impl Patience {
+    /// Returns what is usual in a generation. A sandbox of the second may be asleep, and has to be waited for while it
+    /// wakes up.
+    pub(super) fn of(generation: Generation, attempt: Duration) -> Self {
+        let end = (generation == Generation::Second).then(|| Deadline::after(CONNECT_BUDGET));
+        Self { attempt, end }
+    }
+
+    /// Returns whether there can be another attempt after `n` of them, and a pause.
+    fn allows(&self, link: &Link, n: u32, pause: Duration) -> bool {
+        let in_time = |deadline: Deadline| deadline.remaining() > pause;
+        let in_number = if self.end.is_some() { link.max_retries() > 0 } else { n <= link.max_retries() };
+        in_number && self.end.is_none_or(in_time) && link.deadline().is_none_or(in_time)
+    }
+
+    fn limit(&self) -> Duration {
+        self.end.map_or(self.attempt, |end| end.remaining().min(self.attempt))
+    }
+
+    /// Returns whether something can be tried again after a pause.
+    pub(super) fn is_left(&self, link: &Link, pause: Duration) -> bool {
+        self.end.is_some() && self.allows(link, 1, pause)
+    }
+}
+
 /// Opens a WebSocket, trying again where the server could not be reached or had no time: nothing has been asked for
 /// then that could happen twice.
-pub(super) async fn open(link: &Link, request: &Request, limit: Duration) -> Result<WebSocket, Error> {
+pub(super) async fn open(link: &Link, request: &Request, patience: Patience) -> Result<WebSocket, Error> {
     let mut n = 1;
     loop {
-        match open_once(link, request, limit).await {
-            Err(error) if n <= link.max_retries() && is_transient(&error) => {
-                let pause = Pause::Backoff.duration(n - 1, fastrand::f64(), link.max_rate_limit_wait());
-                if link.deadline().is_some_and(|deadline| deadline.remaining() <= pause) {
-                    return Err(error.with_attempts(n));
-                }
-                sleep(pause).await;
-                n += 1;
-            }
-            result => return result.map_err(|error| error.with_attempts(n)),
+        let error = match open_once(link, request, patience.limit()).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => error.with_attempts(n),
+        };
+        let pause = error.retry_after().map_or(Pause::Backoff, Pause::AtLeast);
+        let pause = pause.duration(n - 1, fastrand::f64(), link.max_rate_limit_wait());
+        if !is_transient(&error) || !patience.allows(link, n, pause) {
+            return Err(error);
         }
+        sleep(pause).await;
+        n += 1;
     }
 }
 
 /// Opens a WebSocket, or says at once why not. `limit` is for all of it.
 pub(super) async fn open_once(link: &Link, request: &Request, limit: Duration) -> Result<WebSocket, Error> {
-    let opening = timeout(limit, shake_hands(link, request, limit));
+    // On the heap: callers move the future, and this one is large.
+    let opening = timeout(limit, Box::pin(shake_hands(link, request, limit)));
     let result = match link.within_deadline(opening).await {
         Some(Ok(result)) => result,
         Some(Err(_)) => Err(lost(request, "no WebSocket could be opened in time")),
@@ -85,7 +126,8 @@ fn refused(link: &Link, request: &Request, answer: Response<Option<Vec<u8>>>) ->
         404 => lost(request, "the server has no WebSockets there").with_status(answer.status()),
         429 | 500 | 502 | 503 | 504 => {
             let message = format!("the server answered {} to a WebSocket", answer.status());
-            lost(request, message).with_status(answer.status())
+            let retry_after = retry_after(answer.headers(), link.now());
+            lost(request, message).with_status(answer.status()).with_retry_after(retry_after)
         }
         _ => link.refusal(request, &answer, 1),
     }

@@ -20,7 +20,7 @@ use tracing::debug;
 use self::multiplexer::{Multiplexer, TunnelStream};
 use super::socket;
 use crate::client::error::{Error, Kind};
-use crate::client::handle::Sandbox;
+use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::link::Link;
 use crate::client::request::{Request, Verb};
 use crate::wire::route;
@@ -81,7 +81,7 @@ pub struct Tunnel {
     _task: JoinSet<()>,
 }
 
-impl Sandbox {
+impl<O: SandboxObject> Sandbox<O> {
     /// Opens a tunnel to a TCP port of the sandbox: whatever connects to [`Tunnel::local_addr`] is connected to the
     /// port. The connection to the server is made at once, and again when it is needed after it was lost.
     ///
@@ -99,7 +99,7 @@ impl Sandbox {
         }
         let request = self.inside(operation, Method::GET, route::TUNNEL.to_owned())?;
         let link = self.client().link();
-        let multiplexer = Multiplexer::new(socket::open(link, &request, OPEN_WITHIN).await?);
+        let multiplexer = Multiplexer::new(socket::open(link, &request, Self::patience(OPEN_WITHIN)).await?);
         let address = (Ipv4Addr::LOCALHOST, options.local_port.unwrap_or(remote_port));
         let listening = async {
             let listener = TcpListener::bind(address).await?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{LOCATION, RETRY_AFTER};
 
-use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ValidationItem};
+use crate::wire::{ErrorBody, ErrorDetail, LocationPart, ProblemDetails, ValidationItem};
 
 /// The body of an error, whatever its shape; everything is absent when it was in none (contract section 3.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,13 +34,19 @@ impl Detail {
     fn parse(body: &[u8]) -> Self {
         match serde_json::from_slice(body).map(|ErrorBody { detail }| detail) {
             Ok(ErrorDetail::Standard(standard)) => {
-                Self { error_type: standard.error, message: filled(standard.message), ..Self::default() }
+                let message = filled(standard.message).map(|text| with(text, "error_id=", standard.error_id));
+                Self { error_type: standard.error, message, ..Self::default() }
             }
             Ok(ErrorDetail::Validation(items)) => {
                 let messages: Vec<&str> = items.iter().map(|item| item.msg.as_str()).collect();
                 Self { error_type: None, message: filled(Some(messages.join("; "))), items, ..Self::default() }
             }
-            Ok(ErrorDetail::Text(text)) => Self { message: filled(Some(text)), ..Self::default() },
+            Ok(ErrorDetail::Text(text)) => {
+                // Of another shape it has nothing more to say.
+                let problem: ProblemDetails = serde_json::from_slice(body).unwrap_or_default();
+                let message = filled(Some(text)).map(|text| with(text, "", problem.remedy));
+                Self { error_type: problem.error_class, message, ..Self::default() }
+            }
             Err(_) => Self::default(),
         }
     }
@@ -90,6 +96,14 @@ impl Detail {
     }
 }
 
+/// Adds a further text, in brackets as the official SDK has it.
+fn with(text: String, label: &str, further: Option<String>) -> String {
+    match filled(further) {
+        Some(further) => format!("{text} ({label}{further})"),
+        None => text,
+    }
+}
+
 fn filled(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
@@ -117,6 +131,14 @@ mod tests {
             ),
             (r#"{"detail":[{"loc":["body",3],"msg":"x"}]}"#, (None, some("x"), some("3"))),
             (r#"{"detail":"gone"}"#, (None, some("gone"), None)),
+            (
+                r#"{"detail":{"error":"Api","message":"oops","error_id":"e1"}}"#,
+                (some("Api"), some("oops (error_id=e1)"), None),
+            ),
+            (
+                r#"{"type":"about:blank","title":"T","status":409,"detail":"held","remedy":"wait","error_class":"Held"}"#,
+                (some("Held"), some("held (wait)"), None),
+            ),
             (r#"{"detail":""}"#, (None, None, None)),
             (r#"{"detail":[]}"#, (None, None, None)),
             (r#"{"error":"NotFound","message":"file not found"}"#, (None, None, None)),

@@ -69,7 +69,11 @@ fn common(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped>
     match (operation.verb, status) {
         (Verb::List, 404) => Some(wrong_generation(resource)),
         (_, 404) if operation.generation.is_some() && detail.is_of_router() => Some(wrong_generation(resource)),
-        (Verb::Get | Verb::Update | Verb::Delete | Verb::Status | Verb::ServiceUrl, 404) => {
+        (Verb::Capture, 404) => {
+            let message = format!("sandbox `{}` not found", operation.sandbox.as_deref().unwrap_or_default());
+            Some(Mapped::new(Kind::NotFound).about(Resource::Sandbox).saying(message))
+        }
+        (verb, 404) if verb.is_on_one() => {
             let message = format!("{resource} `{}` not found", operation.name);
             Some(Mapped::new(Kind::NotFound).about(resource).saying(message))
         }

@@ -6,6 +6,7 @@ mod map;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 
@@ -35,6 +36,7 @@ struct Inner {
     field: Option<String>,
     details: Vec<ValidationItem>,
     quota: Option<QuotaType>,
+    retry_after: Option<Duration>,
     last_status: Option<SandboxStatus>,
     attempts: u32,
     ambiguous: bool,
@@ -143,7 +145,12 @@ impl Error {
         self.0.quota
     }
 
-    /// Returns the status that a sandbox had when waiting for it was given up.
+    /// Returns after how long the server asked to be asked again, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Returns the status that a sandbox or a snapshot had when waiting for it was given up.
     pub fn last_status(&self) -> Option<&SandboxStatus> {
         self.0.last_status.as_ref()
     }
@@ -169,6 +176,7 @@ impl Error {
             field: None,
             details: Vec::new(),
             quota: None,
+            retry_after: None,
             last_status: None,
             attempts: 0,
             ambiguous: false,
@@ -218,6 +226,11 @@ impl Error {
 
     pub(super) fn with_last_status(mut self, status: SandboxStatus) -> Self {
         self.0.last_status = Some(status);
+        self
+    }
+
+    pub(super) fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.0.retry_after = pause;
         self
     }
 

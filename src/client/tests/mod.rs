@@ -3,6 +3,7 @@
 mod creates;
 mod dataplane;
 mod errors;
+mod generations;
 mod mock;
 mod network;
 mod property;
@@ -10,7 +11,9 @@ mod registries;
 mod requests;
 mod retries;
 mod sandboxes;
+mod sandboxes_v2;
 mod secrets;
+mod snapshots;
 mod throttling;
 mod writes;
 

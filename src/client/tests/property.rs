@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::name;
 use crate::client::{
-    Client, Config, CreateVolumeOptions, Error, Kind, Limits, Transport, TransportError, UpdateVolumeOptions,
+    Client, Config, CreateSnapshotOptions, CreateVolumeOptions, Error, Kind, Limits, Transport, TransportError,
+    UpdateVolumeOptions,
 };
 
 /// What the wire does to one request.
@@ -29,6 +30,33 @@ enum Fate {
     AnswerLost,
     /// Something between answers in the server's place, which has done its work or not.
     Gateway(u16, bool),
+}
+
+impl Fate {
+    /// Returns what the client gets to see of a request that `serve` would answer.
+    fn befall(self, serve: impl FnOnce() -> Response<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let source = || std::io::Error::other("the wire").into();
+        match self {
+            Self::Delivered => Ok(serve()),
+            Self::Refused => Err(TransportError::Connect { source: source() }),
+            Self::TurnedAway(status) => {
+                let mut response = reply(status, &Value::Null);
+                response.headers_mut().insert("retry-after", 1.into());
+                Ok(response)
+            }
+            Self::Lost => Err(TransportError::Timeout),
+            Self::AnswerLost => {
+                serve();
+                Err(TransportError::Dropped { source: source() })
+            }
+            Self::Gateway(status, done) => {
+                if done {
+                    serve();
+                }
+                Ok(reply(status, &Value::Null))
+            }
+        }
+    }
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -98,27 +126,7 @@ fn reply(status: u16, body: &Value) -> Response<Bytes> {
 impl Transport for Wire {
     fn send(&self, request: Request<Bytes>, _: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         let fate = self.fates.lock().unwrap_or_else(PoisonError::into_inner).next().unwrap_or(Fate::Delivered);
-        let source = || std::io::Error::other("the wire").into();
-        let result = match fate {
-            Fate::Delivered => Ok(self.serve(&request)),
-            Fate::Refused => Err(TransportError::Connect { source: source() }),
-            Fate::TurnedAway(status) => {
-                let mut response = reply(status, &Value::Null);
-                response.headers_mut().insert("retry-after", 1.into());
-                Ok(response)
-            }
-            Fate::Lost => Err(TransportError::Timeout),
-            Fate::AnswerLost => {
-                self.serve(&request);
-                Err(TransportError::Dropped { source: source() })
-            }
-            Fate::Gateway(status, done) => {
-                if done {
-                    self.serve(&request);
-                }
-                Ok(reply(status, &Value::Null))
-            }
-        };
+        let result = fate.befall(|| self.serve(&request));
         async move { result }.boxed()
     }
 }
@@ -190,6 +198,72 @@ proptest! {
                 prop_assert!(error.kind() != Kind::InvalidBody);
                 prop_assert_eq!(after, before, "{:?}", error);
             }
+        }
+    }
+}
+
+/// What a tag points to, and how many snapshots there were ever: their ids are numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tag {
+    points_to: Option<u32>,
+    n_snapshots: u32,
+}
+
+/// A server of snapshots under one tag, all of the same image.
+struct Publisher {
+    tag: Mutex<Tag>,
+    fates: Mutex<std::vec::IntoIter<Fate>>,
+}
+
+impl Publisher {
+    fn serve(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let mut tag = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
+        if *request.method() == Method::POST {
+            tag.n_snapshots += 1;
+            tag.points_to = Some(tag.n_snapshots);
+        }
+        match tag.points_to {
+            Some(id) => {
+                let id = id.to_string();
+                reply(200, &json!({"id": id, "status": "ready", "docker_image": "i", "fs_capacity_bytes": 1}))
+            }
+            None => reply(404, &json!({"detail": {"error": "NotFound"}})),
+        }
+    }
+}
+
+impl Transport for Publisher {
+    fn send(&self, request: Request<Bytes>, _: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let fate = self.fates.lock().unwrap_or_else(PoisonError::into_inner).next().unwrap_or(Fate::Delivered);
+        let result = fate.befall(|| self.serve(&request));
+        async move { result }.boxed()
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_snapshot_is_published_once_under_a_tag_that_moves(
+        stands_there in any::<bool>(),
+        fates in proptest::collection::vec(fate(), 0..12),
+    ) {
+        let before = Tag { points_to: stands_there.then_some(1), n_snapshots: u32::from(stands_there) };
+        let server = Arc::new(Publisher { tag: Mutex::new(before), fates: Mutex::new(fates.into_iter()) });
+        let client = Client::with_transport(Config::new("http://server"), server.clone()).expect("a good configuration");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let size = "1".parse().expect("a quantity");
+        let create = client.create_snapshot("n", "i", &size, CreateSnapshotOptions::default());
+        let result = runtime.expect("a runtime").block_on(create);
+
+        let after = *server.tag.lock().unwrap_or_else(PoisonError::into_inner);
+        let n = before.n_snapshots + 1;
+        match result {
+            Ok(snapshot) => {
+                prop_assert_eq!(after, Tag { points_to: Some(n), n_snapshots: n });
+                prop_assert_eq!(snapshot.id.map(|id| id.to_string()), Some(n.to_string()));
+            }
+            // Nobody knows, but it was not done twice.
+            Err(error) if error.is_ambiguous() => prop_assert!(after.n_snapshots <= n, "{:?}", after),
+            Err(error) => prop_assert_eq!(after, before, "{:?}", error),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::mock::{Mock, Reply, answer, dropped, refusal};
 use super::name;
 use crate::client::{CreateRegistryOptions, Error, Kind, RegistryAuth, Resource, UpdateRegistryOptions};
-use crate::types::Secret;
+use crate::types::{RegistryId, Secret};
 use crate::wire::{Registry, RegistryAuthType};
 
 const POST: &str = "POST /registries";
@@ -39,7 +39,7 @@ async fn what_is_sent() {
     ]);
     let client = server.client();
     let made = create(&server).await.expect("201");
-    assert_eq!((made.id.as_ref().map(|id| id.as_str()), made.extra["new"][0].as_u64()), (Some("1"), Some(1)));
+    assert_eq!((made.id.as_ref().map(RegistryId::as_str), made.extra["new"][0].as_u64()), (Some("1"), Some(1)));
     let role = RegistryAuth::aws_role("arn:aws:iam::1:role/pull");
     let options = CreateRegistryOptions::default().auth(role.clone());
     client.create_registry(&name("r"), "1.dkr.ecr.eu-west-1.amazonaws.com", options).await.expect("201");

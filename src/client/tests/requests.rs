@@ -13,8 +13,9 @@ use serde_json::json;
 use super::mock::{Mock, answer};
 use super::name;
 use crate::client::{
-    Client, Config, CreatePoolOptions, CreateSandboxOptions, CreateTemplateOptions, CreateVolumeOptions, Deadline,
-    Kind, Limits, Transport, TransportError, UpdatePoolOptions, UpdateSandboxOptions, UpdateVolumeOptions,
+    Client, Config, CreatePoolOptions, CreateSandboxOptions, CreateSandboxV2Options, CreateSnapshotOptions,
+    CreateTemplateOptions, CreateVolumeOptions, Deadline, DockerfileOptions, Kind, Limits, ListFilter, Transport,
+    TransportError, UpdatePoolOptions, UpdateSandboxOptions, UpdateVolumeOptions, WaitOptions,
 };
 use crate::types::{Secret, Ttl};
 
@@ -264,6 +265,13 @@ fn calls_can_run_on_any_thread() {
     is_send(client.sandbox("t", CreateSandboxOptions::default()));
     is_send(client.update_volume("v", UpdateVolumeOptions::default()));
     is_send(client.list_sandboxes());
+    is_send(client.generations());
+    is_send(client.create_snapshot("n", "i", &size, CreateSnapshotOptions::default()));
+    let (context, options) = (std::path::Path::new("."), DockerfileOptions::default());
+    is_send(client.create_snapshot_from_dockerfile("n", context, context, options));
+    is_send(client.sandbox_v2(None, CreateSandboxV2Options::default()));
+    is_send(client.start_sandbox_v2("s", WaitOptions::default()));
+    is_send(client.search_sandboxes_v2(&ListFilter::default()));
     is_send(client.delete_sandboxes(&["s"]));
     is_send(client.close());
 }

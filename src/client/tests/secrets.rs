@@ -11,8 +11,12 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::mock::{Mock, answer, refusal};
 use crate::client::request::Request;
-use crate::client::{Config, CreateRegistryOptions, RegistryAuth, ServiceOptions, UpdateRegistryOptions};
+use crate::client::{
+    Config, CreateRegistryOptions, CreateSandboxV2Options, DownloadUrlOptions, RegistryAuth, ServiceOptions,
+    UpdateRegistryOptions, UpdateSandboxV2Options,
+};
 use crate::types::Secret;
+use crate::wire::ProxyConfig;
 
 const SECRET: &str = "hunter2-planted";
 
@@ -63,6 +67,12 @@ async fn what_a_body_carries_is_as_well_hidden_as_the_key() {
     let _second = tracing::Dispatch::new(Log::default());
     let _guard = tracing::subscriber::set_default(log.clone());
 
+    server.expect("POST /boxes", refusal(422, "Invalid", &format!("{SECRET} is no value")));
+    server.expect("PATCH /boxes/s", refusal(400, "InvalidRequest", &format!("the value {SECRET} and {SECRET}")));
+    server.expect(
+        "POST /boxes/s/download-url",
+        answer(200, json!({"token": SECRET, "download_url": SECRET}).to_string()),
+    );
     let auth = RegistryAuth::login("me", Secret::new(SECRET));
     let create = CreateRegistryOptions::default().auth(auth.clone());
     let update = UpdateRegistryOptions::default().url("ghcr.io").auth(auth.clone());
@@ -76,6 +86,23 @@ async fn what_a_body_carries_is_as_well_hidden_as_the_key() {
     ] {
         write!(shown, "{error} {error:?}").expect("a text");
     }
+    let proxy: ProxyConfig = serde_json::from_value(json!({"rules": [
+        {"name": "r", "headers": [{"name": "K", "type": "opaque", "value": SECRET}], "env_vars": {"K": SECRET}},
+    ]}))
+    .expect("a proxy");
+    let create =
+        CreateSandboxV2Options::default().name(super::name("s")).env("KEY", SECRET).proxy_config(proxy.clone());
+    let update = UpdateSandboxV2Options::default().proxy_config(proxy.clone());
+    write!(shown, "{create:?} {update:?}").expect("a text");
+    for error in [
+        client.create_sandbox_v2(None, create).await.expect_err("422"),
+        client.update_sandbox_v2("s", update).await.expect_err("400"),
+    ] {
+        assert!(error.message().contains("<redacted>"), "{error}");
+        write!(shown, "{error} {error:?}").expect("a text");
+    }
+    let url = client.create_download_url("s", "f", DownloadUrlOptions::default()).await.expect("200");
+    write!(shown, "{url:?}").expect("a text");
     let body = crate::wire::UpdateRegistry { password: Some(Secret::new(SECRET)), ..Default::default() };
     let request = Request::update::<crate::wire::Registry>("r", None, &body).expect("a good name");
     write!(shown, "{body:?} {request:?}").expect("a text");

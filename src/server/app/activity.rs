@@ -47,9 +47,7 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         for id in app.0.activity.take() {
-            if let Err(error) = app.touch(&id).await {
-                tracing::warn!(sandbox.id = %id, %error, "an activity is not recorded");
-            }
+            app.touch(&id).await;
         }
         tokio::select! {
             () = tokio::time::sleep(RESOLUTION) => {}

@@ -9,13 +9,13 @@ use crate::server::store::templates::Template;
 use crate::types::Name;
 
 /// What a create found in the pools of its template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Draw {
-    /// A replica, which is now the caller's.
-    Hit,
-    /// Pools, none of them with a replica that is ready.
-    Miss,
-    /// No pool.
+    /// A replica of this pool, which is now the caller's.
+    Hit(Name),
+    /// These pools, none of them with a replica that is ready.
+    Miss(Vec<Name>),
+    /// Nothing was drawn, since there is no pool.
     NoPool,
 }
 
@@ -30,11 +30,11 @@ pub(super) fn draw(
 ) -> Result<(Draw, Option<Sandbox>), Error> {
     let replica = sandboxes::oldest_warm(tx, &template.id)?;
     let Some(mut sandbox) = replica.filter(|replica| lifecycle::next(replica.state, Event::Claimed).is_ok()) else {
-        let draw = if pools::is_pooled(tx, &template.id)? { Draw::Miss } else { Draw::NoPool };
-        return Ok((draw, None));
+        let warm = pools::to_draw_from(tx, &template.id)?;
+        return Ok((if warm.is_empty() { Draw::NoPool } else { Draw::Miss(warm) }, None));
     };
     sandbox.name = Some(name.clone());
-    sandbox.pool_id = None;
+    let pool = sandbox.pool_id.take().map(|pool| pools::by_id(tx, &pool)).transpose()?.flatten();
     sandbox.ttl = new.ttl;
     sandbox.idle_ttl = new.idle_ttl;
     sandbox.waited_for = false;
@@ -42,5 +42,5 @@ pub(super) fn draw(
     sandbox.updated_at = tx.now();
     sandbox.last_activity_at = tx.now();
     sandboxes::update(tx, &sandbox)?;
-    Ok((Draw::Hit, Some(sandbox)))
+    Ok((pool.map_or(Draw::NoPool, |pool| Draw::Hit(pool.name)), Some(sandbox)))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::claims::{self, Draw};
@@ -10,6 +11,7 @@ use super::templates::referred_to;
 use super::waiters::Waited;
 use super::{App, Error, Kind, Tx};
 use crate::server::lifecycle::{self, Event, State};
+use crate::server::metrics::{Claim, Path};
 use crate::server::runtime::LaunchError;
 use crate::server::store::sandboxes::{self, Sandbox};
 use crate::server::store::templates::Template;
@@ -59,23 +61,38 @@ impl App {
             let id = SandboxId::new(Uuid::new_v4().to_string());
             let settled = app.0.sandbox_waiters.announce(id.clone());
             let (wait, timeout) = (new.wait, new.timeout);
+            let begun = Instant::now();
             let (draw, sandbox) = app.transact(move |tx| insert(tx, id, &new)).await?;
-            match draw {
-                Draw::Hit => app.0.metrics.count_hit(),
-                Draw::Miss => app.0.metrics.count_miss(),
-                Draw::NoPool => {}
-            }
+            app.count_draw(draw, begun);
             if sandbox.state == State::Ready || !wait {
                 return Ok(sandbox);
             }
             match settled.wait(timeout).await {
-                Waited::Told(Settled::Ready) => app.sandbox_by_id(sandbox.id).await,
+                Waited::Told(Settled::Ready) => {
+                    app.metrics().time_ready(Path::Cold, begun.elapsed());
+                    app.sandbox_by_id(sandbox.id).await
+                }
                 Waited::Told(Settled::Failed(error)) => Err(Error::Launch(error)),
                 Waited::Forgotten => Err(not_found(&display_name(&sandbox))),
                 Waited::TimedOut => app.give_up(sandbox.id, timeout).await,
             }
         })
         .await
+    }
+
+    fn count_draw(&self, draw: Draw, begun: Instant) {
+        match draw {
+            Draw::Hit(pool) => {
+                self.metrics().count_claim(pool, Claim::Hit);
+                self.metrics().time_ready(Path::Pool, begun.elapsed());
+            }
+            Draw::Miss(pools) => {
+                for pool in pools {
+                    self.metrics().count_claim(pool, Claim::Miss);
+                }
+            }
+            Draw::NoPool => {}
+        }
     }
 
     /// Takes a sandbox back that was not ready in time, unless it became ready in this very moment.
@@ -122,16 +139,21 @@ impl App {
     }
 
     /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
-    pub(crate) async fn touch(&self, id: &SandboxId) -> Result<(), Error> {
-        let id = id.clone();
-        self.transact(move |tx| {
-            let Some(mut sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(()) };
+    ///
+    /// That it cannot be recorded is no reason not to use it: on a disk that is full, a command may make room.
+    pub(crate) async fn touch(&self, id: &SandboxId) {
+        let of = id.clone();
+        let touched = self.transact(move |tx| {
+            let Some(mut sandbox) = sandboxes::by_id(tx, &of)? else { return Ok(()) };
             sandbox.last_activity_at = tx.now();
             sandboxes::update(tx, &sandbox)?;
             tx.moves_deadline();
             Ok(())
-        })
-        .await
+        });
+        if let Err(error) = touched.await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(sandbox.id = %id, error, "an activity is not recorded");
+        }
     }
 
     /// Returns a page of the sandboxes, replicas of pools left out (contract G20).

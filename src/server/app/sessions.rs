@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::command::Command;
@@ -123,15 +124,16 @@ impl App {
             Err(error) => return Err(error),
         }
         let instance = self.instance(sandbox).await.map_err(CommandError::Sandbox)?;
-        self.touch(sandbox).await.map_err(CommandError::Sandbox)?;
+        self.touch(sandbox).await;
         // Reserved before it starts: a second request with the same id finds it, and starts nothing.
         let command = Arc::new(Command::new(id));
         let kept = self.0.sessions.keep(sandbox, &command);
         let attachment = kept.attach(0, 0);
         if Arc::ptr_eq(&kept, &command) {
+            let begun = Instant::now();
             match instance.exec(new.exec.clone()).await {
                 Ok(session) => {
-                    self.metrics().count_command();
+                    self.metrics().time_command_start(begun.elapsed());
                     command.started(session.pid, session.control, session.kill);
                     let app = self.clone();
                     let sandbox = sandbox.clone();
@@ -156,7 +158,7 @@ impl App {
         stderr_offset: u64,
     ) -> Result<Attachment, CommandError> {
         let command = self.0.sessions.find(sandbox, id)?;
-        self.touch(sandbox).await.map_err(CommandError::Sandbox)?;
+        self.touch(sandbox).await;
         Ok(command.attach(stdout_offset, stderr_offset))
     }
 

@@ -10,8 +10,8 @@ use super::sandboxes::Settled;
 use super::{App, Error, Tx};
 use crate::server::lifecycle::{self, Event, State};
 use crate::server::runtime::{Instance, LaunchError, LaunchErrorKind, LaunchSpec, Mount};
-use crate::server::store::{sandboxes, templates};
-use crate::types::{PoolId, SandboxId};
+use crate::server::store::{sandboxes, templates, volumes};
+use crate::types::{PoolId, SandboxId, VolumeId};
 
 /// How long a start may take, fetching the image included. It is the longest that a create can wait: one that nobody
 /// waits for must not be on its way for ever either.
@@ -71,7 +71,7 @@ impl App {
             let message = format!("not started within {} seconds", LONGEST_START.as_secs());
             Err(LaunchError::new(LaunchErrorKind::Unschedulable, message))
         });
-        self.metrics().count_start(if launched.is_ok() { "ready" } else { "failed" }, begun.elapsed());
+        self.metrics().time_start(launched.is_ok(), begun.elapsed());
         launched
     }
 
@@ -120,6 +120,7 @@ impl App {
             }
             Some(error) => {
                 tracing::warn!(sandbox.id = %id, kind = %error.kind, reason = %error, "a sandbox did not start");
+                self.0.instances.refuse(id, &error);
                 // What there is no room for now may have room later; nothing else mends itself.
                 if let Some(pool) = pool.filter(|_| error.kind != LaunchErrorKind::Unschedulable) {
                     self.0.pool_waiters.tell(&pool, Settled::Failed(error.clone()));
@@ -130,28 +131,19 @@ impl App {
         }
     }
 
-    /// Records that a sandbox ended by itself: a replica is dropped, another one is `failed` from now on.
+    /// Records that the processes of a sandbox ended by themselves: a replica is dropped, another one is started again on
+    /// its disk when somebody needs it.
     pub(super) async fn ended(&self, id: &SandboxId, reason: String) {
         self.0.sessions.end(id);
-        if let Some(instance) = self.0.instances.take(id) {
-            instance.destroy().await;
+        if let Some(instance) = self.0.instances.of(id) {
+            instance.halt().await;
         }
         let of = id.clone();
-        let recorded = self.transact(move |tx| {
-            let Some(mut sandbox) = sandboxes::by_id(tx, &of)? else { return Ok(()) };
-            let Ok(state) = lifecycle::next(sandbox.state, Event::Ended) else { return Ok(()) };
-            tx.sets_off_work();
-            if sandbox.pool_id.is_some() {
-                return Ok(sandboxes::delete(tx, &of)?);
-            }
-            sandbox.state = state;
-            sandbox.status_message = Some(reason);
-            sandbox.updated_at = tx.now();
-            Ok(sandboxes::update(tx, &sandbox)?)
-        });
-        if let Err(error) = recorded.await {
+        if let Err(error) = self.transact(move |tx| record_end(tx, &of, &reason)).await {
             tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "an end is not recorded");
         }
+        // Whoever waits for it to be gone has it started again: that is recorded after the end.
+        self.0.instances.take(id);
     }
 
     /// Clears away what a deleted sandbox left.
@@ -167,6 +159,35 @@ impl App {
             tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "a removal is not recorded");
         }
     }
+
+    /// Clears away the files of a deleted volume; what fails is tried again by the next server.
+    pub(super) async fn remove_volume(&self, id: &VolumeId) -> bool {
+        if let Err(error) = self.0.runtime.discard_volume(id).await {
+            tracing::warn!(volume.id = %id, %error, "the files of a volume stay behind");
+            return false;
+        }
+        let of = id.clone();
+        match self.transact(move |tx| Ok(volumes::removed(tx, &of)?)).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(volume.id = %id, error = &error as &dyn std::error::Error, "a removal is not recorded");
+                false
+            }
+        }
+    }
+}
+
+fn record_end(tx: &Tx<'_>, id: &SandboxId, reason: &str) -> Result<(), Error> {
+    let Some(mut sandbox) = sandboxes::by_id(tx, id)? else { return Ok(()) };
+    let Ok(state) = lifecycle::next(sandbox.state, Event::Ended) else { return Ok(()) };
+    if sandbox.pool_id.is_some() {
+        tx.sets_off_work();
+        return Ok(sandboxes::delete(tx, id)?);
+    }
+    sandbox.state = state;
+    sandbox.status_message = Some(format!("{reason}; it is started again on its disk when it is used"));
+    sandbox.updated_at = tx.now();
+    Ok(sandboxes::update(tx, &sandbox)?)
 }
 
 /// A start that was recorded.

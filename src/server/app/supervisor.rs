@@ -19,7 +19,8 @@ use super::{App, Error, Tx};
 use crate::server::lifecycle::State;
 use crate::server::store::pools::{self, Adjustment};
 use crate::server::store::sandboxes::{self, Sandbox};
-use crate::types::{PoolId, SandboxId};
+use crate::server::store::volumes;
+use crate::types::{PoolId, SandboxId, VolumeId};
 
 /// How many sandboxes start at the same time.
 const STARTS: usize = 64;
@@ -65,6 +66,8 @@ struct Supervisor {
     starting: HashMap<SandboxId, Start>,
     /// The sandboxes that are being cleared away.
     removing: HashSet<SandboxId>,
+    /// The volumes that are being cleared away, and those that could not be.
+    removing_volumes: HashSet<VolumeId>,
     /// Those who wait for a sandbox to end by itself.
     watching: HashMap<SandboxId, AbortHandle>,
     /// The pools whose last replica failed to start.
@@ -74,6 +77,7 @@ struct Supervisor {
 
 struct Start {
     pool: Option<PoolId>,
+    begun: Instant,
     cancel: CancellationToken,
 }
 
@@ -86,6 +90,7 @@ struct Failing {
 enum Done {
     Started(SandboxId, Outcome),
     Removed(SandboxId),
+    VolumeRemoved(VolumeId, bool),
     Ended(SandboxId, String),
     EndRecorded,
 }
@@ -94,6 +99,7 @@ enum Done {
 struct Work {
     start: Vec<(SandboxId, Option<PoolId>)>,
     remove: Vec<SandboxId>,
+    remove_volumes: Vec<VolumeId>,
 }
 
 impl Supervisor {
@@ -102,6 +108,7 @@ impl Supervisor {
             app,
             starting: HashMap::new(),
             removing: HashSet::new(),
+            removing_volumes: HashSet::new(),
             watching: HashMap::new(),
             failing: HashMap::new(),
             tasks: JoinSet::new(),
@@ -135,6 +142,15 @@ impl Supervisor {
                 self.remove(id);
             }
         }
+        for id in work.remove_volumes {
+            if self.removing_volumes.insert(id.clone()) {
+                let app = self.app.clone();
+                self.tasks.spawn(async move {
+                    let is_removed = app.remove_volume(&id).await;
+                    Done::VolumeRemoved(id, is_removed)
+                });
+            }
+        }
         for (id, pool) in work.start {
             if self.starting.len() >= STARTS {
                 break;
@@ -152,7 +168,7 @@ impl Supervisor {
 
     fn start(&mut self, id: SandboxId, pool: Option<PoolId>) {
         let cancel = CancellationToken::new();
-        self.starting.insert(id.clone(), Start { pool, cancel: cancel.clone() });
+        self.starting.insert(id.clone(), Start { pool, begun: Instant::now(), cancel: cancel.clone() });
         let app = self.app.clone();
         self.tasks.spawn(async move {
             let outcome = app.start(&id, &cancel).await;
@@ -185,9 +201,8 @@ impl Supervisor {
     fn note(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Started(id, outcome)) => {
-                let start = self.starting.remove(&id);
-                if let Some(pool) = start.and_then(|start| start.pool) {
-                    self.note_replica(pool, &outcome);
+                if let Some(Start { pool: Some(pool), begun, .. }) = self.starting.remove(&id) {
+                    self.note_replica(pool, begun, &outcome);
                 }
                 match outcome {
                     Outcome::Ready => self.watch(id),
@@ -196,6 +211,11 @@ impl Supervisor {
             }
             Ok(Done::Removed(id)) => {
                 self.removing.remove(&id);
+            }
+            Ok(Done::VolumeRemoved(id, is_removed)) => {
+                if is_removed {
+                    self.removing_volumes.remove(&id);
+                }
             }
             Ok(Done::Ended(id, reason)) => {
                 self.watching.remove(&id);
@@ -211,9 +231,10 @@ impl Supervisor {
         }
     }
 
-    fn note_replica(&mut self, pool: PoolId, outcome: &Outcome) {
+    fn note_replica(&mut self, pool: PoolId, begun: Instant, outcome: &Outcome) {
         match outcome {
             Outcome::Ready => {
+                self.app.metrics().time_refill(begun.elapsed());
                 self.failing.remove(&pool);
             }
             Outcome::Failed => {
@@ -264,7 +285,11 @@ fn look(
             }
         }
     }
-    Ok(Work { start: sandboxes::to_start(tx)?, remove: sandboxes::removals(tx)? })
+    Ok(Work {
+        start: sandboxes::to_start(tx)?,
+        remove: sandboxes::removals(tx)?,
+        remove_volumes: volumes::removals(tx)?,
+    })
 }
 
 fn replica(tx: &Tx<'_>, pool: &Adjustment) -> Result<Sandbox, Error> {

@@ -47,7 +47,7 @@ impl App {
             }
             tokio::time::sleep(timeout).await;
             let (id, name) = (volume.id, volume.name);
-            app.transact(move |tx| Ok(volumes::delete(tx, &id)?)).await?;
+            app.transact(move |tx| delete(tx, &id)).await?;
             Err(Error::NotReadyInTime { kind: Kind::Volume, name, seconds: timeout.as_secs() })
         })
         .await
@@ -76,7 +76,7 @@ impl App {
             if !users.is_empty() {
                 return Err(Error::InUse { kind: Kind::Volume, name: volume.name, users });
             }
-            Ok(volumes::delete(tx, &volume.id)?)
+            delete(tx, &volume.id)
         })
         .await
     }
@@ -84,6 +84,12 @@ impl App {
 
 fn find(tx: &Tx<'_>, name: &str) -> Result<Volume, Error> {
     volumes::find(tx, name)?.ok_or_else(|| Error::NotFound { kind: Kind::Volume, name: name.to_owned() })
+}
+
+/// Deletes a volume; what is in it is cleared away in the background.
+fn delete(tx: &Tx<'_>, id: &VolumeId) -> Result<(), Error> {
+    tx.sets_off_work();
+    Ok(volumes::delete(tx, id)?)
 }
 
 fn insert(tx: &Tx<'_>, name: Name, size: ByteSize) -> Result<Volume, Error> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Runtime;
 use crate::server::egress::Egress;
 use crate::server::images::{ImageError, ImageOptions};
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// Why there are no namespaces to be had.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,17 @@ pub(super) fn discard(data: &Path, id: &SandboxId) {
     super::namespace::discard(data, id);
     #[cfg(not(target_os = "linux"))]
     let _ = (data, id);
+}
+
+/// Removes what is in a volume in the folder of a runtime that is not set up.
+pub(super) fn discard_volume(data: &Path, id: &VolumeId) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return super::namespace::discard_volume(data, id);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (data, id);
+        Ok(())
+    }
 }
 
 /// Becomes the agent of a sandbox, if this process was started as one; returns the code to end with then.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
 };
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// A runtime for tests. Clones are the same runtime.
 ///
@@ -69,8 +69,12 @@ pub enum Call {
     Recover(Vec<SandboxId>),
     /// To end a sandbox.
     Destroy(SandboxId),
+    /// To end a sandbox and keep its disk.
+    Halt(SandboxId),
     /// To clear away what a sandbox left.
     Discard(SandboxId),
+    /// To clear away what is in a volume.
+    DiscardVolume(VolumeId),
     /// To run a command.
     Exec(SandboxId, Vec<String>),
 }
@@ -211,6 +215,13 @@ impl Runtime for FakeRuntime {
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
         Box::pin(async move { self.shared.state().calls.push(Call::Discard(id.clone())) })
     }
+
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            self.shared.state().calls.push(Call::DiscardVolume(id.clone()));
+            Ok(())
+        })
+    }
 }
 
 /// A sandbox that is only recorded.
@@ -277,6 +288,16 @@ impl Instance for FakeInstance {
         })
     }
 
+    fn halt(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut state = self.shared.state();
+            if !state.keep_running {
+                state.calls.push(Call::Halt(self.id.clone()));
+                state.running.remove(&self.id);
+            }
+        })
+    }
+
     fn destroy(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let mut state = self.shared.state();
@@ -291,6 +312,10 @@ impl Instance for FakeInstance {
             let reason = ended.wait_for(Option::is_some).await.expect("this instance holds the sender");
             reason.clone().unwrap_or_default()
         })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 }
 

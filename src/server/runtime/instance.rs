@@ -31,11 +31,17 @@ pub trait Instance: Send + Sync + 'static {
     /// Connects to a TCP port inside.
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;
 
+    /// Ends the sandbox and keeps its disk, for it to be launched again. Doing it twice does no harm.
+    fn halt(&self) -> BoxFuture<'_, ()>;
+
     /// Ends the sandbox and clears away what belongs to it. Doing it twice does no harm.
     fn destroy(&self) -> BoxFuture<'_, ()>;
 
     /// Waits until the sandbox ends by itself, and says why it did. Cancel-safe.
     fn ended(&self) -> BoxFuture<'_, String>;
+
+    /// Returns whether it has ended, in whatever way.
+    fn has_ended(&self) -> bool;
 }
 
 /// A connection into a sandbox.
@@ -68,6 +74,8 @@ pub struct ExecSpec {
     pub cwd: Option<String>,
     /// Whether to give it a pseudo-terminal, which merges the two output streams.
     pub pty: bool,
+    /// Whom it runs as, in any form of a Dockerfile's `USER`; whom the image says when `None`, or else root.
+    pub user: Option<String>,
 }
 
 /// A command that runs.

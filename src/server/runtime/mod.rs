@@ -20,6 +20,7 @@ pub use when_needed::WhenNeeded;
 
 use std::fmt;
 use std::future::ready;
+use std::io;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -59,6 +60,9 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Clears away what a sandbox without a running instance left, such as its disk.
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()>;
+
+    /// Removes what is in a volume that no sandbox sees any more.
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>>;
 }
 
 /// What a sandbox is made from.

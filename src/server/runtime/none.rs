@@ -1,6 +1,7 @@
 //! The runtime that runs nothing.
 
 use std::future::{pending, ready};
+use std::io;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +10,7 @@ use tokio::io::AsyncRead;
 use super::{
     DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
 };
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// A runtime that starts no process: sandboxes become ready, and that is all they do.
 ///
@@ -50,6 +51,10 @@ impl Runtime for NoRuntime {
     fn discard<'a>(&'a self, _id: &'a SandboxId) -> BoxFuture<'a, ()> {
         Box::pin(ready(()))
     }
+
+    fn discard_volume<'a>(&'a self, _id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(ready(Ok(())))
+    }
 }
 
 /// A sandbox that is not there.
@@ -77,11 +82,19 @@ impl Instance for Nothing {
         Box::pin(ready(Err(DialError::Unsupported)))
     }
 
+    fn halt(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
     fn destroy(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {
         Box::pin(pending())
+    }
+
+    fn has_ended(&self) -> bool {
+        false
     }
 }

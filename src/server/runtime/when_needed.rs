@@ -1,6 +1,7 @@
 //! A runtime that is set up when something first has to run.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::choice::{self, NamespaceOptions, Unavailable};
 use super::{Instance, LaunchError, LaunchSpec, NoRuntime, Runtime};
-use crate::types::SandboxId;
+use crate::types::{SandboxId, VolumeId};
 
 /// The runtime of namespaces for a program that may need none of it, such as one that lists sandboxes.
 ///
@@ -120,6 +121,15 @@ impl Runtime for WhenNeeded {
                 (Some(Chosen::Real(runtime)), _) => runtime.discard(id).await,
                 (_, Some(folder)) => choice::discard(folder, id),
                 _ => {}
+            }
+        })
+    }
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            match (self.chosen.get(), self.unattended()) {
+                (Some(Chosen::Real(runtime)), _) => runtime.discard_volume(id).await,
+                (_, Some(folder)) => choice::discard_volume(folder, id),
+                _ => Ok(()),
             }
         })
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,13 @@ pub enum Error {
     /// The store was closed, or a bug ended a statement half-way.
     #[error("the store is closed")]
     Closed,
+}
+
+impl Error {
+    /// Returns whether there is no room left on the disk.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -100,9 +100,19 @@ pub(crate) fn on_template(connection: &Connection, template: &TemplateId) -> Res
     Ok(names)
 }
 
-/// Returns whether a template has a pool that should be warm.
-pub(crate) fn is_pooled(connection: &Connection, template: &TemplateId) -> Result<bool, Error> {
-    Ok(connection.prepare_cached("SELECT 1 FROM pools WHERE template_id = ? AND replicas > 0")?.exists([template])?)
+/// Returns the names of a template's pools that should be warm, in order.
+pub(crate) fn to_draw_from(connection: &Connection, template: &TemplateId) -> Result<Vec<Name>, Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM pools WHERE template_id = ? AND replicas > 0 ORDER BY name")?;
+    let names = statement.query_map([template], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
+/// Returns the names of all pools, in order, and how many replicas each should hold.
+pub(crate) fn sizes(connection: &Connection) -> Result<Vec<(Name, u32)>, Error> {
+    let mut statement = connection.prepare_cached("SELECT name, replicas FROM pools ORDER BY name")?;
+    let sizes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(sizes)
 }
 
 /// Returns the pools that hold more or fewer sandboxes than they should.

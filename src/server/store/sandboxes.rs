@@ -226,17 +226,30 @@ pub(crate) fn demands(connection: &Connection) -> Result<Vec<(Resources, u64)>, 
     Ok(demands)
 }
 
-/// Counts the sandboxes by status, replicas of pools apart.
-pub(crate) fn census(connection: &Connection) -> Result<Vec<(State, bool, u64)>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT status, pool_id IS NOT NULL AS pooled, count(*) AS n FROM sandboxes GROUP BY 1, 2 ORDER BY 1, 2",
-    )?;
+/// Counts the sandboxes that somebody created, by status.
+pub(crate) fn census(connection: &Connection) -> Result<Vec<(State, u64)>, Error> {
+    let mut statement = connection
+        .prepare_cached("SELECT status, count(*) AS n FROM sandboxes WHERE pool_id IS NULL GROUP BY 1 ORDER BY 1")?;
     let mut rows = statement.query([])?;
     let mut census = Vec::new();
     while let Some(row) = rows.next()? {
-        census.push((parsed(row, "status")?, row.get("pooled")?, row.get("n")?));
+        census.push((parsed(row, "status")?, row.get("n")?));
     }
     Ok(census)
+}
+
+/// Counts the replicas of each pool, by status.
+pub(crate) fn replicas(connection: &Connection) -> Result<Vec<(Name, State, u64)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT pools.name, sandboxes.status, count(*) AS n
+         FROM sandboxes JOIN pools ON pools.id = sandboxes.pool_id GROUP BY 1, 2 ORDER BY 1, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut replicas = Vec::new();
+    while let Some(row) = rows.next()? {
+        replicas.push((row.get("name")?, parsed(row, "status")?, row.get("n")?));
+    }
+    Ok(replicas)
 }
 
 /// Removes all sandboxes.

@@ -55,7 +55,7 @@ pub(crate) fn update(connection: &Connection, volume: &Volume) -> Result<(), Err
     Ok(())
 }
 
-/// Removes a volume.
+/// Removes a volume; what is in it is then due for removal.
 pub(crate) fn delete(connection: &Connection, id: &VolumeId) -> Result<(), Error> {
     connection.prepare_cached("DELETE FROM volumes WHERE id = ?")?.execute([id])?;
     Ok(())
@@ -75,6 +75,19 @@ pub(crate) fn sizes(connection: &Connection) -> Result<Vec<ByteSize>, Error> {
         sizes.push(parsed(row, "size")?);
     }
     Ok(sizes)
+}
+
+/// Returns the ids of the volumes whose files are due for removal.
+pub(crate) fn removals(connection: &Connection) -> Result<Vec<VolumeId>, Error> {
+    let mut statement = connection.prepare_cached("SELECT volume_id FROM volume_removals")?;
+    let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids)
+}
+
+/// Records that the files of a volume are gone.
+pub(crate) fn removed(connection: &Connection, id: &VolumeId) -> Result<(), Error> {
+    connection.prepare_cached("DELETE FROM volume_removals WHERE volume_id = ?")?.execute([id])?;
+    Ok(())
 }
 
 /// Removes all volumes.

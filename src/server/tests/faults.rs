@@ -128,9 +128,10 @@ async fn reset_and_the_pages() {
     for line in [
         "sbx_requests_total{operation=\"create_volume\",status=\"201\"} 1",
         "sbx_requests_total{operation=\"get_volume\",status=\"404\"} 1",
-        "sbx_pool_claims_total{result=\"hit\"} 1",
+        "sbx_pool_claims_total{pool=\"p\",result=\"hit\"} 1",
+        "sbx_sandbox_ready_seconds_count{path=\"pool\"} 1",
         "sbx_sandboxes{status=\"ready\"} 1",
-        "sbx_pool_replicas_desired 2",
+        "sbx_pool_replicas_desired{pool=\"p\"} 2",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }

@@ -197,21 +197,66 @@ async fn a_failing_pool_tries_again_ever_more_slowly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_ends_by_itself_has_failed() {
+async fn one_that_ends_by_itself_is_started_again_when_it_is_used() {
     let runtime = FakeRuntime::new();
     let server = server(&runtime).await;
-    server.ok("POST", "/boxes", json!({"name": "s", "template_name": "t"})).await;
+    let made = server.ok("POST", "/boxes", json!({"name": "s", "template_name": "t"})).await;
     let id = runtime.running().into_iter().next().expect("one runs");
+    let path = format!("/dp/{}", made["id"].as_str().expect("a text"));
+    let run = async || {
+        let reply = server.root("POST", &format!("{path}/execute"), json!({"command": "out hello"})).await;
+        assert_eq!(reply.body["stdout"], "hello", "{reply:?}");
+    };
+    run().await;
     assert!(runtime.end(&id, "out of memory"));
     pass(Duration::from_secs(1)).await;
-    let expected = json!({"status": "failed", "status_message": "out of memory"});
+    let message = "out of memory; it is started again on its disk when it is used";
+    let expected = json!({"status": "ready", "status_message": message});
     assert_eq!(server.ok("GET", "/boxes/s/status", Value::Null).await, expected);
+    assert!(runtime.running().is_empty(), "not before");
+    run().await;
+    let expected = json!({"status": "ready", "status_message": null});
+    assert_eq!(server.ok("GET", "/boxes/s/status", Value::Null).await, expected);
+    assert!(runtime.end(&id, "out of memory"));
+    // Before anybody has noticed.
+    run().await;
+    let launches = runtime.calls().iter().filter(|call| matches!(call, Call::Launch(_))).count();
+    assert_eq!(launches, 3);
+    assert!(!runtime.calls().contains(&Call::Destroy(id)), "its disk stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_start_again_keeps_its_disk_and_is_tried_again() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
+    let made = server.ok("POST", "/boxes", json!({"name": "s", "template_name": "t"})).await;
+    let id = runtime.running().into_iter().next().expect("one runs");
+    runtime.fail_image("x", error(LaunchErrorKind::Unschedulable), Some(1));
+    assert!(runtime.end(&id, "out of memory"));
+    let path = format!("/dp/{}/execute", made["id"].as_str().expect("a text"));
+    let run = || server.root("POST", &path, json!({"command": "out hello"}));
+    runtime.set_start_delay(Duration::from_secs(1));
+    let (one, other) = tokio::join!(run(), run());
+    for reply in [one, other] {
+        assert_eq!((reply.status.as_u16(), &reply.body["detail"]["error"]), (503, &json!("Unschedulable")));
+    }
+    let expected = json!({"status": "ready", "status_message": "told to: Unschedulable"});
+    assert_eq!(server.ok("GET", "/boxes/s/status", Value::Null).await, expected);
+    assert_eq!(run().await.body["stdout"], "hello");
+    assert_eq!(server.ok("GET", "/boxes/s/status", Value::Null).await["status_message"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_ends_by_itself_is_replaced() {
+    let runtime = FakeRuntime::new();
+    let server = server(&runtime).await;
     server.ok("POST", "/pools", json!({"name": "p", "template_name": "t", "replicas": 1})).await;
     let replica = runtime.running().into_iter().next().expect("one is warm");
     assert!(runtime.end(&replica, "out of memory"));
     pass(Duration::from_secs(1)).await;
     assert_eq!(runtime.running().len(), 1, "replaced");
     assert!(!runtime.running().contains(&replica));
+    assert!(runtime.calls().contains(&Call::Discard(replica)), "its disk is gone");
 }
 
 #[tokio::test(start_paused = true)]

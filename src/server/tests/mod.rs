@@ -1,5 +1,6 @@
 //! The whole server in the process: requests in, answers out.
 
+mod clock;
 mod dataplane;
 mod errors;
 mod faults;
@@ -7,6 +8,7 @@ pub(in crate::server) mod harness;
 mod invariants;
 mod lifecycle;
 mod lists;
+mod metrics;
 mod objects;
 mod registries;
 mod restart;

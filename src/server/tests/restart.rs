@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::harness::{Server, call};
 use crate::server::Options;
 use crate::server::runtime::fake::{Call, FakeRuntime};
+use crate::types::VolumeId;
 
 #[tokio::test]
 async fn starts_are_taken_up_and_replicas_made_anew() {
@@ -22,8 +23,9 @@ async fn starts_are_taken_up_and_replicas_made_anew() {
     server.ok("POST", "/templates", other).await;
     let eager = json!({"name": "starting", "template_name": "u", "wait_for_ready": false});
     server.ok("POST", "/boxes", eager).await;
-    server.app.close().await;
     assert_eq!(runtime.running().len(), 2);
+    server.app.close().await;
+    assert!(runtime.running().is_empty(), "processes end with the server");
 
     runtime.hold_starts(false);
     let before = runtime.calls().len();
@@ -118,4 +120,33 @@ async fn a_kill_leaves_nothing_half_done() {
     assert_eq!(revived.ok("GET", "/boxes/begun", Value::Null).await["status"], "ready", "the start went on");
     let n_discarded = runtime.calls().iter().filter(|call| matches!(call, Call::Discard(_))).count();
     assert!(n_discarded >= 1, "what was left is cleared away: {:?}", runtime.calls());
+}
+
+#[tokio::test]
+async fn a_deleted_volume_is_cleared_away_by_the_next_server() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::open(&Options::new().data_dir(dir.path())).await;
+    let [kept, deleted] = ["kept", "deleted"].map(|name| json!({"name": name, "size": "1Gi"}));
+    server.ok("POST", "/volumes", kept).await;
+    let deleted = server.ok("POST", "/volumes", deleted).await;
+    // As a kill between the deletion and the clearing away leaves it.
+    server.app.abandon();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let id = VolumeId::new(deleted["id"].as_str().expect("a text"));
+    server.ok("DELETE", "/volumes/deleted", Value::Null).await;
+    let copy = as_after_a_kill(dir.path());
+
+    let runtime = FakeRuntime::new();
+    let options = Options::new().data_dir(copy.path()).runtime(Arc::new(runtime.clone()));
+    let revived = Server::open(&options).await;
+    while !runtime.calls().contains(&Call::DiscardVolume(id.clone())) {
+        tokio::task::yield_now().await;
+    }
+    revived.app.close().await;
+    let runtime = FakeRuntime::new();
+    let options = Options::new().data_dir(copy.path()).runtime(Arc::new(runtime.clone()));
+    Server::open(&options).await.app.close().await;
+    assert_eq!(runtime.calls(), [Call::Recover(vec![])], "once, and none but the deleted one");
 }

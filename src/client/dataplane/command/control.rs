@@ -42,7 +42,7 @@ impl CommandControl {
         self.send(&CommandRequest::Input { data: data.into() }).await
     }
 
-    /// Closes the command's standard input. The API has no such message: servers other than ours pass over it.
+    /// Closes the command's standard input. Servers of the first generation other than ours pass over it.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl CommandControl {
         self.send(&CommandRequest::CloseInput).await
     }
 
-    /// Tells the command's pseudo-terminal its size, in characters. The API has no such message either.
+    /// Tells the command's pseudo-terminal its size, in characters. The API has no such message: servers other than ours pass over it.
     ///
     /// # Errors
     ///

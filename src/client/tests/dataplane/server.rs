@@ -28,6 +28,8 @@ pub(super) enum Play {
 
 /// A step on a WebSocket.
 pub(super) enum Step {
+    /// Waits for a message, whatever it is, and adds it to what is known of the connection, on a line of its own.
+    Note,
     /// Waits for this message.
     Expect(Value),
     /// Sends this message.
@@ -62,6 +64,11 @@ impl Server {
             heads
         });
         Self { url, tasks }
+    }
+
+    /// Returns where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Returns a sandbox whose data plane is this server.
@@ -115,6 +122,11 @@ async fn perform(stream: TcpStream, steps: Vec<Step>) -> String {
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, note).await.expect("a handshake");
     for step in steps {
         match step {
+            Step::Note => {
+                let message = socket.next().await.expect("a message").expect("a whole message");
+                head.push('\n');
+                head.push_str(message.to_text().expect("a text"));
+            }
             Step::Expect(expected) => {
                 let message = socket.next().await.expect("a message").expect("a whole message");
                 let message: Value =

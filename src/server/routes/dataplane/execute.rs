@@ -53,7 +53,13 @@ pub(super) fn exec_spec(
     cwd: Option<String>,
     pty: bool,
 ) -> ExecSpec {
-    ExecSpec { argv: vec![shell, "-c".to_owned(), command], env, cwd: cwd.filter(|cwd| !cwd.is_empty()), pty }
+    ExecSpec {
+        argv: vec![shell, "-c".to_owned(), command],
+        env,
+        cwd: cwd.filter(|cwd| !cwd.is_empty()),
+        pty,
+        user: None,
+    }
 }
 
 async fn collect(mut command: Attachment, timeout: u64) -> Result<Executed, Failure> {

@@ -35,7 +35,7 @@ pub(crate) async fn download(
     FilePath(path): FilePath,
 ) -> Result<Response, Failure> {
     let instance = app.instance(&id).await?;
-    app.touch(&id).await?;
+    app.touch(&id).await;
     let content = instance.read(&path).await.map_err(|error| refuse(&error, &path, "ReadError"))?;
     let pieces = ReaderStream::with_capacity(content.bytes, PIECE).inspect_ok(move |_| app.note_use(&id));
     let mut response = Body::from_stream(pieces).into_response();
@@ -54,7 +54,7 @@ pub(crate) async fn upload(
 ) -> Result<Json<Value>, Failure> {
     let field = file_of(app.clone(), id.clone(), request).await?;
     let instance = app.instance(&id).await?;
-    app.touch(&id).await?;
+    app.touch(&id).await;
     let content = Box::new(StreamReader::new(Box::pin(field.map_err(io::Error::other))));
     let written = instance.write(&path, content).await.map_err(|error| refuse(&error, &path, "WriteError"))?;
     Ok(Json(json!({"path": path, "written": written})))

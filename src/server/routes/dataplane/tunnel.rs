@@ -14,7 +14,7 @@ use axum::response::Response;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_buf, split};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::compat::{FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use tokio_util::io::{CopyToBytes, InspectReader, SinkWriter, StreamReader};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::websocket::Upgrade;
 use crate::server::app::App;
 use crate::server::error::Failure;
 use crate::server::layers::faults::Cut;
-use crate::server::runtime::Instance;
+use crate::server::runtime::{Instance, Stream};
 use crate::types::SandboxId;
 
 /// How large a message of a client may be, in bytes.
@@ -62,7 +62,7 @@ enum Status {
 
 pub(crate) async fn tunnel(State(app): State<App>, Target(id): Target, upgrade: Upgrade) -> Result<Response, Failure> {
     let instance = app.instance(&id).await?;
-    app.touch(&id).await?;
+    app.touch(&id).await;
     let line = Arc::new(Line::new(app.clone(), id, instance, upgrade.cut));
     Ok(upgrade.accept(MAX_MESSAGE).on_upgrade(move |socket| app.conversation(carry(line, socket))))
 }
@@ -80,6 +80,13 @@ struct Line {
 impl Line {
     fn new(app: App, id: SandboxId, instance: Arc<dyn Instance>, cut: Option<Cut>) -> Self {
         Self { app, id, instance, n_bytes: AtomicUsize::new(0), cut, is_cut: CancellationToken::new() }
+    }
+
+    async fn dial(&self, port: u16) -> Option<Box<dyn Stream>> {
+        let begun = Instant::now();
+        let service = timeout(OPENING, self.instance.dial(port)).await.ok().and_then(Result::ok);
+        self.app.metrics().time_tunnel_connect(service.is_some(), begun.elapsed());
+        service
     }
 
     /// Counts bytes that passed.
@@ -141,9 +148,9 @@ async fn connect(line: Arc<Line>, stream: yamux::Stream) {
     let (status, service) = match u16::from_be_bytes(port) {
         _ if version != VERSION => (Status::UnsupportedVersion, None),
         0 => (Status::PortNotAllowed, None),
-        port => match timeout(OPENING, line.instance.dial(port)).await {
-            Ok(Ok(service)) => (Status::Connected, Some(service)),
-            Ok(Err(_)) | Err(_) => (Status::DialFailed, None),
+        port => match line.dial(port).await {
+            Some(service) => (Status::Connected, Some(service)),
+            None => (Status::DialFailed, None),
         },
     };
     let told = client.write_all(&[status as u8]).await;

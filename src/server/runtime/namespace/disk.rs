@@ -1,11 +1,13 @@
 //! The folders of sandboxes and volumes, under the server's data.
 
-use std::collections::HashSet;
-use std::fs::{self, DirBuilder};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::protocol::Users;
 use crate::types::{SandboxId, VolumeId};
@@ -23,13 +25,15 @@ const RANGES: u32 = 0x1000;
 /// The number that files of root have in volumes: the first range, as a volume outlives the sandboxes that use it.
 pub(super) const VOLUME_OWNER: u32 = FIRST;
 
-/// Where everything is.
-#[derive(Debug)]
+/// What the folders begin with in which a runtime is tried out.
+const TRIAL: &str = "trial-";
+
+/// Where everything is. Cloning it is cheap.
+#[derive(Debug, Clone)]
 pub(super) struct Disks {
     root: PathBuf,
     is_root: bool,
-    /// The ranges of users that are taken.
-    taken: Arc<Mutex<HashSet<u32>>>,
+    ranges: Ranges,
 }
 
 /// The folders of one sandbox.
@@ -37,7 +41,7 @@ pub(super) struct Disks {
 pub(super) struct Disk {
     path: PathBuf,
     pub(super) users: Users,
-    taken: Arc<Mutex<HashSet<u32>>>,
+    ranges: Ranges,
     /// Whether it goes when this is dropped.
     is_new: bool,
 }
@@ -49,7 +53,7 @@ impl Disks {
         for folder in [root.clone(), root.join("sandboxes"), root.join("volumes"), root.join("mount")] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let disks = Self { root: fs::canonicalize(root)?, is_root, taken: Arc::default() };
+        let disks = Self { root: fs::canonicalize(root)?, is_root, ranges: Ranges::default() };
         fs::set_permissions(&disks.root, fs::Permissions::from_mode(0o700))?;
         Ok(disks)
     }
@@ -76,13 +80,14 @@ impl Disks {
         let is_new = !upper.is_dir();
         let users = match (self.is_root, is_new) {
             (false, _) => Users::Own,
-            (true, true) => Users::Range(self.free_range()?),
-            (true, false) => Users::Range(fs::metadata(&upper)?.uid()),
+            (true, true) => Users::Range(self.ranges.take_free()?),
+            (true, false) => {
+                let first = fs::metadata(&upper)?.uid();
+                self.ranges.take(first);
+                Users::Range(first)
+            }
         };
-        let disk = Disk { path, users, taken: Arc::clone(&self.taken), is_new };
-        if let Users::Range(first) = users {
-            self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(first);
-        }
+        let disk = Disk { path, users, ranges: self.ranges.clone(), is_new };
         if is_new {
             let draft = disk.path.join("upper.new");
             DirBuilder::new().recursive(true).mode(0o700).create(disk.path.join("work"))?;
@@ -99,49 +104,155 @@ impl Disks {
     /// Returns the folder of a volume, made if there is none.
     pub(super) fn volume(&self, id: &VolumeId) -> io::Result<PathBuf> {
         let path = self.root.join("volumes").join(id.to_string());
-        if !path.is_dir() {
-            let draft = path.with_extension("new");
-            DirBuilder::new().recursive(true).mode(0o755).create(&draft)?;
-            if self.is_root {
-                std::os::unix::fs::chown(&draft, Some(VOLUME_OWNER), Some(VOLUME_OWNER))?;
-            }
-            fs::rename(draft, &path)?;
+        if path.is_dir() {
+            return Ok(path);
         }
-        Ok(path)
+        match self.make_volume(&path) {
+            // Another sandbox that starts was faster.
+            Err(_) if path.is_dir() => Ok(path),
+            result => result.map(|()| path),
+        }
     }
 
-    /// Removes the folder of a sandbox.
+    fn make_volume(&self, path: &Path) -> io::Result<()> {
+        let draft = path.with_extension("new");
+        DirBuilder::new().recursive(true).mode(0o755).create(&draft)?;
+        if self.is_root {
+            std::os::unix::fs::chown(&draft, Some(VOLUME_OWNER), Some(VOLUME_OWNER))?;
+        }
+        fs::rename(draft, path)
+    }
+
+    /// Removes the folder of a volume, with all that is in it.
+    pub(super) fn remove_volume(&self, id: &VolumeId) -> io::Result<()> {
+        let path = self.root.join("volumes").join(id.to_string());
+        remove(&path.with_extension("new"))?;
+        remove(&path)
+    }
+
+    /// Removes the folder of a sandbox, and gives its range of users back.
     pub(super) fn remove(&self, id: &SandboxId) -> io::Result<()> {
-        remove(&self.path(id))
-    }
-
-    /// Removes the folders of all sandboxes that are not among `ids`, and takes the ranges of those that are.
-    pub(super) fn sweep(&self, ids: &[SandboxId]) -> io::Result<()> {
-        let keep: HashSet<_> = ids.iter().map(ToString::to_string).collect();
-        for entry in fs::read_dir(self.root.join("sandboxes"))? {
-            let entry = entry?;
-            if keep.contains(&*entry.file_name().to_string_lossy()) {
-                if let Ok(upper) = fs::metadata(entry.path().join("upper")) {
-                    self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(upper.uid());
-                }
-            } else {
-                remove(&entry.path())?;
-            }
+        let path = self.path(id);
+        let first = fs::metadata(path.join("upper")).map(|upper| upper.uid());
+        remove(&path)?;
+        if let Ok(first) = first {
+            self.ranges.forget(first);
         }
         Ok(())
+    }
+
+    /// Removes the folders of all sandboxes that are not among `ids`, takes the ranges of those that are, and removes
+    /// what trials left. What cannot be removed does not keep the rest: the first error is returned at the end.
+    pub(super) fn sweep(&self, ids: &[SandboxId]) -> io::Result<()> {
+        let keep: HashSet<_> = ids.iter().map(ToString::to_string).collect();
+        let mut result = Ok(());
+        for entry in fs::read_dir(self.root.join("sandboxes"))? {
+            let entry = entry?;
+            if !keep.contains(&*entry.file_name().to_string_lossy()) {
+                result = result.and(remove(&entry.path()));
+            } else if let Ok(upper) = fs::metadata(entry.path().join("upper")) {
+                self.ranges.keep(upper.uid());
+            }
+        }
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TRIAL) && is_abandoned(&entry.path()) {
+                result = result.and(remove(&entry.path()));
+            }
+        }
+        result
     }
 
     fn path(&self, id: &SandboxId) -> PathBuf {
         self.root.join("sandboxes").join(id.to_string())
     }
+}
 
-    fn free_range(&self) -> io::Result<u32> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+/// A folder in which a runtime is tried out; it goes when this is dropped. Its lock tells others that it is in use.
+#[derive(Debug)]
+pub(super) struct Trial {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Trial {
+    /// Makes the folder under the data of a runtime.
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        let path = root.join(format!("{TRIAL}{}", std::process::id()));
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        let lock = File::open(&path)?;
+        lock.lock()?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the folder of a trial stays behind");
+        }
+    }
+}
+
+/// Returns whether nobody tries anything out in a folder any more: whoever did was killed.
+fn is_abandoned(trial: &Path) -> bool {
+    File::open(trial).is_ok_and(|folder| folder.try_lock().is_ok())
+}
+
+/// The ranges of users that are taken: those of folders on the disk, and those of sandboxes that may still run.
+#[derive(Debug, Clone, Default)]
+struct Ranges(Arc<Mutex<Taken>>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    on_disk: HashSet<u32>,
+    /// How many use each.
+    in_use: HashMap<u32, usize>,
+}
+
+impl Ranges {
+    /// Finds a range that nobody has, and takes it into use.
+    fn take_free(&self) -> io::Result<u32> {
+        let mut taken = self.lock();
         let mut ranges = (1..RANGES).map(|n| FIRST + n * RANGE);
-        let first = ranges.find(|first| !taken.contains(first));
+        let first = ranges.find(|first| !taken.on_disk.contains(first) && !taken.in_use.contains_key(first));
         let first = first.ok_or_else(|| io::Error::other(format!("all {RANGES} ranges of users are taken")))?;
-        taken.insert(first);
+        taken.in_use.insert(first, 1);
         Ok(first)
+    }
+
+    /// Takes a range into use.
+    fn take(&self, first: u32) {
+        *self.lock().in_use.entry(first).or_default() += 1;
+    }
+
+    /// Ends a use.
+    fn give_back(&self, first: u32) {
+        let mut taken = self.lock();
+        if let Some(n_users) = taken.in_use.get_mut(&first) {
+            *n_users -= 1;
+            if *n_users == 0 {
+                taken.in_use.remove(&first);
+            }
+        }
+    }
+
+    /// Records that files on the disk have it.
+    fn keep(&self, first: u32) {
+        self.lock().on_disk.insert(first);
+    }
+
+    /// Records that no files have it any more.
+    fn forget(&self, first: u32) {
+        self.lock().on_disk.remove(&first);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,13 +268,16 @@ impl Disk {
     /// Lets the folder stay when this is dropped.
     pub(super) fn keep(&mut self) {
         self.is_new = false;
+        if let Users::Range(first) = self.users {
+            self.ranges.keep(first);
+        }
     }
 
-    /// Removes the folder, and gives the range of users back.
+    /// Removes the folder. The range of users is free when this is dropped.
     pub(super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)?;
         if let Users::Range(first) = self.users {
-            self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&first);
+            self.ranges.forget(first);
         }
         Ok(())
     }
@@ -176,10 +290,28 @@ impl Drop for Disk {
         {
             tracing::warn!(path = %self.path.display(), %error, "the folder of a sandbox stays behind");
         }
+        if let Users::Range(first) = self.users {
+            self.ranges.give_back(first);
+        }
     }
 }
 
+/// How often, and how long apart, to try to remove a folder in which somebody still makes files: a process that was
+/// killed, at its end.
+const ATTEMPTS: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(20);
+
 fn remove(path: &Path) -> io::Result<()> {
+    for _ in 1..ATTEMPTS {
+        match remove_once(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => thread::sleep(BETWEEN),
+            result => return result,
+        }
+    }
+    remove_once(path)
+}
+
+fn remove_once(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -201,4 +333,58 @@ fn open_up(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_free_when_neither_files_nor_processes_have_it() {
+        let ranges = Ranges::default();
+        let first = ranges.take_free().expect("there are many");
+        ranges.keep(first);
+        let other = ranges.take_free().expect("there are many");
+        assert_ne!(first, other);
+        ranges.give_back(first);
+        assert_ne!(ranges.take_free().expect("there are many"), first, "files have it");
+        ranges.take(first);
+        ranges.forget(first);
+        assert_ne!(ranges.take_free().expect("there are many"), first, "a process has it");
+        ranges.give_back(first);
+        assert_eq!(ranges.take_free().expect("there are many"), first);
+    }
+
+    #[test]
+    fn what_was_cleared_away_gives_its_range_back() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (one, other) = (SandboxId::new("one"), SandboxId::new("other"));
+        let users = {
+            let disks = Disks::open(folder.path().to_owned()).expect("can be made");
+            let mut disk = disks.of(&one).expect("can be made");
+            disk.keep();
+            disk.users
+        };
+        // As after a restart, where a sandbox is deleted that nobody has started again.
+        let disks = Disks::open(folder.path().to_owned()).expect("is there");
+        disks.sweep(std::slice::from_ref(&one)).expect("is there");
+        disks.remove(&one).expect("is there");
+        assert_eq!(disks.of(&other).expect("can be made").users, users);
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_known_and_trials_that_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let disks = Disks::open(folder.path().to_owned()).expect("can be made");
+        let ids = ["kept", "gone"].map(SandboxId::new);
+        for id in &ids {
+            disks.of(id).expect("can be made").keep();
+        }
+        let trial = Trial::new(folder.path()).expect("can be made");
+        let abandoned = folder.path().join("trial-1");
+        fs::create_dir(&abandoned).expect("can be made");
+        disks.sweep(&ids[..1]).expect("can be removed");
+        assert!(disks.path(&ids[0]).is_dir() && !disks.path(&ids[1]).exists());
+        assert!(trial.path().is_dir() && !abandoned.exists());
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::io::Interest;
@@ -18,6 +18,7 @@ use super::host;
 use super::link::Link;
 use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
+use super::reaper::{Reaper, Start, Unfinished};
 use super::sandbox::Sandbox;
 use super::sys;
 use crate::server::egress::{self, Proxy};
@@ -25,40 +26,36 @@ use crate::server::images::{Image, ImageSource};
 use crate::server::runtime::{LaunchError, LaunchErrorKind, LaunchSpec};
 use crate::types::SandboxId;
 
-/// Where commands start, and what is the home of those who run them (contract, G44).
-const WORKDIR: &str = "/home/user";
+/// The home of who runs commands, and where these start unless the image says otherwise (contract, G44).
+const HOME: &str = "/home/user";
 
 /// How many files a process of a sandbox may have open.
 const OPEN_FILES: u64 = 16384;
 
-/// What every command has in its environment: nothing of the server's own.
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("HOME", WORKDIR),
-    ("LANG", "C.UTF-8"),
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ("USER", "root"),
-];
+/// What every command has in its environment, beside `USER`: nothing of the server's own.
+const ENVIRONMENT: &[(&str, &str)] =
+    &[("HOME", HOME), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")];
 
 impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
         let image = self.images.resolve(&spec.image).await?;
-        let mut disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
+        let disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
         let setup = self.setup(id, spec, &image, &disk).await?;
-        let (ours, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
-        let agent = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
-        let mut start = Start { socket: ours, incoming: Incoming::default(), process: None };
-        let result = start.run(&setup).await;
-        // What the spawner started ends once the sandbox's first process is there, or when it has failed.
-        let mut agent = agent;
-        let reaped = tokio::task::spawn_blocking(move || agent.wait());
-        let Start { socket, incoming, process } = start;
-        let process = match (result, process) {
-            (Ok(()), Some(process)) => process,
-            (Err(error), _) => return Err(error),
-            (Ok(()), None) => return Err(unschedulable("start", &io::Error::other("its process is not known"))),
+        let (socket, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
+        let stage = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
+        let unfinished = Unfinished { socket, incoming: Incoming::default(), stage, process: None, disk };
+        let mut start = Start::new(unfinished, self.reaper.clone());
+        let process = match carry_out(start.parts(), &setup, &self.reaper).await {
+            Ok(process) => process,
+            Err(error) => {
+                drop(start);
+                // Who is told that it failed finds nothing of it.
+                self.reaper.idle().await;
+                return Err(error);
+            }
         };
-        let _ = reaped.await;
+        let Unfinished { socket, incoming, mut disk, .. } = start.finish();
         disk.keep();
         let (link, run) = Link::new(socket, incoming, self.proxy.as_ref().map(Proxy::gate));
         let mut tasks = JoinSet::new();
@@ -73,7 +70,7 @@ impl NamespaceRuntime {
             // Over the image's: whatever proxy that was made behind is out of reach.
             env.extend(proxy_environment());
         }
-        Ok(Sandbox { link, process, disk, env, tasks: Mutex::new(tasks) })
+        Ok(Sandbox { link, process, disk: Arc::new(disk), env, tasks: Mutex::new(tasks) })
     }
 
     async fn setup(&self, id: &SandboxId, spec: &LaunchSpec, image: &Image, disk: &Disk) -> Result<Setup, LaunchError> {
@@ -101,7 +98,9 @@ impl NamespaceRuntime {
             upper: disk.upper(),
             work: disk.work(),
             binds,
-            workdir: PathBuf::from(image.workdir.as_deref().unwrap_or(WORKDIR)),
+            workdir: PathBuf::from(image.workdir.as_deref().unwrap_or(HOME)),
+            home: PathBuf::from(HOME),
+            user: image.user.clone(),
             open_files: OPEN_FILES,
             proxy: self.proxy.as_ref().map(|_| egress::PORT),
         })
@@ -116,42 +115,36 @@ fn proxy_environment() -> impl Iterator<Item = (String, String)> {
     variables.into_iter().flat_map(|(name, value)| [(name.to_owned(), value.clone()), (name.to_uppercase(), value)])
 }
 
-/// A sandbox on its way. When it is dropped, the agent finds its socket closed and ends.
-struct Start {
-    socket: AsyncFd<OwnedFd>,
-    incoming: Incoming,
-    process: Option<Process>,
-}
-
-impl Start {
-    async fn run(&mut self, setup: &Setup) -> Result<(), LaunchError> {
-        let lost = |error: io::Error| unschedulable("talk to its agent", &error);
-        let mut frame = Outgoing::new(setup, Vec::new()).map_err(lost)?;
-        while !self.socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await.map_err(lost)? {}
-        // The two reports come from two processes, in either order.
-        let mut is_ready = false;
-        while !is_ready || self.process.is_none() {
-            match self.report().await.map_err(lost)? {
-                Report::Staged { pid } => self.process = Some(Process::child(pid).map_err(lost)?),
-                Report::Ready => is_ready = true,
-                Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
-                Report::Reply { .. } | Report::Exited { .. } | Report::Proxied => {
-                    return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
-                }
+/// Tells the agent what to set up, and waits until it has; returns the sandbox's first process.
+async fn carry_out(start: &mut Unfinished, setup: &Setup, reaper: &Reaper) -> Result<Process, LaunchError> {
+    let lost = |error: io::Error| unschedulable("talk to its agent", &error);
+    let mut frame = Outgoing::new(setup, Vec::new()).map_err(lost)?;
+    while !start.socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await.map_err(lost)? {}
+    // The two reports come from two processes, in either order.
+    let mut is_ready = false;
+    loop {
+        match report(start).await.map_err(lost)? {
+            Report::Staged { pid } => start.process = Some(Process::child(pid, reaper.clone()).map_err(lost)?),
+            Report::Ready => is_ready = true,
+            Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
+            Report::Reply { .. } | Report::Exited { .. } | Report::Proxied => {
+                return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
             }
         }
-        Ok(())
+        if let Some(process) = start.process.take_if(|_| is_ready) {
+            return Ok(process);
+        }
     }
+}
 
-    async fn report(&mut self) -> io::Result<Report> {
-        loop {
-            if let Some((report, _)) = self.incoming.take()? {
-                return Ok(report);
-            }
-            let incoming = &mut self.incoming;
-            if !self.socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())).await? {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended"));
-            }
+async fn report(start: &mut Unfinished) -> io::Result<Report> {
+    loop {
+        if let Some((report, _)) = start.incoming.take()? {
+            return Ok(report);
+        }
+        let incoming = &mut start.incoming;
+        if !start.socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())).await? {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended"));
         }
     }
 }

@@ -164,6 +164,11 @@ impl Link {
         Ok(Answered { id, answer, fds, exit })
     }
 
+    /// Returns whether the agent is known to be gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting().is_closed
+    }
+
     /// Kills the process group of a command.
     pub(super) async fn kill(&self, id: u64) {
         // An agent that is gone has taken its commands with it.

@@ -15,6 +15,7 @@ mod launch;
 mod link;
 mod process;
 mod protocol;
+mod reaper;
 mod sandbox;
 mod session;
 mod spawner;
@@ -27,19 +28,21 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use self::disk::Disks;
+use self::disk::{Disks, Trial};
 use self::host::Host;
+use self::reaper::Reaper;
 use self::spawner::Spawner;
 use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
 use crate::server::egress::{Egress, Proxy};
 use crate::server::images::{Fallback, ImageOptions, Images};
-use crate::types::{ByteSize, Cpu, SandboxId};
+use crate::types::{ByteSize, Cpu, SandboxId, VolumeId};
 
 /// A runtime that makes sandboxes of Linux namespaces.
 #[derive(Debug)]
 pub(super) struct NamespaceRuntime {
     disks: Disks,
     spawner: Spawner,
+    reaper: Reaper,
     images: Images,
     /// How sandboxes get out, if they do.
     proxy: Option<Proxy>,
@@ -61,20 +64,21 @@ impl NamespaceRuntime {
         egress: &Egress,
     ) -> Result<Self, Unavailable> {
         let runtime = Self::new(data.to_owned(), program.clone(), images, egress)?;
-        let trial = data.join(format!("trial-{}", std::process::id()));
+        let trial = Trial::new(data).map_err(Unavailable::Setup)?;
         let host = ImageOptions::new().fallback(Fallback::Host);
-        let result = Self::new(trial.clone(), program, host, &Egress::None)?.try_out().await;
-        std::fs::remove_dir_all(trial).map_err(Unavailable::Setup)?;
+        let result = Self::new(trial.path(), program, host, &Egress::None)?.try_out().await;
+        drop(trial);
         result.map_err(|error| Unavailable::Setup(io::Error::other(error)))?;
         Ok(runtime)
     }
 
     fn new(data: PathBuf, program: PathBuf, images: ImageOptions, egress: &Egress) -> Result<Self, Unavailable> {
         let disks = Disks::open(data).map_err(Unavailable::Setup)?;
-        let spawner = Spawner::new(program).map_err(Unavailable::Setup)?;
+        let reaper = Reaper::new().map_err(Unavailable::Setup)?;
+        let spawner = Spawner::new(program, reaper.clone()).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
         let notice = format!("{}; {}; {UNLIMITED}", images.notice(), egress.notice());
-        Ok(Self { disks, spawner, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
+        Ok(Self { disks, spawner, reaper, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
     }
 
     /// Starts a sandbox and ends it.
@@ -125,17 +129,30 @@ impl Runtime for NamespaceRuntime {
 
     fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
         Box::pin(async move {
-            // The processes ended with the server that started them.
-            note_sweep(self.disks.sweep(ids));
+            // The processes ended with the server that started them, and their mounts with them: files are left.
+            let (disks, ids) = (self.disks.clone(), ids.to_vec());
+            note_sweep(blocking(move || disks.sweep(&ids)).await);
             Vec::new()
         })
     }
 
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            note_removal(id, self.disks.remove(id));
+            // A start that was given up may still be on its way to its end.
+            self.reaper.idle().await;
+            let (disks, of) = (self.disks.clone(), id.clone());
+            note_removal(id, blocking(move || disks.remove(&of)).await);
         })
     }
+
+    fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
+        let (disks, id) = (self.disks.clone(), id.clone());
+        Box::pin(blocking(move || disks.remove_volume(&id)))
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Clears away what sandboxes that are not among `ids` left under `data`, where no runtime is open.
@@ -146,6 +163,11 @@ pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
 /// Clears away what a sandbox left under `data`, where no runtime is open.
 pub(super) fn discard(data: &Path, id: &SandboxId) {
     note_removal(id, Disks::open(data.to_owned()).and_then(|disks| disks.remove(id)));
+}
+
+/// Removes the files of a volume under `data`, where no runtime is open.
+pub(super) fn discard_volume(data: &Path, id: &VolumeId) -> io::Result<()> {
+    Disks::open(data.to_owned())?.remove_volume(id)
 }
 
 fn note_sweep(result: io::Result<()>) {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. Both sides are one program as a rule, but need not be.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// How to set a sandbox up: all that the agent is told, and all that it knows of the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub(super) struct Setup {
     pub(super) binds: Vec<Bind>,
     /// The folder where commands start; it is made when it is not there.
     pub(super) workdir: PathBuf,
+    /// The home of whom commands run as; it is made when it is not there.
+    pub(super) home: PathBuf,
+    /// Whom commands run as, in any form of a Dockerfile's `USER`; root when `None`.
+    pub(super) user: Option<String>,
     /// How many files a process may have open.
     pub(super) open_files: u64,
     /// The port on the sandbox's loopback where a proxy is to be, if any.
@@ -89,6 +93,8 @@ pub(super) struct Exec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) pty: bool,
+    /// Whom it runs as, if that is not whom the sandbox's commands run as.
+    pub(super) user: Option<String>,
 }
 
 /// What the agent says.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -31,7 +31,7 @@ const FRAMES: usize = 16;
 pub(super) struct Sandbox {
     pub(super) link: Link,
     pub(super) process: Process,
-    pub(super) disk: Disk,
+    pub(super) disk: Arc<Disk>,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
     /// The link's task and those of commands.
@@ -48,7 +48,7 @@ impl Sandbox {
     async fn start(&self, spec: ExecSpec) -> Result<Session, ExecError> {
         let mut env = self.env.clone();
         env.extend(spec.env);
-        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty };
+        let exec = Exec { argv: spec.argv, env, cwd: spec.cwd.map(PathBuf::from), pty: spec.pty, user: spec.user };
         let (streams, fds) = if spec.pty {
             (None, Vec::new())
         } else {
@@ -126,8 +126,14 @@ impl Sandbox {
     async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
-        let result = self.disk.remove();
-        if let Err(error) = result {
+    }
+
+    async fn clear(&self) {
+        self.end().await;
+        let disk = Arc::clone(&self.disk);
+        // There may be very much on it.
+        let removed = tokio::task::spawn_blocking(move || disk.remove()).await;
+        if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the disk of a sandbox stays behind");
         }
     }
@@ -154,8 +160,17 @@ impl Instance for Sandbox {
         Box::pin(self.connect(port))
     }
 
-    fn destroy(&self) -> BoxFuture<'_, ()> {
+    fn halt(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.end())
+    }
+
+    fn destroy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.clear())
+    }
+
+    fn has_ended(&self) -> bool {
+        // The socket is closed a moment before the process is gone.
+        self.link.is_closed() || self.process.has_ended()
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {

@@ -6,17 +6,18 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use tokio::sync::oneshot;
 
 use super::agent;
+use super::reaper::{Reaper, Stage};
 
 struct Job {
     socket: OwnedFd,
-    started: oneshot::Sender<io::Result<Child>>,
+    started: oneshot::Sender<io::Result<Stage>>,
 }
 
 /// A handle to the thread, which ends when the handle is dropped.
@@ -27,7 +28,7 @@ pub(super) struct Spawner {
 
 impl Spawner {
     /// Starts the thread, which will run `program` as the agent.
-    pub(super) fn new(program: PathBuf) -> io::Result<Self> {
+    pub(super) fn new(program: PathBuf, reaper: Reaper) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new().name("sandbox-spawner".to_owned()).spawn(move || {
             for Job { socket, started } in queue {
@@ -39,15 +40,15 @@ impl Spawner {
                     .stdout(Stdio::null())
                     .stderr(Stdio::null())
                     .spawn();
-                // Nobody waits any more: without its socket's other end the agent ends by itself.
-                let _ = started.send(child);
+                // If nobody waits any more, the agent ends by itself, as its socket's other end is closed.
+                let _ = started.send(child.map(|child| Stage::new(child, reaper.clone())));
             }
         })?;
         Ok(Self { jobs })
     }
 
     /// Starts an agent with this socket.
-    pub(super) async fn spawn(&self, socket: OwnedFd) -> io::Result<Child> {
+    pub(super) async fn spawn(&self, socket: OwnedFd) -> io::Result<Stage> {
         let (started, result) = oneshot::channel();
         let gone = || io::Error::other("the thread that starts sandboxes has ended");
         self.jobs.send(Job { socket, started }).map_err(|_| gone())?;

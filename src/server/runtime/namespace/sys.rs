@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use rustix::process::Pid;
+use rustix::process::{Gid, Pid, Uid};
 use rustix::thread::UnshareFlags;
 use tokio::io::unix::AsyncFd;
 
@@ -101,16 +101,32 @@ pub(super) fn bring_loopback_up() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Makes a command the leader of a session of its own, whose terminal is its standard input if `takes_terminal`.
-pub(super) fn in_its_own_session(command: &mut Command, takes_terminal: bool) {
+/// Whom a command runs as: a user, its group, and what other groups it is in.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) user: Uid,
+    pub(super) group: Gid,
+    pub(super) others: Vec<Gid>,
+}
+
+/// Makes a command the leader of a session of its own, whose terminal is its standard input if `takes_terminal`, and
+/// which runs as somebody else if that is given.
+pub(super) fn in_its_own_session(command: &mut Command, takes_terminal: bool, identity: Option<Identity>) {
     let prepare = move || {
         rustix::process::setsid()?;
         if takes_terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
+        if let Some(Identity { user, group, others }) = &identity {
+            // The user last, with whom the right to change goes.
+            rustix::thread::set_thread_groups(others)?;
+            rustix::thread::set_thread_res_gid(*group, *group, *group)?;
+            rustix::thread::set_thread_res_uid(*user, *user, *user)?;
+        }
         Ok(())
     };
-    // SAFETY: the closure makes two system calls; it takes no lock and no memory.
+    // SAFETY: the closure makes system calls only; it takes no lock and no memory. It runs in the only thread that the
+    // child has, which the last calls change.
     unsafe { command.pre_exec(prepare) };
 }
 

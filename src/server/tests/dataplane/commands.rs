@@ -176,6 +176,8 @@ async fn commands_and_starts_are_counted() {
         "sbx_commands_total{end=\"timed_out\"} 1",
         "sbx_commands_running 1",
         "sbx_sandbox_start_seconds_count{result=\"ready\"} 1",
+        "sbx_sandbox_ready_seconds_count{path=\"cold\"} 1",
+        "sbx_command_start_seconds_count 3",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }

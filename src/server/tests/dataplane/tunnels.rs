@@ -1,6 +1,7 @@
 use std::future::poll_fn;
 
 use futures_util::{AsyncReadExt, AsyncWriteExt, SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
@@ -88,9 +89,15 @@ async fn connections_are_carried() {
 
 #[tokio::test(start_paused = true)]
 async fn each_refusal_has_its_status() {
-    let (_server, runtime, mut tunnel) = tunnel().await;
+    let (server, runtime, mut tunnel) = tunnel().await;
     runtime.close_port(81);
     assert_eq!(tunnel.exchange(&[1, 0, 81]).await, [2]);
     assert_eq!(tunnel.exchange(&[1, 0, 0]).await, [1]);
     assert_eq!(tunnel.exchange(&[2, 0, 80]).await, [3]);
+    assert_eq!(tunnel.exchange(&[1, 0, 80]).await, [0]);
+    let metrics = server.root("GET", "/metrics", Value::Null).await.text;
+    for result in ["connected", "failed"] {
+        let line = format!("sbx_tunnel_connect_seconds_count{{result=\"{result}\"}} 1");
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
 }

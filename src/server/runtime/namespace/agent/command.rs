@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -12,10 +12,22 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::super::protocol::Exec;
 use super::super::sys;
+use super::account::Account;
+use super::files;
+
+/// Where commands start, and as whom, unless they say otherwise.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) workdir: PathBuf,
+    pub(super) account: Account,
+    /// Whether there are other users than root.
+    pub(super) has_users: bool,
+}
 
 /// The commands that run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Commands {
+    home: Home,
     /// The request that started each.
     by_pid: HashMap<Pid, u64>,
 }
@@ -29,12 +41,25 @@ pub(super) struct Started {
 }
 
 impl Commands {
+    pub(super) fn new(home: Home) -> Self {
+        Self { home, by_pid: HashMap::new() }
+    }
+
+    /// Returns whose files are that are made on behalf of the sandbox's user.
+    pub(super) fn owner(&self) -> files::Owner {
+        (self.home.account.user, self.home.account.group)
+    }
+
     /// Starts a command on the three descriptors that came with the request, or on a terminal.
-    pub(super) fn start(&mut self, id: u64, exec: &Exec, fds: Vec<OwnedFd>, workdir: &Path) -> io::Result<Started> {
+    pub(super) fn start(&mut self, id: u64, mut exec: Exec, fds: Vec<OwnedFd>) -> io::Result<Started> {
+        let asked = exec.user.as_deref().filter(|_| self.home.has_users);
+        let found = asked.map(Account::find).transpose()?;
+        let account = found.as_ref().unwrap_or(&self.home.account);
+        exec.env.entry("USER".to_owned()).or_insert_with(|| account.name.clone());
         let Some((program, arguments)) = exec.argv.split_first() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a command without a program"));
         };
-        let cwd = workdir.join(exec.cwd.as_deref().unwrap_or(Path::new("")));
+        let cwd = self.home.workdir.join(exec.cwd.as_deref().unwrap_or(Path::new("")));
         if !fs::metadata(&cwd)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
@@ -42,6 +67,7 @@ impl Commands {
         command.args(arguments).env_clear().envs(&exec.env).current_dir(cwd);
         let (streams, terminal) = if exec.pty {
             let (terminal, other_side) = open_terminal()?;
+            account.own(&terminal)?;
             ([terminal.try_clone()?, terminal.try_clone()?, terminal], Some(other_side))
         } else {
             let streams = <[OwnedFd; 3]>::try_from(fds);
@@ -49,7 +75,7 @@ impl Commands {
         };
         let [input, output, errors] = streams.map(Stdio::from);
         command.stdin(input).stdout(output).stderr(errors);
-        sys::in_its_own_session(&mut command, exec.pty);
+        sys::in_its_own_session(&mut command, exec.pty, account.identity());
         let pid = command.spawn()?.id();
         let key = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id is positive");
         self.by_pid.insert(key, id);

@@ -6,6 +6,7 @@
 //! gives up its rights ([`confine`]), and then does what the server asks for ([`serve`]). It starts commands, so that
 //! these have no rights but those that it kept.
 
+mod account;
 mod command;
 mod confine;
 mod files;
@@ -21,7 +22,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use super::frame::{self, Incoming};
-use super::protocol::{Report, Setup, VERSION};
+use super::protocol::{Report, Setup, Users, VERSION};
+use account::Account;
+use command::Home;
 
 /// The argument that makes the program an agent.
 pub(super) const ARGUMENT: &str = "__init";
@@ -38,8 +41,9 @@ fn run() -> ExitCode {
     let Ok((socket, setup)) = receive_setup() else { return ExitCode::FAILURE };
     match become_sandbox(&socket, &setup) {
         Ok(Next::Stage) => ExitCode::SUCCESS,
-        Ok(Next::Sandbox(proxy)) => {
-            serve::until_told_to_end(socket, setup.workdir, proxy);
+        Ok(Next::Sandbox(account, proxy)) => {
+            let home = Home { workdir: setup.workdir, account, has_users: setup.users != Users::Own };
+            serve::until_told_to_end(socket, home, proxy);
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -65,20 +69,31 @@ fn become_sandbox(socket: &OwnedFd, setup: &Setup) -> Result<Next, Failure> {
     }
     let Some(material) = stage::prepare(socket, setup)? else { return Ok(Next::Stage) };
     root::build(setup, &material)?;
+    let account = match &setup.user {
+        // Then there is one user only, whoever that is called.
+        Some(user) if setup.users != Users::Own => {
+            Account::find(user).during(format!("find the image's user `{user}`"))?
+        }
+        _ => Account::root(),
+    };
+    for folder in [&setup.home, &setup.workdir] {
+        let made = files::make_folders(folder, (account.user, account.group));
+        made.during(format!("make `{}`", folder.display()))?;
+    }
     confine::apply(setup)?;
     // Before any command can ask for it, or take its place.
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let proxy = setup.proxy.map(listen).transpose().during("listen for the proxy")?;
     frame::send(socket, &Report::Ready).during("report")?;
-    Ok(Next::Sandbox(proxy))
+    Ok(Next::Sandbox(account, proxy))
 }
 
 /// What a process goes on as.
 enum Next {
     /// The work of this process is done.
     Stage,
-    /// This process is the sandbox's first one, and listens for the proxy if there is one.
-    Sandbox(Option<TcpListener>),
+    /// This process is the sandbox's first one. Commands run as this user; it listens for the proxy if there is one.
+    Sandbox(Account, Option<TcpListener>),
 }
 
 /// A step that failed.

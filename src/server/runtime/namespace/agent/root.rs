@@ -43,8 +43,7 @@ pub(super) fn build(setup: &Setup, material: &Material) -> Result<(), Failure> {
     }
     // Namespaces inside of namespaces are where kernels have their holes.
     fs::write("/proc/sys/user/max_user_namespaces", "0").during("forbid more user namespaces")?;
-    mask_proc().during("mask /proc")?;
-    fs::create_dir_all(&setup.workdir).during(format!("make `{}`", setup.workdir.display()))
+    mask_proc().during("mask /proc")
 }
 
 fn new_proc() -> io::Result<OwnedFd> {

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,11 +16,11 @@ use tokio::task::{JoinSet, LocalSet};
 use super::super::frame::{Incoming, Outgoing};
 use super::super::protocol::{Answer, Call, Report, Request};
 use super::super::sys;
-use super::command::Commands;
+use super::command::{Commands, Home};
 use super::files;
 
-/// How many files are read and written at once; more of them wait.
-const FILES_AT_ONCE: usize = 64;
+/// How many threads read and write files at most. They wait for disks only, never for who takes or sends a file.
+const FILE_THREADS: usize = 16;
 
 /// How many reports wait to be sent.
 const REPORTS: usize = 64;
@@ -32,17 +31,16 @@ const AFTER_ACCEPT_FAILURE: Duration = Duration::from_millis(100);
 type Reports = mpsc::Sender<Outgoing>;
 
 /// Serves until the server closes the socket, or breaks the protocol.
-pub(super) fn until_told_to_end(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpListener>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILES_AT_ONCE).build();
+pub(super) fn until_told_to_end(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILE_THREADS).build();
     let Ok(runtime) = runtime else { return };
     // There is nobody to be told how it ended.
-    let _ = LocalSet::new().block_on(&runtime, serve(socket, workdir, proxy));
+    let _ = LocalSet::new().block_on(&runtime, serve(socket, home, proxy));
     // Threads that read for somebody who takes nothing would hold the process up.
     runtime.shutdown_background();
 }
 
-async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpListener>) -> io::Result<()> {
+async fn serve(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&socket, true)?;
     let socket = Rc::new(sys::watch(socket)?);
     let (reports, outgoing) = mpsc::channel(REPORTS);
@@ -53,7 +51,7 @@ async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpLis
         proxy.set_nonblocking(true)?;
         tasks.spawn_local(hand_over(TcpListener::from_std(proxy)?, reports.clone()));
     }
-    let mut commands = Commands::default();
+    let mut commands = Commands::new(home);
     let mut incoming = Incoming::default();
     loop {
         tokio::select! {
@@ -62,7 +60,7 @@ async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpLis
                     return Ok(());
                 }
                 while let Some((request, fds)) = incoming.take()? {
-                    take_up(request, fds, &workdir, &mut commands, &mut tasks, &reports).await?;
+                    take_up(request, fds, &mut commands, &mut tasks, &reports).await?;
                 }
             }
             _ = children.recv() => {
@@ -78,7 +76,6 @@ async fn serve(socket: OwnedFd, workdir: PathBuf, proxy: Option<std::net::TcpLis
 async fn take_up(
     Request { id, call }: Request,
     fds: Vec<OwnedFd>,
-    workdir: &std::path::Path,
     commands: &mut Commands,
     tasks: &mut JoinSet<()>,
     reports: &Reports,
@@ -86,7 +83,7 @@ async fn take_up(
     let mut fds = fds.into_iter();
     match call {
         Call::Exec(exec) => {
-            let (result, terminal) = match commands.start(id, &exec, fds.collect(), workdir) {
+            let (result, terminal) = match commands.start(id, exec, fds.collect()) {
                 Ok(started) => (Ok(Answer::Started { pid: started.pid }), started.terminal),
                 Err(error) => (Err((&error).into()), None),
             };
@@ -97,18 +94,13 @@ async fn take_up(
             let to = fds.next().ok_or(io::ErrorKind::InvalidData)?;
             let reports = reports.clone();
             tasks.spawn_local(async move {
-                let opened = blocking(move || files::open(&path)).await;
-                let (file, result) = match opened {
+                let (file, result) = match files::open(path).await {
                     Ok((file, size)) => (Some(file), Ok(Answer::File { size })),
                     Err(error) => (None, Err((&error).into())),
                 };
                 let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
                 if let Some(file) = file {
-                    let _ = blocking(move || {
-                        files::send(file, to);
-                        Ok(())
-                    })
-                    .await;
+                    files::send(file, to).await;
                 }
             });
         }
@@ -117,8 +109,9 @@ async fn take_up(
                 return Err(io::ErrorKind::InvalidData.into());
             };
             let reports = reports.clone();
+            let owner = commands.owner();
             tasks.spawn_local(async move {
-                let result = blocking(move || files::receive(&path, content, complete, id)).await;
+                let result = files::receive(path, content, complete, id, owner).await;
                 let result = result.map(|size| Answer::Written { size }).map_err(|error| (&error).into());
                 let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
             });
@@ -164,10 +157,6 @@ async fn hand_over(proxy: TcpListener, reports: Reports) {
             return;
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 async fn report(reports: &Reports, report: &Report, fds: Vec<OwnedFd>) -> io::Result<()> {

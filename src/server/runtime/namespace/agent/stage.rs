@@ -86,14 +86,14 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     let mut lower = Vec::new();
     for (n, layer) in setup.layers.iter().enumerate() {
         let step = || format!("take the layer `{}`", layer.display());
-        let place = setup.scratch.join(format!("layer{n}"));
+        let place = setup.scratch.join(n.to_string());
         fs::create_dir(&place).during(step())?;
         let bind = Bind { source: layer.clone(), target: PathBuf::new(), read_only: true, owner: 0 };
         let tree = users.open(&bind).during(step())?;
         move_mount(&tree, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(step())?;
-        lower.push(format!("layer{n}"));
+        lower.push(n.to_string());
     }
-    // The highest one is named first. Relative names are short, as all of them have to fit on a page, and the two
+    // The highest one is named first. Names are numbers, as those of 500 layers have to fit on a page, and the two
     // descriptors keep the machine's paths out of what a sandbox reads about its mounts.
     lower.reverse();
     let open = |path: &Path| fs::File::open(path).during(format!("open `{}`", path.display()));

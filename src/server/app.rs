@@ -7,16 +7,24 @@
 //! same place.
 
 mod activity;
+mod builds;
+mod capture;
 mod claims;
 mod clear;
 mod error;
+mod from_snapshot;
 mod instances;
+mod links;
 mod pools;
+mod power;
 mod quota;
 mod registries;
 mod sandboxes;
+pub(crate) mod secrets;
 mod service_tokens;
 pub(crate) mod sessions;
+mod sizes;
+mod snapshots;
 mod starts;
 mod supervisor;
 mod templates;
@@ -24,11 +32,14 @@ mod transaction;
 mod volumes;
 mod waiters;
 
+pub(crate) use capture::{INCLUDABLE, NewCapture, RESERVED_LABELS};
 pub(crate) use error::{Error, Kind, Quota, Users};
+pub(crate) use from_snapshot::{NewAttachment, NewFromSnapshot, Reconfiguration, Size};
 pub(crate) use pools::{NewPool, PoolChange};
 pub(crate) use registries::{Login, NewRegistry, RegistryChange};
 pub(crate) use sandboxes::{NewSandbox, SandboxChange, Settled};
-pub(crate) use service_tokens::{Service, ServiceTokens};
+pub(crate) use service_tokens::{Download, Service, ServiceTokens};
+pub(crate) use snapshots::{LATEST, NewSnapshot, Place};
 pub(crate) use templates::{NewMount, NewTemplate};
 pub(crate) use transaction::Tx;
 pub(crate) use volumes::{NewVolume, VolumeChange};
@@ -38,7 +49,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +80,10 @@ struct Inner {
     service_tokens: ServiceTokens,
     /// Creators that wait for their sandbox to become ready.
     sandbox_waiters: Waiters<SandboxId, Settled>,
+    /// Shared while layers are there that no snapshot is recorded to need yet; alone, whoever frees layers.
+    layers: tokio::sync::RwLock<()>,
+    /// Tells those who wait for a snapshot that one was built.
+    builds: watch::Sender<()>,
     /// Creators that wait for the first replica of their pool.
     pool_waiters: Waiters<PoolId, Settled>,
     signals: Arc<Signals>,
@@ -129,6 +144,8 @@ impl App {
             activity: Activity::default(),
             service_tokens: ServiceTokens::new(&parts.secret),
             sandbox_waiters: Waiters::default(),
+            layers: tokio::sync::RwLock::default(),
+            builds: watch::Sender::new(()),
             pool_waiters: Waiters::default(),
             signals: Arc::default(),
             metrics: Metrics::default(),
@@ -140,6 +157,7 @@ impl App {
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
+        app.publish_system_snapshots().await?;
         let recovered = app.recover().await?;
         app.0.background.spawn(supervisor::run(app.clone(), recovered, app.0.stop.clone()));
         app.0.background.spawn(reaper::run(app.clone(), app.0.stop.clone()));

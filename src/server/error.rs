@@ -35,6 +35,12 @@ impl Failure {
         }
     }
 
+    /// Says that something is not served here, by its name.
+    pub(crate) fn not_implemented(what: &str) -> Self {
+        let message = format!("`{what}` is not implemented by this server.");
+        Self::Refused(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
+    }
+
     /// Turns a refusal to delete one object of many into its entry of the answer; a defect of the server stays one.
     pub(crate) fn into_skipped(self, name: String) -> Result<Skipped, Self> {
         match self {
@@ -87,6 +93,14 @@ impl Answer {
         Self { status, detail: ErrorDetail::Text(message.into()), retry_after: None }
     }
 
+    /// Shape B, with one problem of a field of the body.
+    fn invalid(at: Vec<String>, message: String) -> Self {
+        let loc = std::iter::once("body".to_owned()).chain(at).map(LocationPart::Key).collect();
+        let item = ValidationItem { loc, msg: message, kind: "value_error".to_owned() };
+        let detail = ErrorDetail::Validation(vec![item]);
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, retry_after: None }
+    }
+
     /// The whole mapping.
     fn of(error: Error) -> Self {
         match error {
@@ -137,6 +151,34 @@ impl Answer {
                 };
                 Self::standard(status, error.kind.as_str(), error.message)
             }
+            Error::SnapshotNotReady { name, status } => {
+                let message = format!("Snapshot '{name}' is {status}, and not ready");
+                Self::standard(StatusCode::BAD_REQUEST, "SnapshotNotReady", message)
+            }
+            Error::StartTimedOut { name, seconds } => Self::standard(
+                StatusCode::GATEWAY_TIMEOUT,
+                "Timeout",
+                format!("Sandbox '{name}' was not ready within {seconds} seconds"),
+            ),
+            Error::Creation(error) => {
+                let status = match error.kind {
+                    LaunchErrorKind::Unschedulable => StatusCode::SERVICE_UNAVAILABLE,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                Self::standard(status, error.kind.as_str(), error.message)
+            }
+            Error::InvalidRequest(message) => Self::standard(StatusCode::BAD_REQUEST, "InvalidRequest", message),
+            Error::Conflict(message) => Self::standard(StatusCode::CONFLICT, "Conflict", message),
+            Error::Forbidden(message) => Self::standard(StatusCode::FORBIDDEN, "Forbidden", message),
+            Error::Unavailable(message) => {
+                Self::standard(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+            }
+            Error::Invalid { at, message } => Self::invalid(at, message),
+            Error::NotImplemented(what) => Self::standard(
+                StatusCode::NOT_IMPLEMENTED,
+                "NotImplemented",
+                format!("`{what}` is not implemented by this server."),
+            ),
             Error::NotReady { name } => {
                 Self::standard(StatusCode::BAD_REQUEST, "NotReady", format!("Sandbox '{name}' is not ready"))
             }
@@ -180,7 +222,7 @@ impl IntoResponse for Answer {
     }
 }
 
-fn in_use(kind: Kind, name: &Name, users: &Users) -> String {
+fn in_use(kind: Kind, name: &str, users: &Users) -> String {
     let listed = |word: &str, names: &[Name]| {
         let names: Vec<_> = names.iter().map(Name::as_str).collect();
         (!names.is_empty()).then(|| format!("{word}: {}", names.join(", ")))
@@ -242,7 +284,7 @@ fn not_ready_in_time(kind: Kind, name: &Name, seconds: u64) -> Answer {
             "Timeout",
             format!("Pool '{name}' did not reach 1 ready replica(s) within {seconds} seconds"),
         ),
-        Kind::Volume | Kind::Template | Kind::Registry => Answer::standard(
+        Kind::Volume | Kind::Template | Kind::Registry | Kind::Snapshot => Answer::standard(
             StatusCode::GATEWAY_TIMEOUT,
             "Timeout",
             format!("{kind} '{name}' was not ready within {seconds} seconds"),

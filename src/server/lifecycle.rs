@@ -1,9 +1,18 @@
-//! What may become of a sandbox: one function from a state and an event to the next state, or a refusal.
+//! What may become of a sandbox: one function from a generation, a state and an event to the next state, or a refusal.
 //!
 //! *Invariant: no other code decides that a sandbox changes its state.* The table is the whole of it; it knows no
 //! store, no clock and no runtime.
 
 use std::str::FromStr;
+
+/// Which of the API's generations a sandbox belongs to, for all its life (contract S16 of the second generation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Generation {
+    /// Made from a template; idleness deletes it.
+    First,
+    /// Made from a snapshot; idleness stops it.
+    Second,
+}
 
 /// How far a sandbox is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,6 +24,8 @@ pub(crate) enum State {
     Ready,
     /// It could not be started.
     Failed,
+    /// It does not run, and its disk waits for the next start.
+    Stopped,
     /// It is deleted: no client sees it any more.
     Gone,
 }
@@ -32,10 +43,16 @@ pub(crate) enum Event {
     Claimed,
     /// It ended by itself.
     Ended,
+    /// Somebody asked for it to be stopped.
+    StopAsked,
+    /// Somebody asked for it to be started.
+    StartAsked,
+    /// Somebody wants something of what runs in it.
+    Needed,
+    /// Its time is up: it was idle for too long, too old, or stopped for too long.
+    Expired,
     /// Somebody deleted it, or its pool.
     Deleted,
-    /// Its time to live is over.
-    Expired,
 }
 
 /// Why an event changes nothing.
@@ -49,25 +66,36 @@ pub(crate) enum Refusal {
 
 /// Returns the state after `event`.
 #[expect(clippy::match_same_arms, reason = "a table is read row by row: one for each state")]
-pub(crate) fn next(state: State, event: Event) -> Result<State, Refusal> {
-    match (state, event) {
-        (State::Gone, _) => Err(Refusal::Gone),
-        (_, Event::Deleted | Event::Expired) => Ok(State::Gone),
+pub(crate) fn next(generation: Generation, state: State, event: Event) -> Result<State, Refusal> {
+    match (generation, state, event) {
+        (_, State::Gone, _) => Err(Refusal::Gone),
+        (_, _, Event::Deleted) => Ok(State::Gone),
+        (Generation::First, _, Event::Expired) => Ok(State::Gone),
+        (Generation::First, _, Event::StopAsked | Event::StartAsked) => Err(Refusal::Misplaced),
+        (Generation::Second, _, Event::Claimed) => Err(Refusal::Misplaced),
 
-        (State::Provisioning, Event::Started) => Ok(State::Ready),
-        (State::Provisioning, Event::StartFailed) => Ok(State::Failed),
-        (State::Provisioning, Event::GivenUp) => Ok(State::Gone),
-        (State::Provisioning, Event::Claimed | Event::Ended) => Err(Refusal::Misplaced),
+        (_, State::Provisioning, Event::Started) => Ok(State::Ready),
+        (_, State::Provisioning, Event::StartFailed) => Ok(State::Failed),
+        (_, State::Provisioning, Event::GivenUp) => Ok(State::Gone),
+        // Of the first generation, one that is not ready is refused at once; the second one waits.
+        (Generation::Second, State::Provisioning, Event::Needed) => Ok(State::Provisioning),
+        (_, State::Provisioning, _) => Err(Refusal::Misplaced),
 
-        (State::Ready, Event::Claimed) => Ok(State::Ready),
+        (_, State::Ready, Event::Claimed) => Ok(State::Ready),
         // A ready sandbox whose processes have ended is started again on its disk when it is needed. Where that fails, it
         // is tried again the next time: nothing else would lead to its disk.
-        (State::Ready, Event::Started | Event::StartFailed | Event::Ended) => Ok(State::Ready),
-        (State::Ready, Event::GivenUp) => Err(Refusal::Misplaced),
+        (_, State::Ready, Event::Started | Event::StartFailed | Event::Ended) => Ok(State::Ready),
+        (_, State::Ready, Event::Needed) => Ok(State::Ready),
+        (_, State::Ready, Event::StopAsked | Event::Expired) => Ok(State::Stopped),
+        (_, State::Ready, Event::GivenUp | Event::StartAsked) => Err(Refusal::Misplaced),
 
-        (State::Failed, Event::Started | Event::StartFailed | Event::GivenUp | Event::Claimed | Event::Ended) => {
-            Err(Refusal::Misplaced)
-        }
+        (_, State::Stopped, Event::StartAsked | Event::Needed) => Ok(State::Provisioning),
+        (_, State::Stopped, Event::Expired) => Ok(State::Gone),
+        // A start that was on its way when it was stopped comes too late.
+        (_, State::Stopped, _) => Err(Refusal::Misplaced),
+
+        (_, State::Failed, Event::StartAsked) => Ok(State::Provisioning),
+        (_, State::Failed, _) => Err(Refusal::Misplaced),
     }
 }
 
@@ -78,6 +106,7 @@ impl State {
             Self::Provisioning => "provisioning",
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
             Self::Gone => "gone",
         }
     }
@@ -96,6 +125,7 @@ impl FromStr for State {
             "provisioning" => Ok(Self::Provisioning),
             "ready" => Ok(Self::Ready),
             "failed" => Ok(Self::Failed),
+            "stopped" => Ok(Self::Stopped),
             _ => Err(UnknownState),
         }
     }
@@ -105,47 +135,59 @@ impl FromStr for State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 4] = [State::Provisioning, State::Ready, State::Failed, State::Gone];
-    const EVENTS: [Event; 7] = [
+    const STATES: [State; 5] = [State::Provisioning, State::Ready, State::Failed, State::Stopped, State::Gone];
+    const EVENTS: [Event; 10] = [
         Event::Started,
         Event::StartFailed,
         Event::GivenUp,
         Event::Claimed,
         Event::Ended,
-        Event::Deleted,
+        Event::StopAsked,
+        Event::StartAsked,
+        Event::Needed,
         Event::Expired,
+        Event::Deleted,
     ];
+
+    /// Writes the table: a row for each state, with what each event makes of it; a `-` has no meaning.
+    fn table(generation: Generation) -> Vec<String> {
+        let cell = |state, event| match next(generation, state, event) {
+            Ok(next) => next.as_str(),
+            Err(Refusal::Misplaced) => "-",
+            Err(Refusal::Gone) => "too-late",
+        };
+        let row = |&state: &State| {
+            let cells: Vec<_> = EVENTS.iter().map(|&event| cell(state, event)).collect();
+            format!("{}: {}", state.as_str(), cells.join(" "))
+        };
+        STATES.iter().map(row).collect()
+    }
 
     #[test]
     fn the_whole_table() {
-        let rows: Vec<String> = STATES
-            .iter()
-            .map(|&state| {
-                let cells: Vec<_> = EVENTS
-                    .iter()
-                    .map(|&event| match next(state, event) {
-                        Ok(next) => format!("{event:?}={}", next.as_str()),
-                        Err(refusal) => format!("{event:?}!{refusal:?}"),
-                    })
-                    .collect();
-                format!("{}: {}", state.as_str(), cells.join(" "))
-            })
-            .collect();
-        let expected = [
-            "provisioning: Started=ready StartFailed=failed GivenUp=gone Claimed!Misplaced Ended!Misplaced \
-             Deleted=gone Expired=gone",
-            "ready: Started=ready StartFailed=ready GivenUp!Misplaced Claimed=ready Ended=ready Deleted=gone \
-             Expired=gone",
-            "failed: Started!Misplaced StartFailed!Misplaced GivenUp!Misplaced Claimed!Misplaced Ended!Misplaced \
-             Deleted=gone Expired=gone",
-            "gone: Started!Gone StartFailed!Gone GivenUp!Gone Claimed!Gone Ended!Gone Deleted!Gone Expired!Gone",
+        // Started StartFailed GivenUp Claimed Ended StopAsked StartAsked Needed Expired Deleted
+        let first = [
+            "provisioning: ready failed gone - - - - - gone gone",
+            "ready: ready ready - ready ready - - ready gone gone",
+            "failed: - - - - - - - - gone gone",
+            // No sandbox of the first generation is ever stopped.
+            "stopped: - - - - - - - provisioning gone gone",
+            "gone: too-late too-late too-late too-late too-late too-late too-late too-late too-late too-late",
         ];
-        assert_eq!(rows, expected);
+        assert_eq!(table(Generation::First), first);
+        let second = [
+            "provisioning: ready failed gone - - - - provisioning - gone",
+            "ready: ready ready - - ready stopped - ready stopped gone",
+            "failed: - - - - - - provisioning - - gone",
+            "stopped: - - - - - - provisioning provisioning gone gone",
+            "gone: too-late too-late too-late too-late too-late too-late too-late too-late too-late too-late",
+        ];
+        assert_eq!(table(Generation::Second), second);
     }
 
     #[test]
     fn stored_states_are_read_back() {
-        for state in [State::Provisioning, State::Ready, State::Failed] {
+        for state in [State::Provisioning, State::Ready, State::Failed, State::Stopped] {
             assert_eq!(state.as_str().parse().ok(), Some(state));
         }
         assert!("gone".parse::<State>().is_err());

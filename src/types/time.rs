@@ -54,6 +54,11 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
+    /// Returns the time as HTTP has it (RFC 9110, section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn to_http_date(self) -> String {
+        self.0.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Returns the time of day in UTC to the minute, such as `14:05`, for messages about the near future.
     pub fn to_clock_text(self) -> String {
         self.0.strftime("%H:%M").to_string()

@@ -58,6 +58,8 @@ pub const SANDBOX_DOWNLOAD_URL: &str = "/boxes/{name}/download-url";
 
 /// `GET`.
 pub const USAGE: &str = "/usage";
+/// `GET` tells what was used and what it costs, of the second generation only.
+pub const USAGE_COSTS: &str = "/usage/costs";
 
 /// `POST` runs a command; like those below, relative to a sandbox's own URL.
 pub const EXECUTE: &str = "/execute";

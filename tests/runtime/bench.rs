@@ -87,6 +87,9 @@ pub(crate) fn spec() -> LaunchSpec {
         memory: "512Mi".parse::<ByteSize>().expect("a quantity"),
         storage: None,
         mounts: Vec::new(),
+        files: None,
+        workdir: None,
+        user: None,
     }
 }
 

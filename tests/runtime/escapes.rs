@@ -292,7 +292,7 @@ async fn a_mount_point_that_became_a_link_leads_nowhere_outside() {
     std::fs::create_dir(&target).expect("a folder");
     sh(&sandbox, &format!("ln -s {} /data", target.display())).await;
     drop(sandbox);
-    let mounts = vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned() }];
+    let mounts = vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned(), read_only: false }];
     let spec = sbx::server::runtime::LaunchSpec { mounts, ..crate::bench::spec() };
     // Whether it starts does not matter; where it writes does.
     if let Ok(sandbox) = bench.runtime.launch(&crate::bench::id(1), &spec).await {

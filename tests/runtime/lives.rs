@@ -36,7 +36,7 @@ async fn a_disk_outlives_the_server() {
 #[tokio::test]
 async fn a_volume_outlives_its_sandboxes() {
     let bench = Bench::new().await;
-    let mounts = || vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned() }];
+    let mounts = || vec![Mount { volume: VolumeId::new("v1"), path: "/data".to_owned(), read_only: false }];
     let one = bench.sandbox_with(1, mounts()).await;
     assert_eq!(sh(&one, "echo kept > /data/file && stat -c %u /data/file").await.stdout, "0\n");
     one.destroy().await;
@@ -102,7 +102,8 @@ async fn a_start_that_fails_leaves_nothing() {
     let bench = Bench::new().await;
     for number in 0..10 {
         // The first process of the sandbox is there already when it finds this out.
-        let mounts = vec![Mount { volume: VolumeId::new("v1"), path: "/dev/null/impossible".to_owned() }];
+        let mounts =
+            vec![Mount { volume: VolumeId::new("v1"), path: "/dev/null/impossible".to_owned(), read_only: false }];
         let failed = bench.runtime.launch(&id(number), &LaunchSpec { mounts, ..spec() }).await;
         let error = failed.err().expect("a file is no folder").to_string();
         assert!(error.starts_with("cannot mount `/dev/null/impossible`: "), "{error}");

@@ -14,5 +14,6 @@ mod pools;
 mod program;
 mod restarts;
 mod served;
+mod snapshots;
 mod user;
 mod volumes;

@@ -66,6 +66,32 @@ pub(crate) const SDKS: &[Sdk] = &[
     },
 ];
 
+/// The newest versions, which speak the API's second generation.
+pub(crate) const NEWEST: &[Sdk] = &[
+    Sdk {
+        name: "python-0.15.1",
+        requirement: "langsmith==0.15.1",
+        install: install_python,
+        runner: python_runner,
+        module_prefix: "second_",
+        is_repetition: false,
+        first_program: None,
+        modules_in_sandboxes: &["sandboxes"],
+        modules_with_servers: &[],
+    },
+    Sdk {
+        name: "js-0.12.0",
+        requirement: "langsmith@0.12.0 ws@8.19.0",
+        install: install_js,
+        runner: js_runner,
+        module_prefix: "second_",
+        is_repetition: false,
+        first_program: None,
+        modules_in_sandboxes: &["sandboxes"],
+        modules_with_servers: &[],
+    },
+];
+
 /// A server that speaks S3, for inventories: no SDK, and got in the same way.
 pub(crate) const STORE: Sdk = Sdk {
     name: "s3-moto-5.2.5",

@@ -11,6 +11,7 @@
 
 mod first_program;
 mod install;
+mod newest;
 mod object_store;
 mod peer;
 mod program;
@@ -29,12 +30,16 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |sdk: &&Sdk| words.is_empty() || words.iter().any(|word| sdk.name.contains(word.as_str()));
     let sdks: Vec<_> = install::SDKS.iter().filter(is_wanted).collect();
+    let newest: Vec<_> = install::NEWEST.iter().filter(is_wanted).collect();
     let wants_store = is_wanted(&&install::STORE);
-    assert!(wants_store || !sdks.is_empty(), "no SDK has {words:?} in its name");
+    assert!(wants_store || !sdks.is_empty() || !newest.is_empty(), "no SDK has {words:?} in its name");
 
     let mut report = Report::new(requires_all());
     for sdk in sdks {
         peer::run(sdk, &mut report);
+    }
+    for sdk in newest {
+        newest::run(sdk, &mut report);
     }
     if wants_store {
         store::run(&install::STORE, &mut report);

@@ -81,14 +81,14 @@ fn against_sandboxes(sdk: &Sdk, folder: &Path, report: &mut Report) {
     }
 }
 
-struct Peer<'a> {
-    sdk: &'a Sdk,
-    folder: &'a Path,
-    url: &'a str,
+pub(crate) struct Peer<'a> {
+    pub(crate) sdk: &'a Sdk,
+    pub(crate) folder: &'a Path,
+    pub(crate) url: &'a str,
     /// Where programs that talk to the server may leave what they like.
-    home: &'a Path,
+    pub(crate) home: &'a Path,
     /// Whose the server is.
-    owner: Owner,
+    pub(crate) owner: Owner,
 }
 
 /// A line that a suite prints about one of its tests.
@@ -113,27 +113,35 @@ impl Peer<'_> {
 
     /// Runs a module of the suite and reports each of its tests.
     fn module(&self, module: &str, report: &mut Report) {
+        for (name, outcome) in self.outcomes(module) {
+            report.add(name, outcome);
+        }
+    }
+
+    /// Runs a module of the suite and returns how each of its tests ended.
+    pub(crate) fn outcomes(&self, module: &str) -> Vec<(String, Outcome)> {
         let mut command = (self.sdk.runner)(self.folder);
         command.arg(self.sdk.module_name(module));
         let output = match self.output(&mut command) {
             Ok(output) => output,
-            Err(reason) => return report.add(self.name(module), Outcome::Failed { reason }),
+            Err(reason) => return vec![(self.name(module), Outcome::Failed { reason })],
         };
-        let mut n_tests = 0;
+        let mut outcomes = Vec::new();
         for line in output.stdout.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-            n_tests += 1;
             let outcome = match line.outcome.as_str() {
                 "passed" => Outcome::Passed,
                 "skipped" => Outcome::NotRun { reason: line.reason },
                 _ => Outcome::Failed { reason: line.reason },
             };
-            report.add(self.name(&line.name), outcome);
+            outcomes.push((self.name(&line.name), outcome));
         }
+        let n_tests = outcomes.len();
         if n_tests == 0 || output.code != Some(0) {
             let reason =
                 format!("{n_tests} tests ran, exit code {:?}\n{}{}", output.code, output.stdout, output.stderr);
-            report.add(self.name(module), Outcome::Failed { reason });
+            outcomes.push((self.name(module), Outcome::Failed { reason }));
         }
+        outcomes
     }
 
     /// Runs `sbx plan` or `sbx apply` on the manifests of the suites and reports it as one test.

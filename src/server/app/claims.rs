@@ -29,7 +29,9 @@ pub(super) fn draw(
     new: &NewSandbox,
 ) -> Result<(Draw, Option<Sandbox>), Error> {
     let replica = sandboxes::oldest_warm(tx, &template.id)?;
-    let Some(mut sandbox) = replica.filter(|replica| lifecycle::next(replica.state, Event::Claimed).is_ok()) else {
+    let Some(mut sandbox) =
+        replica.filter(|replica| lifecycle::next(replica.generation(), replica.state, Event::Claimed).is_ok())
+    else {
         let warm = pools::to_draw_from(tx, &template.id)?;
         return Ok((if warm.is_empty() { Draw::NoPool } else { Draw::Miss(warm) }, None));
     };

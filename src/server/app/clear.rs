@@ -1,7 +1,7 @@
 //! Emptying the whole workspace.
 
 use super::{App, Error};
-use crate::server::store::{pools, registries, sandboxes, templates, volumes};
+use crate::server::store::{pools, registries, sandboxes, snapshots, templates, volumes};
 
 impl App {
     /// Deletes every object, and takes back how far the clock was moved.
@@ -12,6 +12,7 @@ impl App {
             sandboxes::clear(tx)?;
             templates::clear(tx)?;
             volumes::clear(tx)?;
+            snapshots::clear(tx)?;
             registries::clear(tx)?;
             tx.sets_off_work();
             tx.moves_deadline();

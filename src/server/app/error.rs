@@ -14,6 +14,7 @@ pub(crate) enum Kind {
     Pool,
     Sandbox,
     Registry,
+    Snapshot,
 }
 
 impl fmt::Display for Kind {
@@ -24,6 +25,7 @@ impl fmt::Display for Kind {
             Self::Pool => "Pool",
             Self::Sandbox => "Sandbox",
             Self::Registry => "Registry",
+            Self::Snapshot => "Snapshot",
         })
     }
 }
@@ -38,7 +40,7 @@ pub(crate) enum Error {
     #[error("the new name `{name}` of a {kind} is taken")]
     NameTaken { kind: Kind, name: Name },
     #[error("{kind} `{name}` is in use")]
-    InUse { kind: Kind, name: Name, users: Users },
+    InUse { kind: Kind, name: String, users: Users },
     #[error("the {kind} `{name}` that is referred to does not exist")]
     UnknownReference { kind: Kind, name: String },
     #[error("template `{template}` has mounts, and a pool takes none")]
@@ -55,10 +57,35 @@ pub(crate) enum Error {
     Launch(#[source] LaunchError),
     #[error("sandbox `{name}` is not ready")]
     NotReady { name: String },
+    #[error("snapshot `{name}` is {status}")]
+    SnapshotNotReady { name: String, status: &'static str },
+    #[error("sandbox `{name}` was not ready within {seconds} seconds")]
+    StartTimedOut { name: String, seconds: u64 },
+    #[error("the sandbox could not be created")]
+    Creation(#[source] LaunchError),
+    #[error("invalid request: {0}")]
+    InvalidRequest(String),
+    #[error("`{0}` is not implemented")]
+    NotImplemented(&'static str),
+    #[error("conflict: {0}")]
+    Conflict(String),
+    #[error("forbidden: {0}")]
+    Forbidden(String),
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    #[error("`{}` is invalid: {message}", at.join("."))]
+    Invalid { at: Vec<String>, message: String },
     #[error("operation `{operation}` needs a process, and the runtime `{runtime}` starts none")]
     NoProcess { operation: &'static str, runtime: &'static str },
     #[error("the store failed")]
     Store(#[source] store::Error),
+}
+
+impl Error {
+    /// Makes the refusal of a field of the body.
+    pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid { at: vec![field.to_owned()], message: message.into() }
+    }
 }
 
 /// Who uses an object.

@@ -71,6 +71,16 @@ impl Instances {
         self.known().wanted.remove(id);
     }
 
+    /// Tells those who wait for a sandbox that something about one has changed.
+    pub(super) fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// Returns what tells of changes.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     /// Returns the sandboxes that do not run and that somebody needs.
     pub(super) fn wanted(&self) -> Vec<SandboxId> {
         self.known().wanted.keys().cloned().collect()
@@ -93,14 +103,14 @@ impl Instances {
 }
 
 impl App {
-    /// Returns the handle of a ready sandbox, started again if its processes have ended.
+    /// Returns the handle of a sandbox, which is woken if it is stopped, and started again if its processes have ended.
     pub(crate) async fn instance(&self, id: &SandboxId) -> Result<Arc<dyn Instance>, Error> {
         let mut changes = self.0.instances.changes.subscribe();
         let begun = Instant::now();
         let mut is_restarted = false;
         loop {
             changes.borrow_and_update();
-            Self::only_ready(self.sandbox_by_id(id.clone()).await?)?;
+            self.awake(id).await?;
             match self.0.instances.of(id) {
                 Some(instance) if !instance.has_ended() => {
                     if is_restarted {

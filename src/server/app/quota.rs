@@ -1,6 +1,7 @@
 //! Quotas of the workspace, and the largest object that it takes.
 
 use super::{App, Error, Quota, Tx};
+use crate::server::store::settings::Settings;
 use crate::server::store::templates::Resources;
 use crate::server::store::{pools, registries, sandboxes, templates, volumes};
 use crate::types::ByteSize;
@@ -24,6 +25,28 @@ impl Demand {
             millicores: resources.cpu.millicores().saturating_mul(n),
             memory: resources.memory.bytes().saturating_mul(n),
             storage: resources.storage.as_ref().map_or(0, ByteSize::bytes).saturating_mul(n),
+        }
+    }
+
+    /// Returns what a sandbox of the second generation takes.
+    pub(super) fn of_settings(settings: &Settings) -> Self {
+        Self {
+            sandboxes: 1,
+            volumes: 0,
+            millicores: settings.millicores,
+            memory: settings.memory_bytes,
+            storage: settings.capacity_bytes,
+        }
+    }
+
+    /// Returns what this is more than something that is in use already.
+    pub(super) fn beyond(&self, present: &Self) -> Self {
+        Self {
+            sandboxes: self.sandboxes.saturating_sub(present.sandboxes),
+            volumes: self.volumes.saturating_sub(present.volumes),
+            millicores: self.millicores.saturating_sub(present.millicores),
+            memory: self.memory.saturating_sub(present.memory),
+            storage: self.storage.saturating_sub(present.storage),
         }
     }
 
@@ -115,6 +138,22 @@ pub(super) fn check_resources(tx: &Tx<'_>, resources: &Resources) -> Result<(), 
     Ok(())
 }
 
+/// Refuses a size that no sandbox of this server can have, of the second generation.
+pub(super) fn check_size(tx: &Tx<'_>, settings: &Settings) -> Result<(), Error> {
+    let limits = tx.limits();
+    let rows = [
+        ("cpu_millicores", limits.max_cpu_millicores, settings.millicores),
+        ("mem_bytes", limits.max_memory_bytes, settings.memory_bytes),
+        ("fs_capacity_bytes", limits.max_storage_bytes, settings.capacity_bytes),
+    ];
+    for (field, maximum, value) in rows {
+        if maximum > 0 && value > maximum {
+            return Err(Error::invalid(field, format!("{field} is more than this server allows, {maximum}")));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a size that no volume of this server can have (contract G32).
 pub(super) fn check_volume_size(tx: &Tx<'_>, size: &ByteSize) -> Result<(), Error> {
     let maximum = tx.limits().max_volume_bytes;
@@ -128,6 +167,9 @@ fn in_use(tx: &Tx<'_>) -> Result<Demand, Error> {
     let mut used = Demand::default();
     for (resources, n) in sandboxes::demands(tx)?.iter().chain(&pools::demands(tx)?) {
         used.add(&Demand::of_sandboxes(resources, *n));
+    }
+    for settings in sandboxes::settings(tx)? {
+        used.add(&Demand::of_settings(&settings));
     }
     for size in volumes::sizes(tx)? {
         used.add(&Demand { volumes: 1, storage: size.bytes(), ..Demand::default() });

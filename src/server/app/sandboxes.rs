@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::claims::{self, Draw};
+use super::from_snapshot::{self, Reconfiguration};
 use super::quota::{self, Demand};
 use super::templates::referred_to;
 use super::waiters::Waited;
@@ -13,10 +14,10 @@ use super::{App, Error, Kind, Tx};
 use crate::server::lifecycle::{self, Event, State};
 use crate::server::metrics::{Claim, Path};
 use crate::server::runtime::LaunchError;
-use crate::server::store::sandboxes::{self, Sandbox};
+use crate::server::store::sandboxes::{self, Origin, Sandbox};
 use crate::server::store::templates::Template;
 use crate::server::store::{ListOptions, Page};
-use crate::types::{Name, SandboxId, Ttl};
+use crate::types::{Labels, Name, SandboxId, Ttl};
 
 /// A sandbox to create.
 #[derive(Debug)]
@@ -33,12 +34,13 @@ pub(crate) struct NewSandbox {
     pub(crate) held: bool,
 }
 
-/// What to change of a sandbox.
-#[derive(Debug, Default)]
+/// What to change of a sandbox. What one of its generation does not have is left alone.
+#[derive(Default)]
 pub(crate) struct SandboxChange {
     pub(crate) name: Option<Name>,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) idle_ttl: Option<Ttl>,
+    pub(crate) second: Reconfiguration,
 }
 
 /// What became of a sandbox that somebody waits for.
@@ -74,7 +76,11 @@ impl App {
                 }
                 Waited::Told(Settled::Failed(error)) => Err(Error::Launch(error)),
                 Waited::Forgotten => Err(not_found(&display_name(&sandbox))),
-                Waited::TimedOut => app.give_up(sandbox.id, timeout).await,
+                Waited::TimedOut => {
+                    let name = sandbox.name.expect("what somebody waits for has a name");
+                    let late = Error::NotReadyInTime { kind: Kind::Sandbox, name, seconds: timeout.as_secs() };
+                    app.give_up(sandbox.id, late).await
+                }
             }
         })
         .await
@@ -96,16 +102,15 @@ impl App {
     }
 
     /// Takes a sandbox back that was not ready in time, unless it became ready in this very moment.
-    async fn give_up(&self, id: SandboxId, timeout: Duration) -> Result<Sandbox, Error> {
+    pub(super) async fn give_up(&self, id: SandboxId, late: Error) -> Result<Sandbox, Error> {
         self.transact(move |tx| {
             let sandbox = sandboxes::by_id(tx, &id)?.ok_or_else(|| not_found(id.as_str()))?;
-            if lifecycle::next(sandbox.state, Event::GivenUp) != Ok(State::Gone) {
+            if lifecycle::next(sandbox.generation(), sandbox.state, Event::GivenUp) != Ok(State::Gone) {
                 return Ok(Ok(sandbox));
             }
             sandboxes::delete(tx, &id)?;
             tx.sets_off_work();
-            let name = sandbox.name.expect("what somebody waits for has a name");
-            Ok(Err(Error::NotReadyInTime { kind: Kind::Sandbox, name, seconds: timeout.as_secs() }))
+            Ok(Err(late))
         })
         .await?
     }
@@ -170,7 +175,7 @@ impl App {
     pub(crate) async fn delete_sandbox(&self, name: String) -> Result<(), Error> {
         self.transact(move |tx| {
             let sandbox = find(tx, &name)?;
-            if lifecycle::next(sandbox.state, Event::Deleted) == Ok(State::Gone) {
+            if lifecycle::next(sandbox.generation(), sandbox.state, Event::Deleted) == Ok(State::Gone) {
                 sandboxes::delete(tx, &sandbox.id)?;
                 tx.sets_off_work();
             }
@@ -180,26 +185,20 @@ impl App {
     }
 }
 
-fn not_found(name: &str) -> Error {
+pub(super) fn not_found(name: &str) -> Error {
     Error::NotFound { kind: Kind::Sandbox, name: name.to_owned() }
 }
 
-fn display_name(sandbox: &Sandbox) -> String {
+pub(super) fn display_name(sandbox: &Sandbox) -> String {
     sandbox.name.as_ref().map_or_else(|| sandbox.id.to_string(), Name::to_string)
 }
 
-fn find(tx: &Tx<'_>, name: &str) -> Result<Sandbox, Error> {
+pub(super) fn find(tx: &Tx<'_>, name: &str) -> Result<Sandbox, Error> {
     sandboxes::find(tx, name)?.ok_or_else(|| not_found(name))
 }
 
 fn insert(tx: &Tx<'_>, id: SandboxId, new: &NewSandbox) -> Result<(Draw, Sandbox), Error> {
-    let name = match &new.name {
-        Some(name) if sandboxes::exists(tx, name)? => {
-            return Err(Error::AlreadyExists { kind: Kind::Sandbox, name: name.clone() });
-        }
-        Some(name) => name.clone(),
-        None => free_name(tx)?,
-    };
+    let name = name_of_new(tx, new.name.as_ref())?;
     let template = referred_to(tx, &new.template_name)?;
     quota::check(tx, &Demand::of_sandboxes(&template.resources, 1))?;
     tx.sets_off_work();
@@ -214,20 +213,34 @@ fn insert(tx: &Tx<'_>, id: SandboxId, new: &NewSandbox) -> Result<(Draw, Sandbox
     }
 }
 
+/// Returns the name of a new sandbox: the one asked for, if it is free, or one that is made up.
+pub(super) fn name_of_new(tx: &Tx<'_>, asked: Option<&Name>) -> Result<Name, Error> {
+    match asked {
+        Some(name) if sandboxes::exists(tx, name)? => {
+            Err(Error::AlreadyExists { kind: Kind::Sandbox, name: name.clone() })
+        }
+        Some(name) => Ok(name.clone()),
+        None => free_name(tx),
+    }
+}
+
 fn insert_cold(tx: &Tx<'_>, id: SandboxId, name: Name, template: Template, new: &NewSandbox) -> Result<Sandbox, Error> {
     let sandbox = Sandbox {
         id,
         name: Some(name),
-        template_id: template.id,
-        template_name: template.name,
+        origin: Origin::Template { id: template.id, name: template.name },
         pool_id: None,
         state: State::Provisioning,
         status_message: None,
         waited_for: new.wait,
         held: new.held,
+        to_halt: false,
         ttl: new.ttl,
         idle_ttl: new.idle_ttl,
+        delete_after_stop: None,
         last_activity_at: tx.now(),
+        stopped_at: None,
+        labels: Labels::new(),
         created_at: tx.now(),
         updated_at: tx.now(),
     };
@@ -247,19 +260,37 @@ fn free_name(tx: &Tx<'_>) -> Result<Name, Error> {
 
 fn update(tx: &Tx<'_>, name: &str, change: SandboxChange) -> Result<Sandbox, Error> {
     let mut sandbox = find(tx, name)?;
-    let old = sandbox.clone();
-    if let Some(name) = change.name {
-        if sandbox.name.as_ref() != Some(&name) && sandboxes::exists(tx, &name)? {
+    let mut is_changed = false;
+    if let Some(name) = change.name
+        && sandbox.name.as_ref() != Some(&name)
+    {
+        if sandboxes::exists(tx, &name)? {
             return Err(Error::NameTaken { kind: Kind::Sandbox, name });
         }
         sandbox.name = Some(name);
+        is_changed = true;
     }
-    sandbox.ttl = change.ttl.or(sandbox.ttl);
-    sandbox.idle_ttl = change.idle_ttl.or(sandbox.idle_ttl);
-    if sandbox.name != old.name || sandbox.ttl != old.ttl || sandbox.idle_ttl != old.idle_ttl {
+    is_changed |= replace(&mut sandbox.idle_ttl, change.idle_ttl);
+    match &mut sandbox.origin {
+        Origin::Template { .. } => is_changed |= replace(&mut sandbox.ttl, change.ttl),
+        Origin::Snapshot { settings, .. } => {
+            is_changed |= replace(&mut sandbox.delete_after_stop, change.second.delete_after_stop);
+            let before = settings.clone();
+            from_snapshot::reconfigure(tx, settings, change.second)?;
+            is_changed |= before != *settings;
+        }
+    }
+    if is_changed {
         sandbox.updated_at = tx.now();
         sandboxes::update(tx, &sandbox)?;
         tx.moves_deadline();
     }
     Ok(sandbox)
+}
+
+/// Puts a new time to live in the place of an old one; returns whether it differs.
+fn replace(ttl: &mut Option<Ttl>, new: Option<Ttl>) -> bool {
+    let is_new = new.is_some() && new != *ttl;
+    *ttl = new.or(*ttl);
+    is_new
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use self::command::Command;
 pub(crate) use self::command::{Attachment, Controls, End, Event};
 pub(crate) use self::log::{Piece, Stream};
+use super::from_snapshot::set_up;
 use super::{App, Error};
 use crate::server::runtime::{ExecError, ExecSpec, Frame};
 use crate::types::SandboxId;
@@ -116,7 +117,11 @@ impl Sessions {
 
 impl App {
     /// Starts a command in a sandbox and attaches to it.
-    pub(crate) async fn run_command(&self, sandbox: &SandboxId, new: NewCommand) -> Result<Attachment, CommandError> {
+    pub(crate) async fn run_command(
+        &self,
+        sandbox: &SandboxId,
+        mut new: NewCommand,
+    ) -> Result<Attachment, CommandError> {
         let id = new.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
         match self.0.sessions.find(sandbox, &id) {
             Ok(command) => return Ok(command.attach(0, 0)),
@@ -125,6 +130,8 @@ impl App {
         }
         let instance = self.instance(sandbox).await.map_err(CommandError::Sandbox)?;
         self.touch(sandbox).await;
+        let used = self.sandbox_by_id(sandbox.clone()).await.map_err(CommandError::Sandbox)?;
+        set_up(used, &mut new.exec);
         // Reserved before it starts: a second request with the same id finds it, and starts nothing.
         let command = Arc::new(Command::new(id));
         let kept = self.0.sessions.keep(sandbox, &command);

@@ -7,11 +7,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::sandboxes::Settled;
-use super::{App, Error, Tx};
+use super::{App, Error, Tx, from_snapshot};
 use crate::server::lifecycle::{self, Event, State};
 use crate::server::runtime::{Instance, LaunchError, LaunchErrorKind, LaunchSpec, Mount};
-use crate::server::store::{sandboxes, templates, volumes};
-use crate::types::{PoolId, SandboxId, VolumeId};
+use crate::server::store::sandboxes::Origin;
+use crate::server::store::settings::Settings;
+use crate::server::store::snapshots::{Snapshot, Source};
+use crate::server::store::{sandboxes, snapshots, templates, volumes};
+use crate::types::{ByteSize, PoolId, SandboxId, VolumeId};
 
 /// How long a start may take, fetching the image included. It is the longest that a create can wait: one that nobody
 /// waits for must not be on its way for ever either.
@@ -63,7 +66,9 @@ impl App {
 
     async fn launch(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Arc<dyn Instance>, LaunchError> {
         let launch = async {
-            self.0.runtime.prepare(&spec.image).await?;
+            if spec.files.is_none() {
+                self.0.runtime.prepare(&spec.image).await?;
+            }
             self.0.runtime.launch(id, spec).await
         };
         let begun = Instant::now();
@@ -80,18 +85,12 @@ impl App {
         let id = id.clone();
         self.transact(move |tx| {
             let Some(sandbox) = sandboxes::by_id(tx, &id)? else { return Ok(None) };
-            let template = templates::by_id(tx, &sandbox.template_id)?;
-            Ok(template.map(|template| LaunchSpec {
-                image: template.image,
-                cpu: template.resources.cpu,
-                memory: template.resources.memory,
-                storage: template.resources.storage,
-                mounts: template
-                    .mounts
-                    .into_iter()
-                    .map(|mount| Mount { volume: mount.volume_id, path: mount.path })
-                    .collect(),
-            }))
+            Ok(match sandbox.origin {
+                Origin::Template { id, .. } => templates::by_id(tx, &id)?.map(of_template),
+                Origin::Snapshot { id, settings } => {
+                    snapshots::by_id(tx, id.as_str())?.map(|snapshot| of_snapshot(snapshot, *settings))
+                }
+            })
         })
         .await
     }
@@ -109,6 +108,8 @@ impl App {
         let (started, message) = (error.is_none(), error.as_ref().map(|error| error.message.clone()));
         let of = id.clone();
         let recorded = self.transact(move |tx| record_start(tx, &of, started, message)).await?;
+        // Whoever waits for the sandbox to wake looks again.
+        self.0.instances.changed();
         let Some(Recorded { pool }) = recorded else { return Ok(Outcome::Cancelled) };
         match error {
             None => {
@@ -146,6 +147,37 @@ impl App {
         self.0.instances.take(id);
     }
 
+    /// Ends the processes of a sandbox that is stopped; its disk goes too, unless it is to last.
+    pub(super) async fn halt(&self, id: &SandboxId) {
+        self.0.sessions.end(id);
+        self.0.instances.give_up(id);
+        if let Some(instance) = self.0.instances.take(id) {
+            instance.halt().await;
+        }
+        let of = id.clone();
+        let lasts = self.transact(move |tx| {
+            let sandbox = sandboxes::by_id(tx, &of)?;
+            Ok(!sandbox.is_some_and(|sandbox| match &sandbox.origin {
+                Origin::Snapshot { settings, .. } => !settings.is_persistent,
+                Origin::Template { .. } => false,
+            }))
+        });
+        let halted = async {
+            if !lasts.await? {
+                self.0.runtime.discard(id).await;
+            }
+            let of = id.clone();
+            self.transact(move |tx| {
+                tx.sets_off_work();
+                Ok(sandboxes::halted(tx, &of)?)
+            })
+            .await
+        };
+        if let Err::<(), Error>(error) = halted.await {
+            tracing::error!(sandbox.id = %id, error = &error as &dyn std::error::Error, "a stop is not recorded");
+        }
+    }
+
     /// Clears away what a deleted sandbox left.
     pub(super) async fn remove(&self, id: &SandboxId) {
         self.0.sessions.end(id);
@@ -179,7 +211,7 @@ impl App {
 
 fn record_end(tx: &Tx<'_>, id: &SandboxId, reason: &str) -> Result<(), Error> {
     let Some(mut sandbox) = sandboxes::by_id(tx, id)? else { return Ok(()) };
-    let Ok(state) = lifecycle::next(sandbox.state, Event::Ended) else { return Ok(()) };
+    let Ok(state) = lifecycle::next(sandbox.generation(), sandbox.state, Event::Ended) else { return Ok(()) };
     if sandbox.pool_id.is_some() {
         tx.sets_off_work();
         return Ok(sandboxes::delete(tx, id)?);
@@ -188,6 +220,42 @@ fn record_end(tx: &Tx<'_>, id: &SandboxId, reason: &str) -> Result<(), Error> {
     sandbox.status_message = Some(format!("{reason}; it is started again on its disk when it is used"));
     sandbox.updated_at = tx.now();
     Ok(sandboxes::update(tx, &sandbox)?)
+}
+
+fn of_template(template: templates::Template) -> LaunchSpec {
+    let mount = |mount: templates::Mount| Mount { volume: mount.volume_id, path: mount.path, read_only: false };
+    LaunchSpec {
+        image: template.image,
+        cpu: template.resources.cpu,
+        memory: template.resources.memory,
+        storage: template.resources.storage,
+        mounts: template.mounts.into_iter().map(mount).collect(),
+        files: None,
+        workdir: None,
+        user: None,
+    }
+}
+
+fn of_snapshot(snapshot: Snapshot, settings: Settings) -> LaunchSpec {
+    let image = match snapshot.source {
+        Source::Image { reference, .. } => reference,
+        // Its files are there, so that nobody looks for an image.
+        Source::Sandbox { id } => format!("captured from {id}"),
+    };
+    let bytes = |n: u64| n.to_string().parse::<ByteSize>().expect("a number of bytes is a size");
+    let volumes = settings.volumes.into_iter();
+    LaunchSpec {
+        image,
+        cpu: format!("{}m", settings.millicores).parse().expect("a number of millicores is an amount of CPU"),
+        memory: bytes(settings.memory_bytes),
+        storage: Some(bytes(settings.capacity_bytes)),
+        mounts: volumes
+            .map(|volume| Mount { volume: volume.volume, path: volume.path, read_only: volume.is_read_only })
+            .collect(),
+        files: snapshot.files,
+        workdir: settings.run_config.work_dir,
+        user: settings.run_config.user,
+    }
 }
 
 /// A start that was recorded.
@@ -205,7 +273,7 @@ fn record_start(
 ) -> Result<Option<Recorded>, Error> {
     let Some(mut sandbox) = sandboxes::by_id(tx, id)? else { return Ok(None) };
     let event = if started { Event::Started } else { Event::StartFailed };
-    let Ok(state) = lifecycle::next(sandbox.state, event) else { return Ok(None) };
+    let Ok(state) = lifecycle::next(sandbox.generation(), sandbox.state, event) else { return Ok(None) };
     let pool = sandbox.pool_id.clone();
     if state == State::Failed && (sandbox.waited_for || pool.is_some()) {
         // Whoever waits is told, and a pool tries again: a failed sandbox stays for nobody to find (contract G12).
@@ -215,8 +283,14 @@ fn record_start(
     }
     sandbox.state = state;
     sandbox.waited_for = false;
-    sandbox.status_message = message;
+    sandbox.status_message = message.or_else(|| match &sandbox.origin {
+        Origin::Template { .. } => None,
+        Origin::Snapshot { settings, .. } => from_snapshot::unenforced(settings),
+    });
     sandbox.updated_at = tx.now();
+    // It begins to be idle now, and not when somebody asked for it.
+    sandbox.last_activity_at = tx.now();
     sandboxes::update(tx, &sandbox)?;
+    tx.moves_deadline();
     Ok(Some(Recorded { pool }))
 }

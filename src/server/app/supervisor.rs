@@ -18,15 +18,18 @@ use super::starts::Outcome;
 use super::{App, Error, Tx};
 use crate::server::lifecycle::State;
 use crate::server::store::pools::{self, Adjustment};
-use crate::server::store::sandboxes::{self, Sandbox};
-use crate::server::store::volumes;
-use crate::types::{PoolId, SandboxId, VolumeId};
+use crate::server::store::sandboxes::{self, Origin, Sandbox};
+use crate::server::store::{snapshots, volumes};
+use crate::types::{Labels, PoolId, SandboxId, SnapshotId, VolumeId};
 
 /// How many sandboxes start at the same time.
 const STARTS: usize = 64;
 
 /// How many replicas of pools start at the same time: a large pool must not crowd out who waits for a sandbox.
 const REPLICA_STARTS: usize = 8;
+
+/// How many snapshots are built at the same time.
+const BUILDS: usize = 4;
 
 /// How long a pool waits after a replica failed to start, doubled with each further failure up to the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -66,6 +69,12 @@ struct Supervisor {
     starting: HashMap<SandboxId, Start>,
     /// The sandboxes that are being cleared away.
     removing: HashSet<SandboxId>,
+    /// The sandboxes whose processes are being ended.
+    halting: HashSet<SandboxId>,
+    /// The snapshots that are being built.
+    building: HashSet<SnapshotId>,
+    /// Whether the room of a snapshot is being given back.
+    is_freeing: bool,
     /// The volumes that are being cleared away, and those that could not be.
     removing_volumes: HashSet<VolumeId>,
     /// Those who wait for a sandbox to end by itself.
@@ -90,6 +99,9 @@ struct Failing {
 enum Done {
     Started(SandboxId, Outcome),
     Removed(SandboxId),
+    Halted(SandboxId),
+    Built(SnapshotId),
+    Freed,
     VolumeRemoved(VolumeId, bool),
     Ended(SandboxId, String),
     EndRecorded,
@@ -99,6 +111,10 @@ enum Done {
 struct Work {
     start: Vec<(SandboxId, Option<PoolId>)>,
     remove: Vec<SandboxId>,
+    halt: Vec<SandboxId>,
+    build: Vec<SnapshotId>,
+    /// Whether deleted snapshots left something.
+    free: bool,
     remove_volumes: Vec<VolumeId>,
 }
 
@@ -108,6 +124,9 @@ impl Supervisor {
             app,
             starting: HashMap::new(),
             removing: HashSet::new(),
+            halting: HashSet::new(),
+            building: HashSet::new(),
+            is_freeing: false,
             removing_volumes: HashSet::new(),
             watching: HashMap::new(),
             failing: HashMap::new(),
@@ -138,9 +157,24 @@ impl Supervisor {
             if let Some(start) = self.starting.get(&id) {
                 // It is cleared away once its start has ended, which wakes the supervisor again.
                 start.cancel.cancel();
-            } else if self.removing.insert(id.clone()) {
+            } else if !self.halting.contains(&id) && self.removing.insert(id.clone()) {
                 self.remove(id);
             }
+        }
+        for id in work.halt {
+            if let Some(start) = self.starting.get(&id) {
+                start.cancel.cancel();
+            } else if !self.removing.contains(&id) && self.halting.insert(id.clone()) {
+                self.halt(id);
+            }
+        }
+        for id in work.build {
+            if self.building.len() < BUILDS && self.building.insert(id.clone()) {
+                self.build(id);
+            }
+        }
+        if work.free && !self.is_freeing {
+            self.free();
         }
         for id in work.remove_volumes {
             if self.removing_volumes.insert(id.clone()) {
@@ -160,7 +194,7 @@ impl Supervisor {
             }
         }
         for id in self.app.0.instances.wanted() {
-            if !self.starting.contains_key(&id) && !self.removing.contains(&id) {
+            if !self.starting.contains_key(&id) && !self.removing.contains(&id) && !self.halting.contains(&id) {
                 self.start(id, None);
             }
         }
@@ -188,6 +222,36 @@ impl Supervisor {
         });
     }
 
+    fn halt(&mut self, id: SandboxId) {
+        // That it ends now is no news.
+        if let Some(watch) = self.watching.remove(&id) {
+            watch.abort();
+        }
+        let app = self.app.clone();
+        self.tasks.spawn(async move {
+            app.halt(&id).await;
+            Done::Halted(id)
+        });
+    }
+
+    fn build(&mut self, id: SnapshotId) {
+        let (app, stop) = (self.app.clone(), self.app.0.stop.clone());
+        self.tasks.spawn(async move {
+            // What is cut short is begun anew by the next server.
+            let _ = stop.run_until_cancelled(app.build(&id)).await;
+            Done::Built(id)
+        });
+    }
+
+    fn free(&mut self) {
+        self.is_freeing = true;
+        let app = self.app.clone();
+        self.tasks.spawn(async move {
+            app.free().await;
+            Done::Freed
+        });
+    }
+
     fn watch(&mut self, id: SandboxId) {
         let Some(instance) = self.app.0.instances.of(&id) else { return };
         let watched = id.clone();
@@ -212,6 +276,13 @@ impl Supervisor {
             Ok(Done::Removed(id)) => {
                 self.removing.remove(&id);
             }
+            Ok(Done::Halted(id)) => {
+                self.halting.remove(&id);
+            }
+            Ok(Done::Built(id)) => {
+                self.building.remove(&id);
+            }
+            Ok(Done::Freed) => self.is_freeing = false,
             Ok(Done::VolumeRemoved(id, is_removed)) => {
                 if is_removed {
                     self.removing_volumes.remove(&id);
@@ -288,6 +359,9 @@ fn look(
     Ok(Work {
         start: sandboxes::to_start(tx)?,
         remove: sandboxes::removals(tx)?,
+        halt: sandboxes::to_halt(tx)?,
+        build: snapshots::to_build(tx)?,
+        free: snapshots::left(tx)?.is_some(),
         remove_volumes: volumes::removals(tx)?,
     })
 }
@@ -297,16 +371,19 @@ fn replica(tx: &Tx<'_>, pool: &Adjustment) -> Result<Sandbox, Error> {
     Ok(Sandbox {
         id: SandboxId::new(Uuid::new_v4().to_string()),
         name: None,
-        template_id: template.id,
-        template_name: template.name,
+        origin: Origin::Template { id: template.id, name: template.name },
         pool_id: Some(pool.pool_id.clone()),
         state: State::Provisioning,
         status_message: None,
         waited_for: false,
         held: false,
+        to_halt: false,
         ttl: None,
         idle_ttl: None,
+        delete_after_stop: None,
         last_activity_at: tx.now(),
+        stopped_at: None,
+        labels: Labels::new(),
         created_at: tx.now(),
         updated_at: tx.now(),
     })

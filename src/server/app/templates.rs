@@ -73,7 +73,7 @@ fn delete(tx: &Tx<'_>, name: &str) -> Result<(), Error> {
         ..Users::default()
     };
     if !users.is_empty() {
-        return Err(Error::InUse { kind: Kind::Template, name: template.name, users });
+        return Err(Error::InUse { kind: Kind::Template, name: template.name.into(), users });
     }
     Ok(templates::delete(tx, &template.id)?)
 }

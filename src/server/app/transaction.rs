@@ -3,10 +3,9 @@
 use std::cell::Cell;
 use std::ops::Deref;
 
-use super::{Error, Signals};
-use crate::server::lifecycle::{self, Event, State};
+use super::{Error, Signals, power};
 use crate::server::options::Limits;
-use crate::server::store::{self, Connection, Transaction, sandboxes};
+use crate::server::store::{self, Connection, Transaction};
 use crate::types::Timestamp;
 
 /// A transaction that runs.
@@ -58,12 +57,7 @@ pub(super) fn run<T>(
 ) -> Result<T, Error> {
     let sql = connection.transaction().map_err(store::Error::from)?;
     let tx = Tx { sql, now, limits, work: Cell::new(false), deadlines: Cell::new(false) };
-    for (id, state) in sandboxes::expired(&tx, now)? {
-        if lifecycle::next(state, Event::Expired) == Ok(State::Gone) {
-            sandboxes::delete(&tx, &id)?;
-            tx.sets_off_work();
-        }
-    }
+    power::settle(&tx)?;
     let result = job(&tx)?;
     let Tx { sql, work, deadlines, .. } = tx;
     sql.commit().map_err(store::Error::from)?;

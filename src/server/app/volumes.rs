@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::quota::{self, Demand};
 use super::{App, Error, Kind, Tx, Users};
 use crate::server::store::volumes::{self, Volume};
-use crate::server::store::{ListOptions, Page, templates};
+use crate::server::store::{ListOptions, Page, sandboxes, templates};
 use crate::types::{ByteSize, Name, VolumeId};
 
 /// A volume to create.
@@ -72,9 +72,13 @@ impl App {
     pub(crate) async fn delete_volume(&self, name: String) -> Result<(), Error> {
         self.transact(move |tx| {
             let volume = find(tx, &name)?;
-            let users = Users { templates: templates::mounting(tx, &volume.id)?, ..Users::default() };
+            let users = Users {
+                templates: templates::mounting(tx, &volume.id)?,
+                sandboxes: sandboxes::attaching(tx, &volume.id)?,
+                ..Users::default()
+            };
             if !users.is_empty() {
-                return Err(Error::InUse { kind: Kind::Volume, name: volume.name, users });
+                return Err(Error::InUse { kind: Kind::Volume, name: volume.name.into(), users });
             }
             delete(tx, &volume.id)
         })

@@ -20,12 +20,15 @@ use super::unpack;
 /// The folder with the layers.
 ///
 /// A layer is unpacked in a draft and moved to its name when all of it is there and its digests are right, so that a
-/// name always stands for a whole layer. Layers are not removed again: a sandbox of an earlier run may still have its
-/// disk on them. To get the room back, remove the folder while no server has it.
+/// name always stands for a whole layer. Layers of templates' images are not removed again: a sandbox of an earlier run
+/// may still have its disk on them. To get the room back, remove the folder while no server has it. Those that only
+/// snapshots have are [freed](Self::free) with the last of them.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     folder: PathBuf,
     drafts: PathBuf,
+    /// An empty file for each layer that is in an image of a template.
+    held: PathBuf,
     limits: Limits,
     /// One lock for each layer that is being unpacked, so that nobody unpacks it at the same time.
     busy: Arc<Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>>,
@@ -45,9 +48,36 @@ impl Layers {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
             made.map_err(|source| failed("make the folder", path, source))?;
         }
+        let held = dir.join("held");
+        if !held.is_dir() {
+            hold_all(&folder, &held).map_err(|source| failed("make the folder", &held, source))?;
+        }
         let closed = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
         closed.map_err(|source| failed("close the folder", dir, source))?;
-        Ok(Self { folder, drafts, limits, busy: Arc::default() })
+        Ok(Self { folder, drafts, held, limits, busy: Arc::default() })
+    }
+
+    /// Returns where the layer of a name is, if it is unpacked.
+    pub(super) fn named(&self, name: &str) -> Option<PathBuf> {
+        self.get(&Digest::parse(&format!("sha256:{name}"))?)
+    }
+
+    /// Keeps layers for good: those of a template's image.
+    pub(super) fn hold(&self, layers: &[PathBuf]) -> Result<(), ImageError> {
+        for name in layers.iter().filter_map(|layer| layer.file_name()) {
+            let path = self.held.join(name);
+            fs::write(&path, "").map_err(|source| failed("write", &path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a layer, unless it is held. What is no layer of this folder is left alone.
+    pub(super) fn free(&self, name: &str) -> io::Result<()> {
+        let Some(path) = self.named(name).filter(|_| !self.held.join(name).exists()) else { return Ok(()) };
+        // Out of the way first: a name always stands for a whole layer.
+        let draft = self.draft();
+        fs::rename(path, &draft)?;
+        remove(&draft)
     }
 
     /// Returns where a layer is, if it is unpacked.
@@ -125,6 +155,16 @@ impl Layers {
             None => Ok(()),
         }
     }
+}
+
+/// Holds every layer that there is: an earlier version kept no account of whose they are.
+fn hold_all(folder: &Path, held: &Path) -> io::Result<()> {
+    let draft = held.with_extension("new");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&draft)?;
+    for layer in fs::read_dir(folder)? {
+        fs::write(draft.join(layer?.file_name()), "")?;
+    }
+    fs::rename(draft, held)
 }
 
 /// As much as is read at a time.

@@ -67,6 +67,8 @@ struct Execution {
     working_dir: String,
     #[serde(default)]
     user: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -126,6 +128,10 @@ impl Config {
 
     pub(super) fn user(&self) -> Option<String> {
         self.text(|execution| &execution.user)
+    }
+
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        self.execution.as_ref().and_then(|execution| execution.labels.clone()).unwrap_or_default()
     }
 
     fn text(&self, field: impl Fn(&Execution) -> &String) -> Option<String> {

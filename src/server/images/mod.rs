@@ -6,6 +6,7 @@
 //! are kept by the digest of what is in them, so that images share them; nothing is believed that its digest does not
 //! confirm.
 
+mod build;
 mod digest;
 mod error;
 mod kept;
@@ -38,7 +39,7 @@ use manifest::{Config, Descriptor};
 pub use options::{Fallback, HostPaths, ImageOptions, Limits};
 use paths::Paths;
 use reference::{Located, Reference};
-use registry::{Name, Registries};
+use registry::{Name, Registries, Remote};
 
 /// An image, unpacked: its layers as directories, and what its configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,10 +153,14 @@ impl Images {
         Ok(Image { layers: vec![layer], source: ImageSource::Directory, ..Image::of_the_host() })
     }
 
-    async fn local(&self, reference: &str, located: Located, find: Find) -> Result<Image, ImageError> {
+    async fn find_local(&self, reference: &str, located: Located, find: Find) -> Result<Found, ImageError> {
         let (text, paths) = (reference.to_owned(), self.paths.clone());
         let finding = tokio::task::spawn_blocking(move || find(&text, &located, &paths));
-        let found = finding.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        finding.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    async fn local(&self, reference: &str, located: Located, find: Find) -> Result<Image, ImageError> {
+        let found = self.find_local(reference, located, find).await?;
         let store = &self.store().await?.layers;
         let mut layers = Vec::new();
         for layer in found.layers {
@@ -165,6 +170,7 @@ impl Images {
                 None => store.unpack(layer).await?,
             });
         }
+        store.hold(&layers)?;
         Ok(Image::new(layers, &found.config, ImageSource::Archive))
     }
 
@@ -193,15 +199,27 @@ impl Images {
             }
             Err(error) => return Err(error),
         };
-        let layers = remote.layers.iter().zip(remote.config.diff_ids());
-        let fetches: Vec<_> = layers.map(|(layer, diff_id)| self.fetch(&store.layers, name, layer, diff_id)).collect();
-        let layers: Vec<_> = stream::iter(fetches).buffered(PARALLEL_LAYERS).try_collect().await?;
+        let layers = Self::fetch_all(&self.registries, &store.layers, name, &remote).await?;
+        store.layers.hold(&layers)?;
         store.kept.keep(name, &remote.document, &store.layers.draft())?;
         Ok(Image::new(layers, &remote.config, ImageSource::Registry))
     }
 
+    /// Fetches and unpacks the layers of an image that are not there yet.
+    async fn fetch_all(
+        registries: &Registries,
+        layers: &Layers,
+        name: &Name,
+        remote: &Remote,
+    ) -> Result<Vec<PathBuf>, ImageError> {
+        let pairs = remote.layers.iter().zip(remote.config.diff_ids());
+        let fetches: Vec<_> =
+            pairs.map(|(layer, diff_id)| Self::fetch(registries, layers, name, layer, diff_id)).collect();
+        stream::iter(fetches).buffered(PARALLEL_LAYERS).try_collect().await
+    }
+
     async fn fetch(
-        &self,
+        registries: &Registries,
         layers: &Layers,
         name: &Name,
         layer: &Descriptor,
@@ -212,7 +230,7 @@ impl Images {
             return Ok(path);
         }
         let draft = layers.file(layer.size)?;
-        self.registries.download(name, layer, draft.path()).await?;
+        registries.download(name, layer, draft.path()).await?;
         let section = Section { path: draft.path().to_owned(), start: 0, length: layer.size };
         let layer = Layer { diff_id: diff_id.clone(), digest: None, section };
         layers.unpack(layer).await
@@ -236,6 +254,12 @@ impl Image {
         layers.retain(|layer| seen.insert(layer.clone()));
         layers.reverse();
         Self { layers, env: config.env(), workdir: config.workdir(), user: config.user(), source }
+    }
+
+    /// Makes an image of layers, with the host's own directories below them or not.
+    pub(in crate::server) fn of_layers(layers: Vec<PathBuf>, on_host: bool) -> Self {
+        let source = if on_host { ImageSource::Host } else { ImageSource::Archive };
+        Self { layers, source, ..Self::of_the_host() }
     }
 
     fn of_the_host() -> Self {

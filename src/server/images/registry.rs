@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 
-pub(super) use auth::Credentials;
+pub(super) use auth::{Credentials, place};
 use http::{Failure, Http};
 pub(super) use name::Name;
 
@@ -40,6 +40,8 @@ pub(super) struct Registries {
 /// An image in a registry, whose layers are still there.
 #[derive(Debug)]
 pub(super) struct Remote {
+    /// The digest of what its name stands for: its manifest, or the list of those for all machines.
+    pub(super) digest: Digest,
     /// The configuration as it was sent, to be kept.
     pub(super) document: Vec<u8>,
     pub(super) config: Config,
@@ -50,33 +52,40 @@ impl Registries {
     /// Sets up what the options say, and reads the passwords.
     pub(super) fn new(options: &ImageOptions) -> Result<Self, ImageError> {
         let credentials = options.auth_file.as_deref().map(Credentials::read).transpose()?.unwrap_or_default();
-        Ok(Self { http: Http::new(options.insecure_registries.clone(), credentials) })
+        Ok(Self::with(options, credentials))
+    }
+
+    /// Sets up what the options say, but with other passwords.
+    pub(super) fn with(options: &ImageOptions, credentials: Credentials) -> Self {
+        Self { http: Http::new(options.insecure_registries.clone(), credentials) }
     }
 
     /// Finds the image for this machine.
     pub(super) async fn find(&self, name: &Name) -> Result<Remote, ImageError> {
-        let manifest = self.manifest(name).await?;
+        let (digest, manifest) = self.manifest(name).await?;
         let document = self.document(name, "blobs", &manifest.config).await?;
         let config = Config::read("the image's configuration", &document)?;
         if manifest.layers.len() != config.diff_ids().len() {
             return Err(malformed(&format!("`{name}`"), "its manifest and its configuration differ in their layers"));
         }
-        Ok(Remote { document, config, layers: manifest.layers })
+        Ok(Remote { digest, document, config, layers: manifest.layers })
     }
 
-    async fn manifest(&self, name: &Name) -> Result<Manifest, ImageError> {
+    /// Returns the manifest for this machine, and the digest of what the name stands for.
+    async fn manifest(&self, name: &Name) -> Result<(Digest, Manifest), ImageError> {
         let what = "the image's manifest";
         let bytes = self.bytes(name, &format!("manifests/{}", name.version())).await?;
         if let Some(expected) = name.digest() {
             check(what, expected, &bytes)?;
         }
+        let digest = Digest::of(&bytes);
         let found = match Document::read(what, &bytes)? {
-            Document::Manifest(manifest) => return Ok(manifest),
+            Document::Manifest(manifest) => return Ok((digest, manifest)),
             Document::Index(found) => found,
         };
         let chosen = manifest::for_this_machine(&format!("`{name}`"), &found)?;
         match Document::read(what, &self.document(name, "manifests", chosen).await?)? {
-            Document::Manifest(manifest) => Ok(manifest),
+            Document::Manifest(manifest) => Ok((digest, manifest)),
             Document::Index(_) => Err(malformed(&format!("`{name}`"), "its indexes are nested too deep")),
         }
     }

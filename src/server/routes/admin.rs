@@ -9,9 +9,10 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Body;
+use super::boxes::NewBox;
 use super::decode::{Decode, Fields};
 use super::table::{self, Operation};
-use crate::server::app::{App, NewPool, NewRegistry, NewSandbox, NewTemplate, NewVolume};
+use crate::server::app::{App, NewPool, NewRegistry, NewSnapshot, NewTemplate, NewVolume};
 use crate::server::error::Failure;
 use crate::server::layers::faults::{Faults, Rule};
 
@@ -30,6 +31,7 @@ pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Resu
     let counts = json!({
         "volumes": seed.volumes.len(), "templates": seed.templates.len(),
         "pools": seed.pools.len(), "boxes": seed.boxes.len(), "registries": seed.registries.len(),
+        "snapshots": seed.snapshots.len(),
     });
     for registry in seed.registries {
         app.create_registry(registry).await?;
@@ -43,8 +45,15 @@ pub(crate) async fn seed(State(app): State<App>, Body(seed): Body<Seed>) -> Resu
     for pool in seed.pools {
         app.create_pool(pool).await?;
     }
+    for snapshot in seed.snapshots {
+        let id = app.create_snapshot(snapshot).await?.id;
+        app.built(&id).await?;
+    }
     for sandbox in seed.boxes {
-        app.create_sandbox(sandbox).await?;
+        match sandbox {
+            NewBox::First(new) => app.create_sandbox(new).await?,
+            NewBox::Second(new) => app.create_from_snapshot(*new).await?,
+        };
     }
     Ok((StatusCode::CREATED, Json(counts)))
 }
@@ -55,7 +64,8 @@ pub(crate) struct Seed {
     volumes: Vec<NewVolume>,
     templates: Vec<NewTemplate>,
     pools: Vec<NewPool>,
-    boxes: Vec<NewSandbox>,
+    snapshots: Vec<NewSnapshot>,
+    boxes: Vec<NewBox>,
 }
 
 impl Decode for Seed {
@@ -65,6 +75,7 @@ impl Decode for Seed {
             volumes: fields.objects("volumes"),
             templates: fields.objects("templates"),
             pools: fields.objects("pools"),
+            snapshots: fields.objects("snapshots"),
             boxes: fields.objects("boxes"),
         })
     }

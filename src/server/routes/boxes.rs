@@ -1,52 +1,75 @@
-//! `/boxes`, the sandboxes (contract section 2.6).
+//! `/boxes`, the sandboxes of both generations (contract section 2.6, and 4 of the second generation).
+//!
+//! What is asked for with a template belongs to the first generation, everything else to the second (contract S16 of the
+//! second). Lists have both: clients of either take what the other one's objects have less for absent.
 
+mod second;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use http::StatusCode;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Fields};
-use super::query::{ListOf, Listing};
+use super::query::{Cursors, ListOf, Listing};
+use super::registries::EVERYBODY;
 use super::{Body, Held, Named, service};
-use crate::server::app::{App, NewSandbox, SandboxChange, Service};
+use crate::server::app::{App, Error, NewFromSnapshot, NewSandbox, Reconfiguration, SandboxChange};
 use crate::server::error::Failure;
 use crate::server::lifecycle::State as Lifecycle;
-use crate::server::store::sandboxes::Sandbox;
+use crate::server::store::grants::Grant;
+use crate::server::store::sandboxes::{Origin, Sandbox};
 use crate::types::{Name, Ttl};
 use crate::wire;
 
 pub(crate) async fn create(
     State(app): State<App>,
     Held(held): Held,
-    Body(mut new): Body<NewSandbox>,
-) -> Result<(StatusCode, Json<wire::Sandbox>), Failure> {
-    new.held = held;
-    let sandbox = app.create_sandbox(new).await?;
-    Ok((StatusCode::CREATED, Json(render(&app, sandbox))))
+    Body(new): Body<NewBox>,
+) -> Result<(StatusCode, Json<AnyBox>), Failure> {
+    let sandbox = match new {
+        NewBox::First(new) => app.create_sandbox(NewSandbox { held, ..new }).await?,
+        NewBox::Second(new) => app.create_from_snapshot(NewFromSnapshot { held, ..*new }).await?,
+    };
+    Ok((StatusCode::CREATED, Json(render(&app, sandbox).await?)))
 }
 
-pub(crate) async fn list(
-    State(app): State<App>,
-    ListOf { options, .. }: ListOf<Sandboxes>,
-) -> Result<Json<wire::SandboxList>, Failure> {
-    let page = app.sandboxes(options).await?;
-    let sandboxes = page.items.into_iter().map(|sandbox| render(&app, sandbox)).collect();
-    Ok(Json(wire::SandboxList { sandboxes, offset: page.next_offset }))
+pub(crate) async fn list(State(app): State<App>, query: ListOf<Sandboxes>) -> Result<Json<BoxList>, Failure> {
+    let page = app.sandboxes(query.options.clone()).await?;
+    let next_cursor = query.next_cursor(&page);
+    let mut boxes = Vec::with_capacity(page.items.len());
+    for sandbox in page.items {
+        boxes.push(render(&app, sandbox).await?);
+    }
+    Ok(Json(BoxList { boxes, offset: page.next_offset, next_cursor }))
 }
 
-pub(crate) async fn get(State(app): State<App>, Named(name): Named) -> Result<Json<wire::Sandbox>, Failure> {
+pub(crate) async fn get(State(app): State<App>, Named(name): Named) -> Result<Json<AnyBox>, Failure> {
     let sandbox = app.sandbox(name).await?;
-    Ok(Json(render(&app, sandbox)))
+    Ok(Json(render(&app, sandbox).await?))
 }
 
 pub(crate) async fn update(
     State(app): State<App>,
     Named(name): Named,
     Body(change): Body<SandboxChange>,
-) -> Result<Json<wire::Sandbox>, Failure> {
+) -> Result<Json<AnyBox>, Failure> {
     let sandbox = app.update_sandbox(name, change).await?;
-    Ok(Json(render(&app, sandbox)))
+    Ok(Json(render(&app, sandbox).await?))
+}
+
+pub(crate) async fn start(State(app): State<App>, Named(name): Named) -> Result<(StatusCode, Json<AnyBox>), Failure> {
+    let sandbox = app.start_sandbox(name).await?;
+    Ok((StatusCode::ACCEPTED, Json(render(&app, sandbox).await?)))
+}
+
+pub(crate) async fn stop(State(app): State<App>, Named(name): Named) -> Result<StatusCode, Failure> {
+    app.stop_sandbox(name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn delete(State(app): State<App>, Named(name): Named) -> Result<StatusCode, Failure> {
@@ -78,18 +101,52 @@ pub(crate) async fn service_url(
     Named(name): Named,
     Body(wanted): Body<ServiceWanted>,
 ) -> Result<Json<wire::ServiceUrl>, Failure> {
-    let sandbox = App::only_ready(app.sandbox(name).await?)?;
-    app.needs_process("create_service_url").await?;
-    let service = Service { sandbox: sandbox.id, port: wanted.port };
-    let expires_at = app.time().now().saturating_add(wanted.expires_in);
-    let token = app.service_tokens().sign(&service, expires_at);
+    if wanted.asks_for_login {
+        return Err(Failure::not_implemented("access"));
+    }
+    let (service, token, expires_at) = app.grant_service(name, wanted.port, wanted.expires_in).await?;
     Ok(Json(service::service_url(&app, &service, token, expires_at)))
+}
+
+pub(crate) async fn service_urls(
+    State(app): State<App>,
+    Named(name): Named,
+) -> Result<Json<wire::ServiceUrlGrantList>, Failure> {
+    let grant = |grant: Grant| wire::ServiceUrlGrant {
+        port: grant.port.into(),
+        access: wire::ServiceAccess::Token,
+        created_at: grant.created_at,
+        created_by: Some(EVERYBODY.to_owned()),
+        expires_at: Some(grant.expires_at),
+        embed_origins: Vec::new(),
+    };
+    let items = app.service_grants(name).await?.into_iter().map(grant).collect();
+    Ok(Json(wire::ServiceUrlGrantList { items, next_cursor: None }))
+}
+
+pub(crate) async fn revoke_service_urls(
+    State(app): State<App>,
+    Named(name): Named,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<StatusCode, Failure> {
+    let port = match query.get("port").map(|port| port.parse()) {
+        None => None,
+        Some(Ok(port)) => Some(port),
+        Some(Err(_)) => {
+            let message = "`port` should be a number from 1 to 65535.".to_owned();
+            return Err(Failure::Refused(StatusCode::BAD_REQUEST, "BadRequest", message));
+        }
+    };
+    app.revoke_services(name, port).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a service URL is asked for with.
 pub(crate) struct ServiceWanted {
     port: u16,
     expires_in: Duration,
+    /// Whether people are to log in, where no token is made.
+    asks_for_login: bool,
 }
 
 /// The list of sandboxes.
@@ -101,11 +158,61 @@ impl Listing for Sandboxes {
         ("status", "sandboxes.status"),
         ("template_name", "templates.name"),
         ("created_at", "sandboxes.created_at"),
+        ("stopped_at", "sandboxes.stopped_at"),
+        ("idle_ttl_seconds", "sandboxes.idle_ttl_seconds"),
+        ("delete_after_stop_seconds", "sandboxes.delete_after_stop_seconds"),
     ];
     const FILTERS: &'static [(&'static str, &'static str, &'static [&'static str])] = &[
-        ("status", "sandboxes.status", &["provisioning", "ready", "failed"]),
+        ("status", "sandboxes.status", &["provisioning", "ready", "failed", "stopped", "deleting"]),
         ("template_name", "templates.name", &[]),
+        // Whoever asks created everything.
+        ("created_by", "'me'", &["me"]),
     ];
+    const CURSORS: Option<Cursors> = Some(Cursors { list: "boxes", default_size: 50, max_size: 500 });
+    const HAS_LABELS: bool = true;
+    const UNSERVED: &'static [&'static str] = &["tag_value_id"];
+}
+
+/// A sandbox to make, of one generation or the other.
+pub(crate) enum NewBox {
+    First(NewSandbox),
+    Second(Box<NewFromSnapshot>),
+}
+
+impl Decode for NewBox {
+    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        if fields.present("template_name").is_some() {
+            return NewSandbox::decode(fields).map(Self::First);
+        }
+        NewFromSnapshot::decode(fields).map(|new| Self::Second(Box::new(new)))
+    }
+}
+
+/// A sandbox as clients of its generation know it.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "a list holds one page of them")]
+pub(crate) enum AnyBox {
+    First(wire::Sandbox),
+    Second(wire::SandboxV2),
+}
+
+/// A page, in the forms of both generations.
+pub(crate) struct BoxList {
+    boxes: Vec<AnyBox>,
+    offset: u64,
+    next_cursor: Option<String>,
+}
+
+impl Serialize for BoxList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut page = serializer.serialize_struct("BoxList", 4)?;
+        page.serialize_field("sandboxes", &self.boxes)?;
+        page.serialize_field("items", &self.boxes)?;
+        page.serialize_field("offset", &self.offset)?;
+        page.serialize_field("next_cursor", &self.next_cursor)?;
+        page.end()
+    }
 }
 
 impl Decode for NewSandbox {
@@ -116,15 +223,14 @@ impl Decode for NewSandbox {
             None | Some("") => None,
             Some(_) => fields.optional_parsed::<Name>("name"),
         };
-        let wait = fields.flag("wait_for_ready", true);
-        let timeout = fields.optional_integer("timeout", 1..=600).unwrap_or(30);
+        let (wait, timeout) = read_wait(fields);
         let ttl = read_ttl(fields, "ttl_seconds");
         let idle_ttl = read_ttl(fields, "idle_ttl_seconds");
         Some(Self {
             name,
             template_name: template_name?.to_owned(),
             wait,
-            timeout: Duration::from_secs(timeout.unsigned_abs()),
+            timeout: Duration::from_secs(timeout),
             ttl,
             idle_ttl,
             held: false,
@@ -138,6 +244,7 @@ impl Decode for SandboxChange {
             name: fields.optional_parsed("name"),
             ttl: read_ttl(fields, "ttl_seconds"),
             idle_ttl: read_ttl(fields, "idle_ttl_seconds"),
+            second: Reconfiguration::decode(fields)?,
         })
     }
 }
@@ -147,8 +254,21 @@ impl Decode for ServiceWanted {
         let port = fields.integer("port", 1..=65_535);
         let expires_in_seconds = fields.optional_integer("expires_in_seconds", 1..=86_400).unwrap_or(600);
         let expires_in = Duration::from_secs(expires_in_seconds.unsigned_abs());
-        Some(Self { port: u16::try_from(port?).ok()?, expires_in })
+        let access = fields.optional_text("access");
+        if access.is_some_and(|access| !matches!(access, "restricted" | "workspace" | "off")) {
+            fields.report("access", "value_error", "Input should be 'restricted', 'workspace' or 'off'");
+        }
+        // There is no log-in to take away here.
+        let asks_for_login = access.is_some_and(|access| access != "off");
+        Some(Self { port: u16::try_from(port?).ok()?, expires_in, asks_for_login })
     }
+}
+
+/// Reads whether to wait until the sandbox is ready, and for how many seconds.
+fn read_wait(fields: &mut Fields<'_>) -> (bool, u64) {
+    let wait = fields.flag("wait_for_ready", true);
+    let timeout = fields.optional_integer("timeout", 1..=600).unwrap_or(30);
+    (wait, timeout.unsigned_abs())
 }
 
 fn read_ttl(fields: &mut Fields<'_>, field: &str) -> Option<Ttl> {
@@ -156,14 +276,25 @@ fn read_ttl(fields: &mut Fields<'_>, field: &str) -> Option<Ttl> {
     Ttl::from_seconds(seconds).map_err(|error| fields.report(field, "value_error", error)).ok()
 }
 
-fn render(app: &App, sandbox: Sandbox) -> wire::Sandbox {
+/// Returns a time to live as the wire has it.
+fn seconds(ttl: Ttl) -> i64 {
+    i64::try_from(ttl.as_seconds()).unwrap_or(i64::MAX)
+}
+
+async fn render(app: &App, sandbox: Sandbox) -> Result<AnyBox, Error> {
+    Ok(match sandbox.origin.clone() {
+        Origin::Template { name, .. } => AnyBox::First(render_first(app, sandbox, name)),
+        Origin::Snapshot { id, settings } => AnyBox::Second(second::render(app, sandbox, id, *settings).await?),
+    })
+}
+
+fn render_first(app: &App, sandbox: Sandbox, template_name: Name) -> wire::Sandbox {
     let expires_at = sandbox.expires_at();
-    let seconds = |ttl: Ttl| i64::try_from(ttl.as_seconds()).unwrap_or(i64::MAX);
     wire::Sandbox {
         dataplane_url: Some(format!("{}/dp/{}", app.base_url(), sandbox.id)),
         id: Some(sandbox.id),
         name: sandbox.name.map(String::from).unwrap_or_default(),
-        template_name: sandbox.template_name.into(),
+        template_name: template_name.into(),
         status: wire_status(sandbox.state),
         status_message: sandbox.status_message,
         created_at: Some(sandbox.created_at),
@@ -179,6 +310,7 @@ fn wire_status(state: Lifecycle) -> wire::SandboxStatus {
     match state {
         Lifecycle::Provisioning => wire::SandboxStatus::Provisioning,
         Lifecycle::Ready => wire::SandboxStatus::Ready,
+        Lifecycle::Stopped => wire::SandboxStatus::Stopped,
         // One that is gone is not found, and so never shown.
         Lifecycle::Failed | Lifecycle::Gone => wire::SandboxStatus::Failed,
     }

@@ -2,6 +2,8 @@
 
 pub(crate) mod execute;
 pub(crate) mod files;
+mod ranges;
+pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod tunnel;
 mod websocket;
@@ -17,7 +19,7 @@ use crate::server::error::Failure;
 use crate::server::runtime::ExecError;
 use crate::types::SandboxId;
 
-/// The sandbox of a request, which is ready.
+/// The sandbox of a request, which is ready: one that was stopped is woken by the request.
 pub(crate) struct Target(pub(crate) SandboxId);
 
 impl FromRequestParts<App> for Target {
@@ -28,9 +30,8 @@ impl FromRequestParts<App> for Target {
             return Err(Failure::Refused(StatusCode::BAD_REQUEST, "BadRequest", "The path has no sandbox.".to_owned()));
         };
         let id = SandboxId::new(id);
-        App::only_ready(app.sandbox_by_id(id.clone()).await?)?;
         let operation = parts.extensions.get::<&'static Operation>().map_or("", |operation| operation.id);
-        app.needs_process(operation).await?;
+        app.usable(&id, operation).await?;
         Ok(Self(id))
     }
 }
@@ -42,6 +43,14 @@ fn error_type(error: &CommandError) -> &'static str {
         CommandError::Expired { .. } => "SessionExpired",
         CommandError::Sandbox(_) | CommandError::Exec(ExecError::Ended) => "NotReady",
         CommandError::Exec(_) => "CommandError",
+    }
+}
+
+/// Gives a command that was not started or attached to its answer.
+fn refuse_command(error: CommandError) -> Failure {
+    match error {
+        CommandError::Sandbox(error) => error.into(),
+        error => Failure::Refused(StatusCode::BAD_REQUEST, error_type(&error), with_causes(&error)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! the like for a wrong type, `value_error` for a value that is not allowed. `null` counts as absent where a field is
 //! optional (contract G14), and unknown fields are left alone.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -227,7 +228,25 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn present(&self, field: &str) -> Option<&'a Value> {
+    /// Reads a truth value that may be absent.
+    pub(crate) fn optional_flag(&mut self, field: &str) -> Option<bool> {
+        self.present(field)?;
+        Some(self.flag(field, false))
+    }
+
+    /// Reads an object of texts, which may be absent.
+    pub(crate) fn optional_texts_by_name(&mut self, field: &str) -> Option<BTreeMap<String, String>> {
+        let texts = self.present(field)?.as_object().and_then(|object| {
+            object.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        });
+        if texts.is_none() {
+            self.report(field, "dict_type", "Input should be a valid dictionary of strings");
+        }
+        texts
+    }
+
+    /// Returns a field that is there, and not `null`.
+    pub(crate) fn present(&self, field: &str) -> Option<&'a Value> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 

@@ -4,17 +4,21 @@
 
 pub(crate) mod admin;
 mod boxes;
+mod configs;
 mod cursor;
 mod dataplane;
 mod decode;
+mod downloads;
 mod object;
 mod pools;
 mod query;
 mod registries;
 mod service;
+mod snapshots;
 pub(crate) mod system;
 pub(crate) mod table;
 mod templates;
+mod unserved;
 mod usage;
 mod volumes;
 

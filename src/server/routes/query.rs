@@ -19,6 +19,8 @@ pub(crate) trait Listing {
     const FILTERS: &'static [(&'static str, &'static str, &'static [&'static str])] = &[];
     /// How it is read by cursor, if it can be.
     const CURSORS: Option<Cursors> = None;
+    /// The names of parameters that this server does not serve: not to heed them would show what was not asked for.
+    const UNSERVED: &'static [&'static str] = &[];
     /// Whether its objects have labels, and so can be selected by them.
     const HAS_LABELS: bool = false;
 }
@@ -55,6 +57,9 @@ impl<S: Send + Sync, L: Listing> FromRequestParts<S> for ListOf<L> {
         let mut options = ListOptions::default();
         let mut by_cursor = ByCursor::default();
         for (name, value) in pairs.unwrap_or_default() {
+            if L::UNSERVED.contains(&name.as_str()) {
+                return Err(Failure::not_implemented(&name));
+            }
             if let Some(cursors) = &L::CURSORS
                 && by_cursor.take(&name, &value, cursors, &mut problems)
             {

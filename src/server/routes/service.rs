@@ -47,7 +47,7 @@ pub(crate) async fn sign_in(
 ) -> Result<Response, Failure> {
     let Some((service, _)) = split_path(request.uri().path()) else { return Err(no_service()) };
     let now = app.time().now();
-    if !app.service_tokens().opens(&token, &service, now) {
+    if !app.opens(&token, &service).await? {
         return Err(unauthorized());
     }
     let path = path_of(&service);
@@ -64,12 +64,14 @@ pub(crate) async fn sign_in(
 pub(crate) async fn pass_on(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let Some((service, rest)) = split_path(request.uri().path()) else { return Err(no_service()) };
     let rest = rest.to_owned();
-    let token = token_of(request.headers());
-    if !token.is_some_and(|token| app.service_tokens().opens(token, &service, app.time().now())) {
+    let opens = match token_of(request.headers()) {
+        Some(token) => app.opens(token, &service).await?,
+        None => false,
+    };
+    if !opens {
         return Err(unauthorized());
     }
-    App::only_ready(app.sandbox_by_id(service.sandbox.clone()).await?)?;
-    app.needs_process("service").await?;
+    app.usable(&service.sandbox, "service").await?;
     forward::forward(&app, &service, &rest, request).await
 }
 

@@ -3,7 +3,7 @@
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post};
 use http::Method;
 
-use super::{boxes, dataplane, pools, registries, service, templates, usage, volumes};
+use super::{boxes, dataplane, downloads, pools, registries, service, snapshots, templates, unserved, usage, volumes};
 use crate::server::app::App;
 use crate::wire::route;
 
@@ -54,7 +54,11 @@ const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule onl
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
 const ROLE: &str =
     "an AWS role is written down and not taken on: images of such a registry are pulled without a password";
+const CAPTURE: &str = "memory, checkpoints and images of the sandbox's own are not captured";
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
+const LOGIN: &str = "access by log-in answers 501: this server knows no people";
+const LINKS: &str = "`csp_source_bundles` answers 501";
+const SSE: &str = "a client that reads slowly holds the command up, and is never asked to acknowledge";
 const SERVICE: &str = "a path of the server's own address, and not a host name of its own";
 
 /// Returns the operations of the control plane, below each prefix of the API.
@@ -89,6 +93,19 @@ pub(crate) fn control_plane() -> Vec<Row> {
         get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
         create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE;
 
+        create_snapshot POST route::SNAPSHOTS, post(snapshots::create), true, "";
+        list_snapshots GET route::SNAPSHOTS, get(snapshots::list), true, "";
+        get_snapshot GET route::SNAPSHOT, get(snapshots::get), true, "";
+        delete_snapshot DELETE route::SNAPSHOT, delete(snapshots::delete), true, "";
+        list_snapshot_tags GET route::SNAPSHOT_TAGS, get(snapshots::tags), true, "";
+        capture_snapshot POST route::SANDBOX_SNAPSHOT, post(snapshots::capture), true, CAPTURE;
+        start_sandbox POST route::SANDBOX_START, post(boxes::start), true, "a start is always a cold one";
+        stop_sandbox POST route::SANDBOX_STOP, post(boxes::stop), true, "memory is never kept";
+        list_service_urls GET route::SANDBOX_SERVICE_URLS, get(boxes::service_urls), true, LOGIN;
+        delete_service_urls DELETE route::SANDBOX_SERVICE_URLS, delete(boxes::revoke_service_urls), true, LOGIN;
+        create_download_url POST route::SANDBOX_DOWNLOAD_URL, post(downloads::create), true, LINKS;
+        get_usage_costs GET route::USAGE_COSTS, get(unserved::get_usage_costs), false, "";
+
         create_registry POST route::REGISTRIES, post(registries::create), true, ROLE;
         list_registries GET route::REGISTRIES, get(registries::list), true, "";
         get_registry GET route::REGISTRY, get(registries::get), true, "";
@@ -119,8 +136,12 @@ pub(crate) fn data_plane() -> Vec<Row> {
     rows! {
         execute POST "/dp/{id}/execute", post(dataplane::execute::execute), true, EXECUTE;
         execute_ws GET "/dp/{id}/execute/ws", get(dataplane::stream::execute_ws), true, "";
+        execute_stream_start POST "/dp/{id}/execute/stream/start", post(dataplane::sse::start), true, SSE;
+        execute_stream_resume POST "/dp/{id}/execute/stream/resume", post(dataplane::sse::resume), true, SSE;
         upload POST "/dp/{id}/upload", post(dataplane::files::upload), true, "";
         download GET "/dp/{id}/download", get(dataplane::files::download), true, "";
+        glob POST "/dp/{id}/glob", post(unserved::glob), false, "";
+        grep POST "/dp/{id}/grep", post(unserved::grep), false, "";
         tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), true, "";
     }
 }
@@ -129,6 +150,7 @@ pub(crate) fn data_plane() -> Vec<Row> {
 #[rustfmt::skip]
 pub(crate) fn services() -> Vec<Row> {
     rows! {
+        download_link GET "/dl/{token}", get(downloads::follow), true, LINKS;
         service_sign_in GET "/svc/{service}/_svc/auth", get(service::sign_in), true, SERVICE;
         service GET "/svc/{service}/{*path}", on(ANY, service::pass_on), true, SERVICE;
         service GET "/svc/{service}/", on(ANY, service::pass_on), true, SERVICE;

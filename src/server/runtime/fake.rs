@@ -17,16 +17,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use super::build::digest_of;
 use super::{
-    DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
+    BuildImage, Built, DialError, ExecError, ExecSpec, FileContent, FileError, ImageConfig, Instance, LaunchError,
+    LaunchSpec, Runtime, Session, SnapshotFiles, Stream,
 };
-use crate::types::{SandboxId, VolumeId};
+use crate::types::{SandboxId, Timestamp, VolumeId};
 
 /// A runtime for tests. Clones are the same runtime.
 ///
 /// The last argument of a command is what it does, one step a line: `out TEXT` and `err TEXT` write, `flood KIB` writes much, `sleep MS` waits and reads no input,
-/// `cat` writes out what comes in until that ends, `size` waits for the size of its terminal, `exit CODE` ends. A command without `exit` ends with 0; a killed
-/// one with 137.
+/// `cat` writes out what comes in until that ends, `size` waits for the size of its terminal, `env NAME`, `cwd` and `user` write what it was started with,
+/// `exit CODE` ends. A command without `exit` ends with 0; a killed one with 137.
 #[derive(Clone, Default)]
 pub struct FakeRuntime {
     shared: Arc<Shared>,
@@ -51,8 +53,17 @@ struct State {
     keep_running: bool,
     calls: Vec<Call>,
     running: BTreeMap<SandboxId, Arc<FakeInstance>>,
+    /// What sandboxes have on their disks, those that do not run too.
+    disks: HashMap<SandboxId, Files>,
+    /// What was built for snapshots.
+    layers: BTreeMap<String, Files>,
+    n_layers: u64,
+    configs: HashMap<String, ImageConfig>,
     services: HashMap<u16, Option<Service>>,
 }
+
+/// Files by their absolute paths.
+type Files = BTreeMap<String, Bytes>;
 
 /// What answers connections to a port.
 type Service = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -77,6 +88,10 @@ pub enum Call {
     DiscardVolume(VolumeId),
     /// To run a command.
     Exec(SandboxId, Vec<String>),
+    /// To fetch an image for a snapshot; with the name that it logs in to a registry with.
+    Build(String, Option<String>),
+    /// To keep a disk as a snapshot.
+    Capture(SandboxId),
 }
 
 impl FakeRuntime {
@@ -98,6 +113,16 @@ impl FakeRuntime {
     /// Lets starts from an image fail: the next `count` ones, or all of them.
     pub fn fail_image(&self, image: &str, error: LaunchError, count: Option<u32>) {
         self.shared.state().failures.insert(image.to_owned(), (error, count));
+    }
+
+    /// Sets what an image says of itself.
+    pub fn configure_image(&self, image: &str, config: ImageConfig) {
+        self.shared.state().configs.insert(image.to_owned(), config);
+    }
+
+    /// Returns the layers that are kept for snapshots.
+    pub fn layers(&self) -> Vec<String> {
+        self.shared.state().layers.keys().cloned().collect()
     }
 
     /// Lets sandboxes go on running when the server ends, so that the next one recovers them.
@@ -144,6 +169,21 @@ impl Shared {
 }
 
 impl State {
+    /// Keeps files as a layer.
+    fn add_layer(&mut self, files: Files) -> String {
+        self.n_layers += 1;
+        let name = format!("layer-{}", self.n_layers);
+        self.layers.insert(name.clone(), files);
+        name
+    }
+
+    /// Makes the disk of a sandbox that has none.
+    fn make_disk(&mut self, id: &SandboxId, spec: &LaunchSpec) {
+        let layers = spec.files.iter().flat_map(|files| &files.layers).filter_map(|name| self.layers.get(name));
+        let files: Files = layers.flat_map(Clone::clone).collect();
+        self.disks.entry(id.clone()).or_insert(files);
+    }
+
     /// Takes one of the failures that are due for an image.
     fn failure(&mut self, image: &str) -> Option<LaunchError> {
         let (error, count) = self.failures.get_mut(image)?;
@@ -190,10 +230,10 @@ impl Runtime for FakeRuntime {
             if let Some(error) = state.failure(&spec.image) {
                 return Err(error);
             }
+            state.make_disk(id, spec);
             let instance = Arc::new(FakeInstance {
                 id: id.clone(),
                 shared: Arc::clone(&self.shared),
-                files: Mutex::default(),
                 ended: watch::Sender::new(None),
             });
             state.running.insert(id.clone(), Arc::clone(&instance));
@@ -213,7 +253,62 @@ impl Runtime for FakeRuntime {
     }
 
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()> {
-        Box::pin(async move { self.shared.state().calls.push(Call::Discard(id.clone())) })
+        Box::pin(async move {
+            let mut state = self.shared.state();
+            state.calls.push(Call::Discard(id.clone()));
+            state.disks.remove(id);
+        })
+    }
+
+    fn build<'a>(&'a self, image: &'a BuildImage) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move {
+            let login = image.registry.as_ref().and_then(|registry| registry.login.as_ref());
+            let delay = {
+                let mut state = self.shared.state();
+                state.calls.push(Call::Build(image.reference.clone(), login.map(|(user, _)| user.clone())));
+                state.start_delay
+            };
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let mut state = self.shared.state();
+            if let Some(error) = state.failure(&image.reference) {
+                return Err(error);
+            }
+            let marker = Files::from([("/image".to_owned(), Bytes::from(image.reference.clone()))]);
+            let layer = state.add_layer(marker);
+            Ok(Built {
+                files: Some(SnapshotFiles { on_host: false, layers: vec![layer] }),
+                digest: Some(digest_of(&image.reference)),
+                used_bytes: Some(image.reference.len() as u64),
+                config: state.configs.get(&image.reference).cloned().unwrap_or_default(),
+            })
+        })
+    }
+
+    fn capture<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        below: &'a Option<SnapshotFiles>,
+    ) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move {
+            let mut state = self.shared.state();
+            state.calls.push(Call::Capture(id.clone()));
+            let disk = state.disks.get(id).cloned().unwrap_or_default();
+            let files: Files = disk.into_iter().filter(|(path, _)| !path.starts_with("/tmp/")).collect();
+            let used_bytes = files.values().map(|file| file.len() as u64).sum();
+            let mut whole = below.clone().unwrap_or_default();
+            whole.layers.push(state.add_layer(files));
+            Ok(Built { files: Some(whole), used_bytes: Some(used_bytes), ..Built::default() })
+        })
+    }
+
+    fn free<'a>(&'a self, unused: &'a SnapshotFiles, used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let is_used = |layer: &String| used.iter().any(|files| files.layers.contains(layer));
+            let mut state = self.shared.state();
+            state.layers.retain(|layer, _| !unused.layers.contains(layer) || is_used(layer));
+        })
     }
 
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
@@ -228,15 +323,8 @@ impl Runtime for FakeRuntime {
 struct FakeInstance {
     id: SandboxId,
     shared: Arc<Shared>,
-    files: Mutex<HashMap<String, Bytes>>,
     /// Why it ended by itself, once it has.
     ended: watch::Sender<Option<String>>,
-}
-
-impl FakeInstance {
-    fn files(&self) -> MutexGuard<'_, HashMap<String, Bytes>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Instance for FakeInstance {
@@ -253,8 +341,11 @@ impl Instance for FakeInstance {
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileContent, FileError>> {
         let missing = || FileError::Io(io::Error::from(io::ErrorKind::NotFound));
         Box::pin(async move {
-            let bytes = self.files().get(path).cloned().ok_or_else(missing)?;
-            Ok(FileContent { size: Some(bytes.len() as u64), bytes: Box::new(io::Cursor::new(bytes)) })
+            let found = self.shared.state().disks.get(&self.id).and_then(|files| files.get(path).cloned());
+            let bytes = found.ok_or_else(missing)?;
+            // No two states of a file of the same length are told apart here.
+            let modified = Timestamp::from_microseconds(0);
+            Ok(FileContent { size: Some(bytes.len() as u64), modified, bytes: Box::new(io::Cursor::new(bytes)) })
         })
     }
 
@@ -267,7 +358,8 @@ impl Instance for FakeInstance {
             let mut bytes = Vec::new();
             content.read_to_end(&mut bytes).await.map_err(FileError::Io)?;
             let size = bytes.len() as u64;
-            self.files().insert(path.to_owned(), bytes.into());
+            let mut state = self.shared.state();
+            state.disks.entry(self.id.clone()).or_default().insert(path.to_owned(), bytes.into());
             Ok(size)
         })
     }
@@ -303,6 +395,7 @@ impl Instance for FakeInstance {
             let mut state = self.shared.state();
             state.calls.push(Call::Destroy(self.id.clone()));
             state.running.remove(&self.id);
+            state.disks.remove(&self.id);
         })
     }
 

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::types::Timestamp;
+
 /// A running sandbox.
 pub trait Instance: Send + Sync + 'static {
     /// Starts a command.
@@ -53,6 +55,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct FileContent {
     /// How many bytes it has, when that is known before they are read.
     pub size: Option<u64>,
+    /// When it was last written to, when that is known.
+    pub modified: Option<Timestamp>,
     /// What it holds.
     pub bytes: Box<dyn AsyncRead + Send + Unpin>,
 }

@@ -4,6 +4,7 @@
 //! and their buffers, times to live. A runtime makes a sandbox from an image, and gives a handle through which commands
 //! run in it. Start with [`Runtime`].
 
+mod build;
 mod choice;
 pub mod fake;
 mod instance;
@@ -13,6 +14,7 @@ mod none;
 pub(in crate::server) mod overlay;
 mod when_needed;
 
+pub use build::{BuildImage, BuildRegistry, Built, ImageConfig, SnapshotFiles};
 pub use choice::{NamespaceOptions, Unavailable, namespace, run_agent};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
@@ -61,6 +63,29 @@ pub trait Runtime: Send + Sync + 'static {
     /// Clears away what a sandbox without a running instance left, such as its disk.
     fn discard<'a>(&'a self, id: &'a SandboxId) -> BoxFuture<'a, ()>;
 
+    /// Fetches an image for a snapshot, which keeps it from then on. Doing it again does no harm.
+    ///
+    /// A runtime that fetches nothing takes the reference as a label, whose digest stands for that of the image
+    /// (contract S15 of the second generation).
+    fn build<'a>(&'a self, image: &'a BuildImage) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(ready(Ok(Built { digest: Some(build::digest_of(&image.reference)), ..Built::default() })))
+    }
+
+    /// Keeps what a sandbox has on its disk as the files of a snapshot, above those that it was made from. It may run
+    /// meanwhile.
+    fn capture<'a>(
+        &'a self,
+        _id: &'a SandboxId,
+        below: &'a Option<SnapshotFiles>,
+    ) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(ready(Ok(Built { files: below.clone(), ..Built::default() })))
+    }
+
+    /// Gives the room of layers back that were built for snapshots: those of `unused` that are not among `used`.
+    fn free<'a>(&'a self, _unused: &'a SnapshotFiles, _used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
+        Box::pin(ready(()))
+    }
+
     /// Removes what is in a volume that no sandbox sees any more.
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>>;
 }
@@ -78,6 +103,12 @@ pub struct LaunchSpec {
     pub storage: Option<ByteSize>,
     /// Which volumes it sees, and where.
     pub mounts: Vec<Mount>,
+    /// The files of the snapshot that it is made from; `None` has the image fetched.
+    pub files: Option<SnapshotFiles>,
+    /// Where its commands start; as the image says when `None`.
+    pub workdir: Option<String>,
+    /// Whom its commands run as, in any form of a Dockerfile's `USER`; whom the image says when `None`.
+    pub user: Option<String>,
 }
 
 /// A volume at an absolute path.
@@ -87,6 +118,8 @@ pub struct Mount {
     pub volume: VolumeId,
     /// The absolute, normalised path.
     pub path: String,
+    /// Whether it can only be read there.
+    pub read_only: bool,
 }
 
 /// Why a sandbox could not be started.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::choice::{self, NamespaceOptions, Unavailable};
-use super::{Instance, LaunchError, LaunchSpec, NoRuntime, Runtime};
+use super::{BuildImage, Built, Instance, LaunchError, LaunchSpec, NoRuntime, Runtime, SnapshotFiles};
 use crate::types::{SandboxId, VolumeId};
 
 /// The runtime of namespaces for a program that may need none of it, such as one that lists sandboxes.
@@ -124,6 +124,23 @@ impl Runtime for WhenNeeded {
             }
         })
     }
+
+    fn build<'a>(&'a self, image: &'a BuildImage) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move { self.chosen().await.build(image).await })
+    }
+
+    fn capture<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        below: &'a Option<SnapshotFiles>,
+    ) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move { self.chosen().await.capture(id, below).await })
+    }
+
+    fn free<'a>(&'a self, unused: &'a SnapshotFiles, used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
+        Box::pin(async move { self.chosen().await.free(unused, used).await })
+    }
+
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move {
             match (self.chosen.get(), self.unattended()) {

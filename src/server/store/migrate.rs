@@ -5,8 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Error;
 
 /// The migrations; the first one makes version 1. They are never edited once released, only added to.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_registries.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_registries.sql"),
+    include_str!("migrations/0003_snapshots.sql"),
+];
 
 /// Applies the migrations that the database has not seen.
 ///

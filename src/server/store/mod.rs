@@ -6,11 +6,14 @@
 
 mod connection;
 mod error;
+pub(crate) mod grants;
 mod migrate;
 mod page;
 pub(crate) mod pools;
 pub(crate) mod registries;
 pub(crate) mod sandboxes;
+pub(crate) mod settings;
+pub(crate) mod snapshots;
 pub(crate) mod templates;
 mod value;
 pub(crate) mod volumes;

@@ -77,6 +77,11 @@ pub(crate) fn find(connection: &Connection, name_or_id: &str) -> Result<Option<R
     one(connection, "name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1", name_or_id)
 }
 
+/// Finds a registry by its id.
+pub(crate) fn by_id(connection: &Connection, id: &RegistryId) -> Result<Option<Registry>, Error> {
+    one(connection, "id = ?1", id.as_str())
+}
+
 /// Returns whether a registry has that name.
 pub(crate) fn exists(connection: &Connection, name: &Name) -> Result<bool, Error> {
     Ok(connection.prepare_cached("SELECT 1 FROM registries WHERE name = ?")?.exists([name])?)

@@ -2,20 +2,20 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::settings::Settings;
 use super::templates::{Resources, decode_resources};
-use super::value::{parsed, ttl, ttl_seconds};
+use super::value::{json, json_option, parsed, to_json, ttl, ttl_seconds};
 use super::{Error, ListOptions, Page, page};
-use crate::server::lifecycle::State;
-use crate::types::{Name, PoolId, SandboxId, TemplateId, Timestamp, Ttl};
+use crate::server::lifecycle::{Generation, State};
+use crate::types::{Labels, Name, PoolId, SandboxId, SnapshotId, TemplateId, Timestamp, Ttl, VolumeId};
 
-/// A sandbox. The template is referred to by id; the name is its present one (contract G1).
+/// A sandbox.
 #[derive(Debug, Clone)]
 pub(crate) struct Sandbox {
     pub(crate) id: SandboxId,
     /// None for a replica that nobody has claimed.
     pub(crate) name: Option<Name>,
-    pub(crate) template_id: TemplateId,
-    pub(crate) template_name: Name,
+    pub(crate) origin: Origin,
     /// The pool of a replica that nobody has claimed.
     pub(crate) pool_id: Option<PoolId>,
     pub(crate) state: State,
@@ -24,61 +24,105 @@ pub(crate) struct Sandbox {
     pub(crate) waited_for: bool,
     /// A fault rule keeps it from being started.
     pub(crate) held: bool,
+    /// Whether its processes have still to be ended, which comes before anything else.
+    pub(crate) to_halt: bool,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) idle_ttl: Option<Ttl>,
+    pub(crate) delete_after_stop: Option<Ttl>,
     pub(crate) last_activity_at: Timestamp,
+    pub(crate) stopped_at: Option<Timestamp>,
+    pub(crate) labels: Labels,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
 
+/// What a sandbox is made from, which decides its generation.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// A template, referred to by id; the name is its present one (contract G1).
+    Template { id: TemplateId, name: Name },
+    /// A snapshot, and how the sandbox is set up beside.
+    Snapshot { id: SnapshotId, settings: Box<Settings> },
+}
+
 impl Sandbox {
-    /// Returns when the sandbox will be deleted by itself: the earlier of its two deadlines (contract G36).
+    /// Returns the generation that it belongs to.
+    pub(crate) fn generation(&self) -> Generation {
+        match self.origin {
+            Origin::Template { .. } => Generation::First,
+            Origin::Snapshot { .. } => Generation::Second,
+        }
+    }
+
+    /// Returns when time alone does something to it.
+    ///
+    /// One of the first generation is deleted at the earlier of its two deadlines (contract G36); one of the second is
+    /// stopped when it was idle for long enough, and deleted when it was stopped for long enough.
     pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        let deadline = |ttl: Option<Ttl>, from: Timestamp| {
-            ttl.and_then(Ttl::as_duration).map(|duration| from.saturating_add(duration))
+        let deadline = |ttl: Option<Ttl>, from: Option<Timestamp>| {
+            ttl.and_then(Ttl::as_duration).zip(from).map(|(duration, from)| from.saturating_add(duration))
         };
-        let of_age = deadline(self.ttl, self.created_at);
-        let of_idleness = deadline(self.idle_ttl, self.last_activity_at);
-        of_age.into_iter().chain(of_idleness).min()
+        let of_idleness = deadline(self.idle_ttl, Some(self.last_activity_at));
+        match (self.generation(), self.state) {
+            (Generation::First, _) => deadline(self.ttl, Some(self.created_at)).into_iter().chain(of_idleness).min(),
+            (Generation::Second, State::Ready) => of_idleness,
+            (Generation::Second, State::Stopped) => deadline(self.delete_after_stop, self.stopped_at),
+            (Generation::Second, State::Provisioning | State::Failed | State::Gone) => None,
+        }
     }
 }
 
 const SELECT: &str = "SELECT sandboxes.id, sandboxes.name, sandboxes.template_id, templates.name AS template_name,
-    sandboxes.pool_id, sandboxes.status, sandboxes.status_message, sandboxes.waited_for, sandboxes.held,
-    sandboxes.ttl_seconds, sandboxes.idle_ttl_seconds, sandboxes.last_activity_at,
-    sandboxes.created_at AS created_at, sandboxes.updated_at
-    FROM sandboxes JOIN templates ON templates.id = sandboxes.template_id";
+    sandboxes.snapshot_id, sandboxes.pool_id, sandboxes.status, sandboxes.status_message, sandboxes.waited_for,
+    sandboxes.held, sandboxes.to_halt, sandboxes.ttl_seconds, sandboxes.idle_ttl_seconds,
+    sandboxes.delete_after_stop_seconds, sandboxes.last_activity_at, sandboxes.stopped_at, sandboxes.labels,
+    sandboxes.settings, sandboxes.created_at AS created_at, sandboxes.updated_at
+    FROM sandboxes LEFT JOIN templates ON templates.id = sandboxes.template_id";
 
 /// Adds a sandbox.
 pub(crate) fn insert(connection: &Connection, sandbox: &Sandbox) -> Result<(), Error> {
-    connection.prepare_cached("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
+    let (template, snapshot, settings) = match &sandbox.origin {
+        Origin::Template { id, .. } => (Some(id), None, None),
+        Origin::Snapshot { id, settings } => (None, Some(id), Some(to_json(settings))),
+    };
+    connection
+        .prepare_cached("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+        .execute(params![
             sandbox.id,
             sandbox.name,
-            sandbox.template_id,
+            template,
+            snapshot,
             sandbox.pool_id,
             sandbox.state,
             sandbox.status_message,
             sandbox.waited_for,
             sandbox.held,
+            sandbox.to_halt,
             ttl_seconds(sandbox.ttl),
             ttl_seconds(sandbox.idle_ttl),
+            ttl_seconds(sandbox.delete_after_stop),
             sandbox.last_activity_at,
+            sandbox.stopped_at,
             sandbox.expires_at(),
+            to_json(&sandbox.labels),
+            settings,
             sandbox.created_at,
             sandbox.updated_at,
-        ],
-    )?;
+        ])?;
     Ok(())
 }
 
 /// Writes everything that can change.
 pub(crate) fn update(connection: &Connection, sandbox: &Sandbox) -> Result<(), Error> {
+    let settings = match &sandbox.origin {
+        Origin::Template { .. } => None,
+        Origin::Snapshot { settings, .. } => Some(to_json(settings)),
+    };
     connection
         .prepare_cached(
-            "UPDATE sandboxes SET name = ?, pool_id = ?, status = ?, status_message = ?, waited_for = ?,
-             ttl_seconds = ?, idle_ttl_seconds = ?, last_activity_at = ?, expires_at = ?, created_at = ?,
-             updated_at = ? WHERE id = ?",
+            "UPDATE sandboxes SET name = ?, pool_id = ?, status = ?, status_message = ?, waited_for = ?, to_halt = ?,
+             ttl_seconds = ?, idle_ttl_seconds = ?, delete_after_stop_seconds = ?, last_activity_at = ?,
+             stopped_at = ?, expires_at = ?, settings = ?, created_at = ?, updated_at = ? WHERE id = ?",
         )?
         .execute(params![
             sandbox.name,
@@ -86,10 +130,14 @@ pub(crate) fn update(connection: &Connection, sandbox: &Sandbox) -> Result<(), E
             sandbox.state,
             sandbox.status_message,
             sandbox.waited_for,
+            sandbox.to_halt,
             ttl_seconds(sandbox.ttl),
             ttl_seconds(sandbox.idle_ttl),
+            ttl_seconds(sandbox.delete_after_stop),
             sandbox.last_activity_at,
+            sandbox.stopped_at,
             sandbox.expires_at(),
+            settings,
             sandbox.created_at,
             sandbox.updated_at,
             sandbox.id,
@@ -131,13 +179,15 @@ pub(crate) fn delete(connection: &Connection, id: &SandboxId) -> Result<(), Erro
     Ok(())
 }
 
-/// Returns the sandboxes whose time is up.
-pub(crate) fn expired(connection: &Connection, now: Timestamp) -> Result<Vec<(SandboxId, State)>, Error> {
-    let mut statement = connection.prepare_cached("SELECT id, status FROM sandboxes WHERE expires_at <= ?")?;
+/// Returns the sandboxes whose time is up, each with the moment at which it was.
+pub(crate) fn expired(connection: &Connection, now: Timestamp) -> Result<Vec<(Sandbox, Timestamp)>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE sandboxes.expires_at <= ?"))?;
     let mut rows = statement.query([now])?;
     let mut expired = Vec::new();
     while let Some(row) = rows.next()? {
-        expired.push((row.get("id")?, parsed(row, "status")?));
+        let sandbox = decode(row)?;
+        let at = sandbox.expires_at().unwrap_or(now);
+        expired.push((sandbox, at));
     }
     Ok(expired)
 }
@@ -165,10 +215,24 @@ pub(crate) fn of_template(connection: &Connection, template: &TemplateId) -> Res
 /// Returns the sandboxes that wait to be started, with the pool of those that are replicas, oldest first.
 pub(crate) fn to_start(connection: &Connection) -> Result<Vec<(SandboxId, Option<PoolId>)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, pool_id FROM sandboxes WHERE status = 'provisioning' AND held = 0 ORDER BY created_at",
+        "SELECT id, pool_id FROM sandboxes WHERE status = 'provisioning' AND held = 0 AND to_halt = 0
+         ORDER BY created_at",
     )?;
     let sandboxes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(sandboxes)
+}
+
+/// Returns the sandboxes whose processes have to be ended.
+pub(crate) fn to_halt(connection: &Connection) -> Result<Vec<SandboxId>, Error> {
+    let mut statement = connection.prepare_cached("SELECT id FROM sandboxes WHERE to_halt = 1")?;
+    let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids)
+}
+
+/// Records that the processes of a sandbox have ended.
+pub(crate) fn halted(connection: &Connection, id: &SandboxId) -> Result<(), Error> {
+    connection.prepare_cached("UPDATE sandboxes SET to_halt = 0 WHERE id = ?")?.execute([id])?;
+    Ok(())
 }
 
 /// Removes `n` replicas of a pool: those that are not ready first, then the youngest.
@@ -226,6 +290,36 @@ pub(crate) fn demands(connection: &Connection) -> Result<Vec<(Resources, u64)>, 
     Ok(demands)
 }
 
+/// Returns how each sandbox of the second generation is set up.
+pub(crate) fn settings(connection: &Connection) -> Result<Vec<Settings>, Error> {
+    let mut statement = connection.prepare_cached("SELECT settings FROM sandboxes WHERE snapshot_id IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(json(row, "settings")?);
+    }
+    Ok(all)
+}
+
+/// Returns the names of the sandboxes that are made from a snapshot, in order.
+pub(crate) fn of_snapshot(connection: &Connection, snapshot: &SnapshotId) -> Result<Vec<Name>, Error> {
+    let mut statement = connection.prepare_cached("SELECT name FROM sandboxes WHERE snapshot_id = ? ORDER BY name")?;
+    let names = statement.query_map([snapshot], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
+/// Returns the names of the sandboxes that have a volume of their own accord, in order.
+pub(crate) fn attaching(connection: &Connection, volume: &VolumeId) -> Result<Vec<Name>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM sandboxes WHERE snapshot_id IS NOT NULL AND EXISTS (
+             SELECT 1 FROM json_each(settings, '$.volumes') AS attached
+             WHERE json_extract(attached.value, '$.volume') = ?)
+         ORDER BY name",
+    )?;
+    let names = statement.query_map([volume], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
 /// Counts the sandboxes that somebody created, by status.
 pub(crate) fn census(connection: &Connection) -> Result<Vec<(State, u64)>, Error> {
     let mut statement = connection
@@ -265,19 +359,28 @@ fn one(connection: &Connection, sql: &str, key: &str) -> Result<Option<Sandbox>,
 }
 
 fn decode(row: &Row<'_>) -> Result<Sandbox, Error> {
+    let template: Option<TemplateId> = row.get("template_id")?;
+    let origin = match (template, json_option(row, "settings")?) {
+        (Some(id), _) => Origin::Template { id, name: row.get("template_name")? },
+        (None, Some(settings)) => Origin::Snapshot { id: row.get("snapshot_id")?, settings },
+        (None, None) => return Err(Error::Corrupt { column: "settings", text: "nothing".to_owned() }),
+    };
     Ok(Sandbox {
         id: row.get("id")?,
         name: row.get("name")?,
-        template_id: row.get("template_id")?,
-        template_name: row.get("template_name")?,
+        origin,
         pool_id: row.get("pool_id")?,
         state: parsed(row, "status")?,
         status_message: row.get("status_message")?,
         waited_for: row.get("waited_for")?,
         held: row.get("held")?,
+        to_halt: row.get("to_halt")?,
         ttl: ttl(row, "ttl_seconds")?,
         idle_ttl: ttl(row, "idle_ttl_seconds")?,
+        delete_after_stop: ttl(row, "delete_after_stop_seconds")?,
         last_activity_at: row.get("last_activity_at")?,
+        stopped_at: row.get("stopped_at")?,
+        labels: json(row, "labels")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })

@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Error;
 use crate::server::lifecycle::State;
-use crate::types::{Name, PoolId, RegistryId, SandboxId, TemplateId, Timestamp, Ttl, VolumeId};
+use crate::types::{Name, PoolId, RegistryId, SandboxId, SnapshotId, TemplateId, Timestamp, Ttl, VolumeId};
 
 /// Reads a text column and parses it.
 pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &'static str) -> Result<T, Error> {
@@ -20,6 +22,26 @@ pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &'static str) -> Result<
 pub(super) fn parsed_option<T: FromStr>(row: &Row<'_>, column: &'static str) -> Result<Option<T>, Error> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse().map_err(|_| Error::Corrupt { column, text })).transpose()
+}
+
+/// Reads a column of JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, Error> {
+    let text: String = row.get(column)?;
+    // What stands there may hold secrets: the error does not repeat it.
+    serde_json::from_str(&text).map_err(|error| corrupt(column, error))
+}
+
+/// Reads a column of JSON that may be null.
+pub(super) fn json_option<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<Option<T>, Error> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => json(row, column).map(Some),
+    }
+}
+
+/// Turns a value into its column.
+pub(super) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("it is plain data")
 }
 
 /// Reads a column of seconds that may be null.
@@ -48,7 +70,7 @@ macro_rules! text_column {
     )*};
 }
 
-text_column!(Name, VolumeId, TemplateId, PoolId, SandboxId, RegistryId, State);
+text_column!(Name, VolumeId, TemplateId, PoolId, SandboxId, RegistryId, SnapshotId, State);
 
 macro_rules! id_column {
     ($($name:ident),*) => {$(
@@ -60,7 +82,7 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(VolumeId, TemplateId, PoolId, SandboxId, RegistryId);
+id_column!(VolumeId, TemplateId, PoolId, SandboxId, RegistryId, SnapshotId);
 
 impl FromSql for Name {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -190,7 +190,7 @@ async fn shape_b() {
         ),
         ("PATCH", "/pools/p", json!({"replicas": 101}), vec!["replicas value_error"]),
         ("PATCH", "/pools/p", json!({"replicas": -1}), vec!["replicas value_error"]),
-        ("POST", "/boxes", json!({}), vec!["template_name missing"]),
+        ("POST", "/boxes", json!({"template_name": 1}), vec!["template_name string_type"]),
         ("POST", "/boxes", ttl(json!(61)), vec!["ttl_seconds value_error"]),
         ("POST", "/boxes", ttl(json!(-60)), vec!["ttl_seconds value_error"]),
         ("POST", "/boxes", ttl(json!("x")), vec!["ttl_seconds int_parsing"]),

@@ -12,3 +12,4 @@ mod metrics;
 mod objects;
 mod registries;
 mod restart;
+mod second;

@@ -112,6 +112,9 @@ enum EgressChoice {
     Proxy,
 }
 
+/// What the API's second generation is asked for and no runtime does.
+const UNENFORCED: &str = "mounts, proxies and access delegation are kept and not enforced";
+
 impl Serve {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
@@ -119,7 +122,7 @@ impl Serve {
         let start = async { server::start(options).await.map_err(|source| Failure::Server { source }) };
         let mut handle = interrupt::or_stop(start).await?;
         if let Some(notice) = handle.notice() {
-            cx.ui.status(&format!("Note: {notice}."));
+            cx.ui.status(&format!("Note: {notice}; {UNENFORCED}."));
         }
         cx.ui.line(&format!("Serving {}", handle.url()));
 

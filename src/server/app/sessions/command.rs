@@ -36,6 +36,8 @@ pub(super) struct Command {
 
 #[derive(Default)]
 struct State {
+    /// The process id inside the sandbox, once there was one.
+    pid: Option<u32>,
     process: Option<Process>,
     log: Log,
     end: Option<End>,
@@ -46,7 +48,6 @@ struct State {
 
 #[derive(Clone)]
 struct Process {
-    pid: u32,
     control: mpsc::Sender<Control>,
     kill: CancellationToken,
 }
@@ -89,7 +90,10 @@ impl Command {
 
     /// Records that the process runs.
     pub(super) fn started(&self, pid: u32, control: mpsc::Sender<Control>, kill: CancellationToken) {
-        self.state().process = Some(Process { pid, control, kill });
+        let mut state = self.state();
+        state.pid = Some(pid);
+        state.process = Some(Process { control, kill });
+        drop(state);
         self.news.send_replace(());
     }
 
@@ -244,9 +248,9 @@ impl Attachment {
         self.command.id()
     }
 
-    /// Returns the process id inside the sandbox, while the command runs.
+    /// Returns the process id inside the sandbox, once the command was started.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.command.state().process.as_ref().map(|process| process.pid)
+        self.command.state().pid
     }
 
     /// Waits for the next event; `None` after the end. Cancel-safe.

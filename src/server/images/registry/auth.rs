@@ -68,6 +68,12 @@ impl Credentials {
         Ok(Self { by_registry })
     }
 
+    /// Makes the passwords of somebody who knows one registry at most.
+    pub(in super::super) fn one(registry: &str, login: Option<(String, Secret)>) -> Self {
+        let login = login.map(|(user, password)| (registry.to_owned(), Login { user, password }));
+        Self { by_registry: login.into_iter().collect() }
+    }
+
     /// Returns the password for a registry.
     pub(super) fn of(&self, name: &Name) -> Option<&Login> {
         self.by_registry.get(name.registry())
@@ -82,10 +88,16 @@ fn decode(auth: &str) -> Option<(String, String)> {
 
 /// Returns the registry that a key of the file means, which may be a URL.
 fn host(key: &str) -> &str {
-    let key = key.trim_start_matches("https://").trim_start_matches("http://");
-    match key.split('/').next().unwrap_or(key) {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io",
-        host => host,
+    place(key).split('/').next().unwrap_or_default()
+}
+
+/// Returns the registry that a URL means, with the path behind its host if it has one.
+pub(in super::super) fn place(url: &str) -> &str {
+    let place = url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+    match place.split('/').next().unwrap_or(place) {
+        // Its path is that of an interface which is no more.
+        "index.docker.io" | "registry-1.docker.io" | "docker.io" => "docker.io",
+        _ => place,
     }
 }
 

@@ -58,7 +58,7 @@ impl Name {
     }
 
     /// Returns the registry, as people call it.
-    pub(super) fn registry(&self) -> &str {
+    pub(in super::super) fn registry(&self) -> &str {
         &self.registry
     }
 

@@ -7,14 +7,14 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 
-use super::{Target, error_type, with_causes};
+use super::{Target, refuse_command};
 use crate::server::app::App;
-use crate::server::app::sessions::{Attachment, CommandError, End, Event, NewCommand, Stream};
+use crate::server::app::sessions::{Attachment, End, Event, NewCommand, Stream};
 use crate::server::error::Failure;
 use crate::server::routes::Body;
 use crate::server::routes::decode::{Decode, Fields};
 use crate::server::runtime::ExecSpec;
-use crate::wire::{Execute, Executed};
+use crate::wire::{self, Execute, Executed};
 
 /// How much output an answer may hold, in bytes. Whoever wants more streams it.
 const MAX_OUTPUT: usize = 32 << 20;
@@ -33,7 +33,7 @@ pub(crate) async fn execute(
         kill_on_disconnect: true,
         keep_for: Some(Duration::ZERO),
     };
-    let command = app.run_command(&id, new).await.map_err(refuse)?;
+    let command = app.run_command(&id, new).await.map_err(refuse_command)?;
     tokio::select! {
         answer = collect(command, body.timeout) => answer.map(Json),
         // Neither 502, 503 nor 504: the official client would run the command again (contract G42).
@@ -53,13 +53,16 @@ pub(super) fn exec_spec(
     cwd: Option<String>,
     pty: bool,
 ) -> ExecSpec {
-    ExecSpec {
-        argv: vec![shell, "-c".to_owned(), command],
-        env,
-        cwd: cwd.filter(|cwd| !cwd.is_empty()),
-        pty,
-        user: None,
-    }
+    let cwd = cwd.filter(|cwd| !cwd.is_empty());
+    ExecSpec { argv: vec![shell, "-c".to_owned(), command], env, cwd, pty, user: None }
+}
+
+/// Puts what one command says of how it is run below its environment and its working directory, which say it again.
+pub(super) fn apply_run_config(spec: &mut ExecSpec, config: wire::RunConfig) {
+    let own = std::mem::replace(&mut spec.env, config.env_vars.0);
+    spec.env.extend(own);
+    spec.cwd = spec.cwd.take().or(config.work_dir);
+    spec.user = config.user;
 }
 
 async fn collect(mut command: Attachment, timeout: u64) -> Result<Executed, Failure> {
@@ -94,31 +97,13 @@ async fn collect(mut command: Attachment, timeout: u64) -> Result<Executed, Fail
     Ok(executed)
 }
 
-fn refuse(error: CommandError) -> Failure {
-    match error {
-        CommandError::Sandbox(error) => error.into(),
-        error => Failure::Refused(StatusCode::BAD_REQUEST, error_type(&error), with_causes(&error)),
-    }
-}
-
 impl Decode for Execute {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let command = fields.text("command").map(str::to_owned);
         let timeout = fields.optional_integer("timeout", 0..=i64::MAX).unwrap_or(60);
         let shell = fields.optional_text("shell").filter(|shell| !shell.is_empty()).unwrap_or("/bin/bash").to_owned();
-        let env = decode_env(fields);
+        let env = fields.optional_texts_by_name("env");
         let cwd = fields.optional_text("cwd").map(str::to_owned);
         Some(Self { command: command?, timeout: timeout.unsigned_abs(), shell, env, cwd })
     }
-}
-
-fn decode_env(fields: &mut Fields<'_>) -> Option<BTreeMap<String, String>> {
-    let value = fields.object().get("env").filter(|value| !value.is_null())?;
-    let texts = value.as_object().and_then(|object| {
-        object.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
-    });
-    if texts.is_none() {
-        fields.report("env", "dict_type", "Input should be a valid dictionary of strings");
-    }
-    texts
 }

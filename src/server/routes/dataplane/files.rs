@@ -4,21 +4,23 @@ use std::collections::HashMap;
 use std::io;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::TryStreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use futures_util::{Stream, TryStreamExt};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::io::{ReaderStream, StreamReader};
 
+use super::ranges::{self, Wanted};
 use super::{Target, with_causes};
 use crate::server::app::App;
 use crate::server::error::Failure;
-use crate::server::runtime::FileError;
-use crate::types::SandboxId;
+use crate::server::runtime::{FileContent, FileError};
+use crate::types::{SandboxId, Timestamp};
 
 /// Where relative paths begin.
 const HOME: &str = "/home/user";
@@ -33,17 +35,53 @@ pub(crate) async fn download(
     State(app): State<App>,
     Target(id): Target,
     FilePath(path): FilePath,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let instance = app.instance(&id).await?;
-    app.touch(&id).await;
-    let content = instance.read(&path).await.map_err(|error| refuse(&error, &path, "ReadError"))?;
-    let pieces = ReaderStream::with_capacity(content.bytes, PIECE).inspect_ok(move |_| app.note_use(&id));
-    let mut response = Body::from_stream(pieces).into_response();
+    let content = content(&app, &id, &path).await?;
+    let size = content.size.unwrap_or(0);
+    let tag = content.modified.map(|time| format!("\"{size:x}-{:x}\"", time.as_microseconds()));
+    let modified = content.modified.map(Timestamp::to_http_date);
+    let wanted = match content.size {
+        Some(size) => ranges::of(&headers, size, tag.as_deref()),
+        None => Wanted::Whole,
+    };
+    let pieces = |bytes| ReaderStream::with_capacity(bytes, PIECE).inspect_ok(move |_| app.note_use(&id));
+    let (mut response, length) = match wanted {
+        Wanted::Whole => (Body::from_stream(pieces(content.bytes)).into_response(), content.size),
+        Wanted::Part(range) => {
+            let mut bytes = content.bytes;
+            // A sandbox sends its files from their beginning.
+            tokio::io::copy(&mut (&mut bytes).take(range.start), &mut tokio::io::sink()).await.map_err(|error| {
+                Failure::Refused(StatusCode::BAD_REQUEST, "ReadError", format!("'{path}': {error}"))
+            })?;
+            let length = range.end - range.start;
+            let part: Box<dyn AsyncRead + Send + Unpin> = Box::new(bytes.take(length));
+            let mut response = (StatusCode::PARTIAL_CONTENT, Body::from_stream(pieces(part))).into_response();
+            let place = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            insert(&mut response, CONTENT_RANGE, Some(place));
+            (response, Some(length))
+        }
+        Wanted::Unchanged => (StatusCode::NOT_MODIFIED.into_response(), None),
+        Wanted::Beyond => {
+            let message = format!("'{path}' has {size} bytes.");
+            let refusal = Failure::Refused(StatusCode::RANGE_NOT_SATISFIABLE, "RangeNotSatisfiable", message);
+            let mut response = refusal.into_response();
+            insert(&mut response, CONTENT_RANGE, Some(format!("bytes */{size}")));
+            return Ok(response);
+        }
+    };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    if let Some(size) = content.size {
-        response.headers_mut().insert(CONTENT_LENGTH, size.into());
-    }
+    response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    insert(&mut response, CONTENT_LENGTH, length.map(|length| length.to_string()));
+    insert(&mut response, ETAG, tag);
+    insert(&mut response, LAST_MODIFIED, modified);
     Ok(response)
+}
+
+fn insert(response: &mut Response, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        response.headers_mut().insert(name, value);
+    }
 }
 
 pub(crate) async fn upload(
@@ -93,8 +131,26 @@ impl FromRequestParts<App> for FilePath {
     }
 }
 
+/// Opens a file of a sandbox.
+async fn content(app: &App, id: &SandboxId, path: &str) -> Result<FileContent, Failure> {
+    let instance = app.instance(id).await?;
+    app.touch(id).await;
+    instance.read(path).await.map_err(|error| refuse(&error, path, "ReadError"))
+}
+
+/// Opens a file of a sandbox, to be sent in pieces.
+pub(crate) async fn open(
+    app: &App,
+    id: &SandboxId,
+    path: &str,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + use<>, Failure> {
+    let content = content(app, id, path).await?;
+    let (app, id) = (app.clone(), id.clone());
+    Ok(ReaderStream::with_capacity(content.bytes, PIECE).inspect_ok(move |_| app.note_use(&id)))
+}
+
 /// Returns where a path leads: relative ones begin at the home folder.
-fn absolute(path: String) -> String {
+pub(crate) fn absolute(path: String) -> String {
     if path.starts_with('/') { path } else { format!("{HOME}/{path}") }
 }
 

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::execute::exec_spec;
+use super::execute::{apply_run_config, exec_spec};
 use super::websocket::{self, NORMAL, RESTART, Upgrade};
 use super::{Target, error_type, with_causes};
 use crate::server::app::App;
@@ -81,8 +81,7 @@ async fn talk(
     let attached = match serde_json::from_str(&text) {
         Ok(CommandRequest::Execute(execute)) => start(app, id, execute).await,
         Ok(CommandRequest::Reconnect { command_id, stdout_offset, stderr_offset }) => {
-            let attached = app.attach(id, &command_id, stdout_offset, stderr_offset).await;
-            attached.map(|attachment| (attachment, None))
+            app.attach(id, &command_id, stdout_offset, stderr_offset).await.map(with_started)
         }
         Ok(_) => return refuse(sink, "InvalidMessage", "the first message is `execute` or `reconnect`").await,
         Err(error) => return refuse(sink, "InvalidMessage", &error.to_string()).await,
@@ -106,14 +105,14 @@ async fn talk(
 }
 
 /// Starts a command; the message that says so comes first of all.
-async fn start(
-    app: &App,
-    id: &SandboxId,
-    execute: ExecuteStream,
-) -> Result<(Attachment, Option<CommandEvent>), CommandError> {
+async fn start(app: &App, id: &SandboxId, execute: ExecuteStream) -> Result<(Attachment, CommandEvent), CommandError> {
     let seconds = |seconds: i64| u64::try_from(seconds).ok().map(Duration::from_secs);
+    let mut exec = exec_spec(execute.shell, execute.command, execute.env, execute.cwd, execute.pty);
+    if let Some(config) = execute.run_config {
+        apply_run_config(&mut exec, config);
+    }
     let new = NewCommand {
-        exec: exec_spec(execute.shell, execute.command, execute.env, execute.cwd, execute.pty),
+        exec,
         id: execute.command_id.filter(|id| !id.is_empty()),
         timeout: (execute.timeout_seconds > 0).then(|| Duration::from_secs(execute.timeout_seconds)),
         idle_timeout: seconds(execute.idle_timeout_seconds),
@@ -121,9 +120,18 @@ async fn start(
         keep_for: seconds(execute.ttl_seconds),
     };
     let attachment = app.run_command(id, new).await?;
+    if execute.close_stdin {
+        attachment.controls().tell(Control::CloseInput).await;
+    }
+    Ok(with_started(attachment))
+}
+
+/// Says first that the command runs: after `execute`, and as the second generation has it after `reconnect` too, which
+/// clients of the first pass over (contract section 4.4).
+fn with_started(attachment: Attachment) -> (Attachment, CommandEvent) {
     let command_id = attachment.id().to_owned();
     let started = CommandEvent::Started { command_id, pid: Some(attachment.pid().map_or(0, i64::from)) };
-    Ok((attachment, Some(started)))
+    (attachment, started)
 }
 
 /// Says why there is no command, which ends the conversation.
@@ -145,10 +153,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Tells everything to the end. Fails when the client is gone.
-    async fn tell(&mut self, mut attachment: Attachment, started: Option<CommandEvent>) -> Result<Ending, axum::Error> {
-        if let Some(started) = started {
-            self.sink.send(text(&started)).await?;
-        }
+    async fn tell(&mut self, mut attachment: Attachment, started: CommandEvent) -> Result<Ending, axum::Error> {
+        self.sink.send(text(&started)).await?;
         let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -180,7 +186,7 @@ impl Writer<'_> {
     }
 }
 
-fn ended(end: End) -> CommandEvent {
+pub(super) fn ended(end: End) -> CommandEvent {
     let error = |error_type: &str, error: &str| CommandEvent::Error {
         error_type: error_type.to_owned(),
         error: error.to_owned(),

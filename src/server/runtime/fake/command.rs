@@ -16,10 +16,11 @@ pub(super) fn run(spec: &ExecSpec, tasks: &TaskTracker) -> Session {
     let (frames, output) = mpsc::channel(16);
     let (control, orders) = mpsc::channel(16);
     let script = spec.argv.last().cloned().unwrap_or_default();
+    let spec = spec.clone();
     let kill = CancellationToken::new();
     let killed = kill.clone();
     tasks.spawn(async move {
-        let life = Command { frames: frames.clone(), orders }.follow(&script);
+        let life = Command { spec, frames: frames.clone(), orders }.follow(&script);
         let code = killed.run_until_cancelled(life).await.unwrap_or(KILLED);
         // Nobody is left to be told when the session was dropped.
         let _ = frames.send(Frame::Exit(code)).await;
@@ -28,6 +29,7 @@ pub(super) fn run(spec: &ExecSpec, tasks: &TaskTracker) -> Session {
 }
 
 struct Command {
+    spec: ExecSpec,
     frames: mpsc::Sender<Frame>,
     orders: mpsc::Receiver<Control>,
 }
@@ -57,6 +59,9 @@ impl Command {
             }
             "cat" => self.cat().await,
             "size" => self.size().await,
+            "env" => self.say(self.spec.env.get(rest).cloned()).await,
+            "cwd" => self.say(self.spec.cwd.clone()).await,
+            "user" => self.say(self.spec.user.clone()).await,
             "exit" => Err(Ended(rest.parse().unwrap_or(0))),
             _ => Err(Ended(127)),
         }
@@ -64,6 +69,11 @@ impl Command {
 
     async fn write(&mut self, frame: Frame) -> Result<(), Ended> {
         self.frames.send(frame).await.map_err(|_| Ended(KILLED))
+    }
+
+    /// Writes something that may not be there.
+    async fn say(&mut self, text: Option<String>) -> Result<(), Ended> {
+        self.write(Frame::Stdout(text.unwrap_or_default().into())).await
     }
 
     async fn flood(&mut self, n_kib: usize) -> Result<(), Ended> {

@@ -101,6 +101,13 @@ impl Disks {
         Ok(disk)
     }
 
+    /// Returns the folder with what a sandbox has changed, and whose it is; `None` when it has none.
+    pub(super) fn changes_of(&self, id: &SandboxId) -> Option<(PathBuf, Users)> {
+        let upper = self.path(id).join("upper");
+        let owner = fs::metadata(&upper).ok()?.uid();
+        Some((upper, if self.is_root { Users::Range(owner) } else { Users::Own }))
+    }
+
     /// Returns the folder of a volume, made if there is none.
     pub(super) fn volume(&self, id: &VolumeId) -> io::Result<PathBuf> {
         let path = self.root.join("volumes").join(id.to_string());

@@ -39,7 +39,7 @@ const ENVIRONMENT: &[(&str, &str)] =
 impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
-        let image = self.images.resolve(&spec.image).await?;
+        let image = self.image(spec).await?;
         let disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
         let setup = self.setup(id, spec, &image, &disk).await?;
         let (socket, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
@@ -73,11 +73,23 @@ impl NamespaceRuntime {
         Ok(Sandbox { link, process, disk: Arc::new(disk), env, tasks: Mutex::new(tasks) })
     }
 
+    /// Finds the image of a template, or the files of a snapshot.
+    async fn image(&self, spec: &LaunchSpec) -> Result<Image, LaunchError> {
+        let mut image = match &spec.files {
+            None => self.images.resolve(&spec.image).await?,
+            Some(files) => Image::of_layers(self.images.locate(files).await?, files.on_host),
+        };
+        image.workdir = spec.workdir.clone().or(image.workdir);
+        image.user = spec.user.clone().or(image.user);
+        Ok(image)
+    }
+
     async fn setup(&self, id: &SandboxId, spec: &LaunchSpec, image: &Image, disk: &Disk) -> Result<Setup, LaunchError> {
         let (layers, mut binds) = match image.source {
             ImageSource::Host => {
                 let host = self.host().await.map_err(|error| unschedulable("make the image `host`", &error))?;
-                (vec![host.layer.clone()], host.binds.clone())
+                let layers = std::iter::once(host.layer.clone()).chain(image.layers.iter().cloned());
+                (layers.collect(), host.binds.clone())
             }
             _ => (image.layers.clone(), Vec::new()),
         };
@@ -85,7 +97,7 @@ impl NamespaceRuntime {
             let source = self.disks.volume(&mount.volume);
             let source = source.map_err(|error| unschedulable("make a volume", &error))?;
             let owner = VOLUME_OWNER;
-            binds.push(Bind { source, target: PathBuf::from(&mount.path), read_only: false, owner });
+            binds.push(Bind { source, target: PathBuf::from(&mount.path), read_only: mount.read_only, owner });
         }
         Ok(Setup {
             version: VERSION,

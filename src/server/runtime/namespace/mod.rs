@@ -8,6 +8,7 @@
 //! It is as safe as the kernel is: for code that one would run in a container, not for tenants who want to break out.
 
 pub(super) mod agent;
+mod capture;
 mod disk;
 mod frame;
 mod host;
@@ -32,7 +33,9 @@ use self::disk::{Disks, Trial};
 use self::host::Host;
 use self::reaper::Reaper;
 use self::spawner::Spawner;
-use super::{Instance, LaunchError, LaunchSpec, Runtime, Unavailable};
+use super::{
+    BuildImage, Built, Instance, LaunchError, LaunchErrorKind, LaunchSpec, Runtime, SnapshotFiles, Unavailable,
+};
 use crate::server::egress::{Egress, Proxy};
 use crate::server::images::{Fallback, ImageOptions, Images};
 use crate::types::{ByteSize, Cpu, SandboxId, VolumeId};
@@ -89,10 +92,28 @@ impl NamespaceRuntime {
             memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
             storage: None,
             mounts: Vec::new(),
+            files: None,
+            workdir: None,
+            user: None,
         };
         let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
         sandbox.destroy().await;
         Ok(())
+    }
+
+    /// Keeps what a sandbox has changed as one more layer above those that it was made from.
+    async fn keep_disk(&self, id: &SandboxId, below: Option<&SnapshotFiles>) -> Result<Built, LaunchError> {
+        let refuse = |message: &str| LaunchError::new(LaunchErrorKind::SandboxConfig, message);
+        let mut files = below
+            .cloned()
+            .ok_or_else(|| refuse("its snapshot was built by a server that runs nothing, and is to be built again"))?;
+        let Some((upper, users)) = self.disks.changes_of(id) else { return Err(refuse("it has no disk")) };
+        let layer = self.images.keep(move |archive| capture::write(&upper, users, archive)).await?;
+        // Overlayfs takes no layer twice: one that comes again shows nothing that those above it do not hide.
+        files.layers.retain(|name| *name != layer);
+        files.layers.push(layer);
+        let used_bytes = self.images.used(&files).await;
+        Ok(Built { files: Some(files), used_bytes, ..Built::default() })
     }
 
     async fn host(&self) -> io::Result<&Host> {
@@ -143,6 +164,22 @@ impl Runtime for NamespaceRuntime {
             let (disks, of) = (self.disks.clone(), id.clone());
             note_removal(id, blocking(move || disks.remove(&of)).await);
         })
+    }
+
+    fn build<'a>(&'a self, image: &'a BuildImage) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(async move { Ok(self.images.build(image).await?) })
+    }
+
+    fn capture<'a>(
+        &'a self,
+        id: &'a SandboxId,
+        below: &'a Option<SnapshotFiles>,
+    ) -> BoxFuture<'a, Result<Built, LaunchError>> {
+        Box::pin(self.keep_disk(id, below.as_ref()))
+    }
+
+    fn free<'a>(&'a self, unused: &'a SnapshotFiles, used: &'a [SnapshotFiles]) -> BoxFuture<'a, ()> {
+        Box::pin(self.images.free(unused, used))
     }
 
     fn discard_volume<'a>(&'a self, id: &'a VolumeId) -> BoxFuture<'a, io::Result<()>> {

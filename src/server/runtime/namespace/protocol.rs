@@ -119,8 +119,8 @@ pub(super) enum Report {
 pub(super) enum Answer {
     /// The command runs; its terminal comes with it if it has one.
     Started { pid: u32 },
-    /// The file is on its way, and was this long.
-    File { size: u64 },
+    /// The file is on its way; it was this long, and last written to at this time, in microseconds since 1970.
+    File { size: u64, modified: Option<i64> },
     /// The file was written, and is this long.
     Written { size: u64 },
     /// The connection comes with it.

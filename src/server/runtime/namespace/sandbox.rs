@@ -22,6 +22,7 @@ use super::process::Process;
 use super::protocol::{Answer, Call, Exec};
 use super::session::{self, Streams};
 use crate::server::runtime::{DialError, ExecError, ExecSpec, FileContent, FileError, Instance, Session, Stream};
+use crate::types::Timestamp;
 
 /// How many pieces of output wait for who takes them, and how many orders for the command.
 const FRAMES: usize = 16;
@@ -76,10 +77,11 @@ impl Sandbox {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| FileError::Io(error.into()))?;
         let bytes = receiver(ours).map_err(FileError::Io)?;
         let answered = self.link.call(Call::Read { path: path.into() }, vec![theirs]).await;
-        let Answer::File { size } = answered.map_err(file_error)?.answer else {
+        let Answer::File { size, modified } = answered.map_err(file_error)?.answer else {
             return Err(FileError::Io(unexpected()));
         };
-        Ok(FileContent { size: Some(size), bytes: Box::new(bytes) })
+        let modified = modified.and_then(Timestamp::from_microseconds);
+        Ok(FileContent { size: Some(size), modified, bytes: Box::new(bytes) })
     }
 
     async fn fill(&self, path: &str, mut content: Box<dyn AsyncRead + Send + Unpin>) -> Result<u64, FileError> {

@@ -50,3 +50,27 @@ async fn a_fault_rule_cuts_a_download() {
     let reply = server.root("GET", &format!("{path}/download?path=/x"), Value::Null).await;
     assert!(reply.is_cut && reply.headers["content-length"] == "10", "{reply:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_files_and_files_that_have_not_changed() {
+    let (server, _, path) = sandbox().await;
+    upload(&server, &format!("{path}/upload?path=/x"), form("file", "0123456789")).await;
+    let place = format!("{path}/download?path=/x");
+    let get = async |headers: &[(&str, &str)]| server.send("GET", &place, headers, Value::Null).await;
+    let head = server.send("HEAD", &place, &[], Value::Null).await;
+    let tag = head.headers["etag"].to_str().expect("a text").to_owned();
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    assert_eq!(head.headers["content-length"], "10");
+    assert_eq!(head.headers["last-modified"], "Thu, 01 Jan 1970 00:00:00 GMT");
+    let part = get(&[("range", "bytes=2-4")]).await;
+    assert_eq!((part.status.as_u16(), part.text.as_str()), (206, "234"));
+    assert_eq!(part.headers["content-range"], "bytes 2-4/10");
+    assert_eq!(part.headers["content-length"], "3");
+    let beyond = get(&[("range", "bytes=10-")]).await;
+    assert_eq!(beyond.status, 416);
+    assert_eq!(beyond.headers["content-range"], "bytes */10");
+    let same = get(&[("if-none-match", &tag)]).await;
+    assert_eq!((same.status.as_u16(), same.text.as_str()), (304, ""));
+    let other = get(&[("range", "bytes=2-4"), ("if-range", "\"other\"")]).await;
+    assert_eq!((other.status.as_u16(), other.text.as_str()), (200, "0123456789"));
+}

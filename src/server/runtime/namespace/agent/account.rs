@@ -88,7 +88,7 @@ impl Account {
 /// Reads a file of the sandbox; nothing where there is none.
 fn read(path: &str) -> io::Result<String> {
     match files::open_here(Path::new(path)) {
-        Ok((file, _)) => {
+        Ok((file, ..)) => {
             let mut bytes = Vec::new();
             file.take(LONGEST).read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())

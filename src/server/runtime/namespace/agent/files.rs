@@ -12,13 +12,13 @@ use tokio::net::unix::pipe;
 /// How much of a file is in this process at a time: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
-/// Opens a file to be sent, and returns its size.
-pub(super) async fn open(path: PathBuf) -> io::Result<(File, u64)> {
+/// Opens a file to be sent, and returns its size and when it was last written to, in microseconds since 1970.
+pub(super) async fn open(path: PathBuf) -> io::Result<(File, u64, Option<i64>)> {
     blocking(move || open_here(&path)).await
 }
 
 /// Opens a regular file, and waits for nobody.
-pub(super) fn open_here(path: &Path) -> io::Result<(File, u64)> {
+pub(super) fn open_here(path: &Path) -> io::Result<(File, u64, Option<i64>)> {
     // A pipe that nobody writes to must not hold this process up.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let status = file.metadata()?;
@@ -28,7 +28,8 @@ pub(super) fn open_here(path: &Path) -> io::Result<(File, u64)> {
     if !status.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok((file, status.len()))
+    let modified = status.mtime().checked_mul(1_000_000).and_then(|time| time.checked_add(status.mtime_nsec() / 1000));
+    Ok((file, status.len(), modified))
 }
 
 /// Sends a file until its end or until nobody takes it.

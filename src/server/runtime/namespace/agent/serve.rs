@@ -95,7 +95,7 @@ async fn take_up(
             let reports = reports.clone();
             tasks.spawn_local(async move {
                 let (file, result) = match files::open(path).await {
-                    Ok((file, size)) => (Some(file), Ok(Answer::File { size })),
+                    Ok((file, size, modified)) => (Some(file), Ok(Answer::File { size, modified })),
                     Err(error) => (None, Err((&error).into())),
                 };
                 let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;

@@ -14,9 +14,12 @@ mod quota;
 mod read;
 mod registry;
 mod reserved;
+mod run_config;
 mod sandbox;
+mod sandbox_v2;
 mod schema;
 mod secret;
+mod snapshot;
 mod spec;
 mod template;
 mod value;
@@ -36,9 +39,12 @@ pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
 pub use registry::RegistrySpec;
 pub use reserved::{by_id, is_reserved, known_by_id, reserved_name, reserved_start, reserved_start_of};
+pub use run_config::RunConfigSpec;
 pub use sandbox::SandboxSpec;
+pub use sandbox_v2::SandboxV2Spec;
 pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
 pub use secret::{NoSecrets, SecretError, SecretRef, SecretSource, Secrets};
+pub use snapshot::SnapshotSpec;
 pub use spec::Spec;
 pub use template::TemplateSpec;
 pub use value::{Reference, Replicas, Value};
@@ -46,8 +52,15 @@ pub use version::ApiVersion;
 pub use volume::VolumeSpec;
 
 /// All kinds, each after those that it refers to: creating goes down this list, deleting goes up.
-pub static ALL: &[&dyn AnyKind] =
-    &[&volume::VolumeKind, &template::TemplateKind, &pool::PoolKind, &sandbox::SandboxKind, &registry::RegistryKind];
+pub static ALL: &[&dyn AnyKind] = &[
+    &volume::VolumeKind,
+    &template::TemplateKind,
+    &pool::PoolKind,
+    &sandbox::SandboxKind,
+    &registry::RegistryKind,
+    &snapshot::SnapshotKind,
+    &sandbox_v2::SandboxV2Kind,
+];
 
 /// The kind `Volume`.
 pub const VOLUME: KindId = KindId(0);
@@ -59,6 +72,10 @@ pub const POOL: KindId = KindId(2);
 pub const SANDBOX: KindId = KindId(3);
 /// The kind `Registry`.
 pub const REGISTRY: KindId = KindId(4);
+/// The kind `Snapshot`.
+pub const SNAPSHOT: KindId = KindId(5);
+/// The kind `Sandbox` of the second generation.
+pub const SANDBOX_V2: KindId = KindId(6);
 
 /// Returns every kind, in the order of [`ALL`].
 pub fn all() -> impl Iterator<Item = KindId> {

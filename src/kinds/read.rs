@@ -66,6 +66,24 @@ fn bad_published(text: &str, node: &Node, why: impl Into<String>) -> Diagnostic 
     diagnostic.primary(node.span, why).help("for example `team/python:3.12`")
 }
 
+/// Reads the name of an object of this kind, as a reference.
+pub(super) fn reference(kind: KindId, node: &Node, out: &mut Diagnostics) -> Option<Arc<str>> {
+    name_of(kind, node, out).map(|name| name.as_str().into())
+}
+
+/// Reads a mapping of texts to texts.
+pub(super) fn map(node: &Node, what: &str, out: &mut Diagnostics) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+    let mut map = BTreeMap::new();
+    let mut all_good = true;
+    for entry in node.mapping(what, out)? {
+        match entry.value.text("a value", out) {
+            Some(value) => drop(map.insert(entry.name().into(), value.into())),
+            None => all_good = false,
+        }
+    }
+    all_good.then_some(map)
+}
+
 /// Returns a valid name that looks like `text`.
 fn near_name(text: &str, error: NameError) -> Option<String> {
     if matches!(error, NameError::Empty) {

@@ -137,7 +137,10 @@ impl Kind for SandboxKind {
     }
 
     async fn list(reader: &Reader) -> Result<Vec<wire::Sandbox>, Error> {
-        reader.list_sandboxes().await
+        let mut sandboxes = reader.list_sandboxes().await?;
+        // Generations share the collection: one that was made from no template is of the other one.
+        sandboxes.retain(|sandbox| !sandbox.template_name.is_empty());
+        Ok(sandboxes)
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<wire::Sandbox, Error> {

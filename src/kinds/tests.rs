@@ -49,6 +49,33 @@ apiVersion: sbx/v2
 kind: Registry
 metadata: {name: role}
 spec: {url: 123456789012.dkr.ecr.eu-west-1.amazonaws.com, aws_role_arn: arn:aws:iam::123456789012:role/pull}
+---
+apiVersion: sbx/v2
+kind: Snapshot
+metadata: {name: team/python:3.12}
+spec:
+  docker_image: ghcr.io/acme/python:3.12
+  fs_capacity_bytes: 8Gi
+  registry_name: private
+  labels: {team: research}
+  description: for the evaluations
+  run_config: {user: nobody, work_dir: /srv, env_vars: {LANG: C.UTF-8}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: box}
+spec:
+  snapshot: team/python:3.12
+  vcpus: 2
+  mem_bytes: 8Gi
+  fs_capacity_bytes: 16Gi
+  idle_ttl_seconds: 600
+  delete_after_stop_seconds: 0
+  labels: {team: research}
+  preserve_memory_on_stop: true
+  persistent: true
+  run_config: {user: nobody, work_dir: /srv, env_vars: {LANG: C.UTF-8}}
+lifecycle: {on_snapshot_change: replace, on_expiry: recreate}
 ";
 
 #[test]
@@ -101,8 +128,9 @@ fn references_go_down_the_list_of_kinds() {
 
 #[test]
 fn the_list_and_the_constants_agree() {
-    let names: Vec<_> = [VOLUME, TEMPLATE, POOL, SANDBOX, REGISTRY].iter().map(|kind| kind.info().kind).collect();
-    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox", "Registry"]);
+    let names: Vec<_> =
+        [VOLUME, TEMPLATE, POOL, SANDBOX, REGISTRY, SNAPSHOT, SANDBOX_V2].iter().map(|kind| kind.info().kind).collect();
+    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox", "Registry", "Snapshot", "Sandbox"]);
     assert_eq!(names.len(), ALL.len());
     for kind in all() {
         let info = kind.info();

@@ -1,5 +1,6 @@
 mod ownership;
 mod properties;
+mod published;
 mod rehearsal;
 mod removal;
 mod renames;

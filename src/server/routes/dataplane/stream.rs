@@ -109,7 +109,7 @@ async fn start(app: &App, id: &SandboxId, execute: ExecuteStream) -> Result<(Att
     let seconds = |seconds: i64| u64::try_from(seconds).ok().map(Duration::from_secs);
     let mut exec = exec_spec(execute.shell, execute.command, execute.env, execute.cwd, execute.pty);
     if let Some(config) = execute.run_config {
-        apply_run_config(&mut exec, config);
+        apply_run_config(&mut exec, *config);
     }
     let new = NewCommand {
         exec,

@@ -24,7 +24,8 @@ pub fn known_by_id(name: &Name) -> Option<(&str, &str)> {
     name.as_str().split_once('@')
 }
 
-/// Returns `NAME--sbx-HASH`, with a hash over `parts`; NAME is cut to where the whole fits.
+/// Returns `NAME--sbx-HASH`, with a hash over `parts`; NAME is cut to where the whole fits, and what no label can have in
+/// it is a hyphen.
 ///
 /// # Panics
 ///
@@ -32,7 +33,11 @@ pub fn known_by_id(name: &Name) -> Option<(&str, &str)> {
 ///
 /// The same arguments give the same name in every version of `sbx`, since a later run has to recognise it.
 pub fn reserved_name(name: &Name, parts: &[&str]) -> Name {
-    let text = format!("{}{MARK}{:0DIGITS$x}", reserved_start(name), hash(parts));
+    let is_of_labels = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let start = reserved_start(name).trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let start: String = start.chars().map(|c| if is_of_labels(c) { c } else { '-' }).collect();
+    let start = if start.is_empty() { "x" } else { &start };
+    let text = format!("{start}{MARK}{:0DIGITS$x}", hash(parts));
     Name::parse(&text).expect("a good name, cut, with letters and digits behind it is one")
 }
 

@@ -156,6 +156,8 @@ impl Draft {
     /// Adds the step that makes the new object, which takes the name with that, and the end of the old one.
     fn add_publication(&mut self, one: &Replacement<'_, '_>) {
         let made = self.add_build(one);
+        // Who follows gives up the old one only once there is a new one.
+        self.plot.taken_over.insert(one.object.key.clone(), made);
         if !one.keeps_old {
             self.add_end_of_old(one, made);
         }

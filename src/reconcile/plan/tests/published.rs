@@ -41,9 +41,14 @@ fn a_sandbox_stays_on_the_old_snapshot_until_it_goes() {
     let before = [snapshot("team/python:3.12", "a"), sandbox("box", "team/python:3.12", "on_remove: delete")].concat();
     let after = [snapshot("team/python:3.12", "b"), sandbox("box", "team/python:3.12", "on_remove: delete")].concat();
     let (texts, world) = plans(&after, &owned(&before));
-    insta::assert_snapshot!(texts.join("\n"), @"");
-    let (texts, _) = plans(&snapshot("team/python:3.12", "b"), &world);
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    replace snapshot/team/python:3.12 [docker_image: a -> b] (docker_image cannot change in place) (it is published anew, beside the old one) (the old one stays as `team/python@made-1`, until a later apply: held by sandbox/box, no TTL)
+    keep sandbox/box (outdated: its snapshot team/python:3.12 is superseded; it is kept)
+    0. create snapshot/team/python:3.12 after []
+    ");
+    let (texts, world) = plans(&snapshot("team/python:3.12", "b"), &world);
+    assert!(texts.concat().contains("delete snapshot/team/python@made-1 after [0]"), "{texts:#?}");
+    assert_eq!(world.iter().count(), 1);
 }
 
 #[test]
@@ -51,7 +56,14 @@ fn a_sandbox_that_follows_is_made_anew_and_the_old_snapshot_goes() {
     let follows = sandbox("box", "python", "on_snapshot_change: replace");
     let world = owned(&[snapshot("python", "a"), follows.clone()].concat());
     let (texts, world) = plans(&[snapshot("python:latest", "b"), follows].concat(), &world);
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    replace snapshot/python [docker_image: a -> b] (docker_image cannot change in place) (it is published anew, beside the old one)
+    replace sandbox/box [snapshot: python -> python] (snapshot `python` is replaced)
+    0. create snapshot/python after []
+    1. delete sandbox/box after [0]
+    2. delete snapshot/python@made-1 after [0, 1]
+    3. create sandbox/box after [0, 1]
+    ");
     assert_eq!(world.iter().count(), 2);
 }
 
@@ -68,7 +80,10 @@ fn what_is_not_ours_stays_when_its_name_is_taken_over() {
     let world = world(&snapshot("python", "a")).with_inventory(&Inventory::default());
     let all = Policy { take_over: TakeOver::All, ..Policy::default() };
     let plan = plan(&desired(&snapshot("python", "b")), &world, &all);
-    insta::assert_snapshot!(text_of(&plan), @"");
+    insta::assert_snapshot!(text_of(&plan), @r"
+    replace snapshot/python [docker_image: a -> b] (docker_image cannot change in place) (it was not managed here, and is taken over) (it is published anew; the old one is not managed here, and stays as `python@made-1`)
+    0. create snapshot/python after []
+    ");
     assert_eq!(performed(&plan, &world).iter().count(), 2);
 }
 

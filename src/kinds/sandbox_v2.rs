@@ -380,6 +380,10 @@ fn spec_of(sandbox: wire::SandboxV2, snapshot: Option<Arc<str>>) -> Result<Sandb
     let seconds = |seconds: Option<i64>, what: &str| {
         seconds.map(Ttl::from_seconds).transpose().map_err(|error| format!("its {what}: {error}"))
     };
+    // A new one in its place would have to have them, and nobody tells what they are.
+    if extra(&sandbox).values().any(holds_secrets) {
+        return Err("its proxy or its mounts have secrets, which no manifest can declare yet".to_owned());
+    }
     let cpu = sandbox.cpu_millicores.or_else(|| Some(sandbox.vcpus?.saturating_mul(1000)));
     let labels = sandbox.labels.into_iter().map(|(key, value)| (key.into(), value.into()));
     Ok(SandboxV2Spec {
@@ -415,6 +419,17 @@ fn extra(sandbox: &wire::SandboxV2) -> wire::Extra {
     keep("proxy_config", sandbox.proxy_config.as_ref().and_then(|config| serde_json::to_value(config).ok()));
     keep("access_delegation", sandbox.access_delegation.as_ref().and_then(as_json));
     extra
+}
+
+/// Returns whether there is a value in it that the server has and does not tell.
+fn holds_secrets(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::Object(fields) => {
+            fields.get("is_set") == Some(&serde_json::Value::Bool(true)) || fields.values().any(holds_secrets)
+        }
+        serde_json::Value::Array(items) => items.iter().any(holds_secrets),
+        _ => false,
+    }
 }
 
 fn size(value: &Option<Value>) -> Option<Option<ByteSize>> {

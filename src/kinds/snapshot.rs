@@ -17,6 +17,9 @@ use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Image, Name, RegistryId};
 use crate::wire::{self, SnapshotStatus};
 
+/// What the names of the service's own snapshots begin with (contract section 2.2 of the second generation).
+const SYSTEM: &str = "system/";
+
 /// The kind `Snapshot`.
 pub(super) struct SnapshotKind;
 
@@ -214,6 +217,8 @@ impl Kind for SnapshotKind {
 
     async fn list(reader: &Reader) -> Result<Vec<Pointed>, Error> {
         let (snapshots, registries) = futures_util::try_join!(reader.list_snapshots(), registries(reader))?;
+        // The service's own are nobody's to declare or to keep.
+        let snapshots = snapshots.into_iter().filter(|snapshot| !snapshot.name.starts_with(SYSTEM));
         let each_name = |snapshot: wire::Snapshot| {
             let registry = snapshot.registry_id.as_ref().and_then(|id| registries.get(id)).cloned();
             let tags: Vec<_> = match snapshot.tags.as_slice() {
@@ -223,7 +228,7 @@ impl Kind for SnapshotKind {
             let pointed = move |tag| Pointed { snapshot: snapshot.clone(), tag, registry: registry.clone() };
             tags.into_iter().map(pointed)
         };
-        Ok(snapshots.into_iter().flat_map(each_name).collect())
+        Ok(snapshots.flat_map(each_name).collect())
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<Pointed, Error> {

@@ -83,12 +83,11 @@ impl Shape {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu | Self::Size => "a quantity",
-            Self::Image => "a text",
+            Self::Image | Self::Text => "a text",
             Self::Reference(_) => "the name of an object",
             Self::Replicas => "a whole number, or {min, max}",
             Self::Ttl => "seconds, a multiple of 60",
             Self::Mounts(_) => "a list of {volume_name, mount_path}",
-            Self::Text => "a text",
             Self::Number => "a whole number",
             Self::Flag => "true or false",
             Self::Map => "a mapping of texts",

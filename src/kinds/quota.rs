@@ -159,7 +159,7 @@ pub(super) fn size_of(bytes: u64) -> ByteSize {
 ///
 /// Never: what is spelt is an amount.
 pub(super) fn cpu_of(millicores: u64) -> Cpu {
-    let text = if millicores % 1000 == 0 { (millicores / 1000).to_string() } else { format!("{millicores}m") };
+    let text = if millicores.is_multiple_of(1000) { (millicores / 1000).to_string() } else { format!("{millicores}m") };
     text.parse().expect("a number of millicores is an amount of CPU")
 }
 

@@ -8,7 +8,7 @@ use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Project
 use super::quota::Quota;
 use super::read::{self, code};
 use super::secret::SecretRef;
-use super::value::Value;
+use super::value::{Value, given};
 use super::version::ApiVersion;
 use crate::client::{Client, CreateRegistryOptions, Error, Reader, RegistryAuth, UpdateRegistryOptions};
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node};
@@ -52,7 +52,7 @@ impl Kind for RegistryKind {
         expires: false,
         made_by_programs: false,
         ready_caveat: None,
-        ready_timeout: Duration::from_secs(60),
+        ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::from_secs(1), Duration::from_mins(10)),
     };
 
@@ -137,14 +137,9 @@ impl Kind for RegistryKind {
 
     fn from_values(values: &[Option<Value>]) -> Option<RegistrySpec> {
         let [Some(Value::Text(url)), username, password, secret_version, aws_role_arn] = values else { return None };
-        let text_of = |value: &Option<Value>| match value {
-            None => Some(None),
-            Some(Value::Text(text)) => Some(Some(Arc::clone(text))),
-            Some(_) => None,
-        };
         Some(RegistrySpec {
             url: Arc::clone(url),
-            username: text_of(username)?,
+            username: given(username.as_ref(), Value::to_text).ok()?,
             password: match password {
                 None => None,
                 Some(Value::Secret(secret)) => Some(secret.clone()),
@@ -155,7 +150,7 @@ impl Kind for RegistryKind {
                 Some(Value::Number(number)) => Some(*number),
                 Some(_) => return None,
             },
-            aws_role_arn: text_of(aws_role_arn)?,
+            aws_role_arn: given(aws_role_arn.as_ref(), Value::to_text).ok()?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::field::{Absent, Change, Field, Shape};
 use super::read;
-use super::value::Value;
+use super::value::{Value, given};
 use crate::manifest::{Diagnostics, Fields, Node};
 use crate::wire;
 
@@ -30,7 +30,11 @@ impl RunConfigSpec {
     /// Returns what has these values, the inverse of [`RunConfigSpec::values`].
     pub(super) fn from_values(values: &[Option<Value>]) -> Option<Self> {
         let [user, work_dir, env_vars] = values else { return None };
-        Some(Self { user: text_of(user)?, work_dir: text_of(work_dir)?, env_vars: map_of(env_vars)? })
+        Some(Self {
+            user: given(user.as_ref(), Value::to_text).ok()?,
+            work_dir: given(work_dir.as_ref(), Value::to_text).ok()?,
+            env_vars: given(env_vars.as_ref(), Value::to_map).ok()?,
+        })
     }
 
     /// Returns what is sent; `None` if nothing is said.
@@ -102,23 +106,5 @@ pub(super) const fn env_vars(change: Change) -> Field {
         doc: "Variables for every command, over those of the image; no place for secrets, since servers tell them. What is \
               not named is left alone.",
         example: "{LANG: C.UTF-8}",
-    }
-}
-
-/// Returns the text that a value is; `None` if it is something else.
-pub(super) fn text_of(value: &Option<Value>) -> Option<Option<Arc<str>>> {
-    match value {
-        None => Some(None),
-        Some(Value::Text(text)) => Some(Some(Arc::clone(text))),
-        Some(_) => None,
-    }
-}
-
-/// Returns the map that a value is; `None` if it is something else.
-pub(super) fn map_of(value: &Option<Value>) -> Option<Option<BTreeMap<Arc<str>, Arc<str>>>> {
-    match value {
-        None => Some(None),
-        Some(Value::Map(map)) => Some(Some(map.clone())),
-        Some(_) => None,
     }
 }

@@ -8,7 +8,7 @@ use super::field::{Absent, Change, Field, Shape};
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::{Quota, cpu_of, size_of};
 use super::run_config::{self, RunConfigSpec};
-use super::value::{Reference, Value};
+use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
 use super::{SNAPSHOT, read, snapshot};
 use crate::client::{Client, CreateSandboxV2Options, Error, Reader, UpdateSandboxV2Options};
@@ -246,13 +246,13 @@ impl Kind for SandboxV2Kind {
                 Some(Value::Cpu(cpu)) => Some(cpu.clone()),
                 Some(_) => return None,
             },
-            memory: size(memory)?,
-            fs_capacity: size(fs_capacity)?,
-            idle_ttl: ttl(idle_ttl)?,
-            delete_after_stop: ttl(delete_after_stop)?,
-            labels: run_config::map_of(labels)?,
-            preserve_memory_on_stop: flag(preserve)?,
-            persistent: flag(persistent)?,
+            memory: given(memory.as_ref(), Value::to_size).ok()?,
+            fs_capacity: given(fs_capacity.as_ref(), Value::to_size).ok()?,
+            idle_ttl: given(idle_ttl.as_ref(), Value::to_ttl).ok()?,
+            delete_after_stop: given(delete_after_stop.as_ref(), Value::to_ttl).ok()?,
+            labels: given(labels.as_ref(), Value::to_map).ok()?,
+            preserve_memory_on_stop: given(preserve.as_ref(), Value::to_flag).ok()?,
+            persistent: given(persistent.as_ref(), Value::to_flag).ok()?,
             run_config: RunConfigSpec::from_values(rest)?,
         })
     }
@@ -429,29 +429,5 @@ fn holds_secrets(json: &serde_json::Value) -> bool {
         }
         serde_json::Value::Array(items) => items.iter().any(holds_secrets),
         _ => false,
-    }
-}
-
-fn size(value: &Option<Value>) -> Option<Option<ByteSize>> {
-    match value {
-        None => Some(None),
-        Some(Value::Size(size)) => Some(Some(size.clone())),
-        Some(_) => None,
-    }
-}
-
-fn ttl(value: &Option<Value>) -> Option<Option<Ttl>> {
-    match value {
-        None => Some(None),
-        Some(Value::Ttl(ttl)) => Some(Some(*ttl)),
-        Some(_) => None,
-    }
-}
-
-fn flag(value: &Option<Value>) -> Option<Option<bool>> {
-    match value {
-        None => Some(None),
-        Some(Value::Flag(flag)) => Some(Some(*flag)),
-        Some(_) => None,
     }
 }

@@ -253,7 +253,7 @@ fn spec_schema(kind: KindId) -> Json {
 fn field_schema(field: &Field) -> Json {
     let mut schema = match field.shape {
         Shape::Cpu | Shape::Size => json!({"type": ["string", "number"]}),
-        Shape::Image => json!({"type": "string", "minLength": 1}),
+        Shape::Image | Shape::Text => json!({"type": "string", "minLength": 1}),
         Shape::Reference(kind) => name_schema(kind.info().naming),
         Shape::Ttl => json!({"type": "integer", "minimum": 0, "multipleOf": 60}),
         Shape::Replicas => {
@@ -266,7 +266,6 @@ fn field_schema(field: &Field) -> Json {
             });
             json!({"oneOf": [count, range]})
         }
-        Shape::Text => json!({"type": "string", "minLength": 1}),
         Shape::Number => json!({"type": "integer", "minimum": 0}),
         Shape::Secret => json!({
             "type": "object",

@@ -9,7 +9,7 @@ use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Project
 use super::quota::{Quota, size_of};
 use super::reserved::known_by_id;
 use super::run_config::{self, RunConfigSpec};
-use super::value::{Reference, Value};
+use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
 use super::{REGISTRY, read};
 use crate::client::{Client, CreateSnapshotOptions, Error, Reader};
@@ -180,8 +180,8 @@ impl Kind for SnapshotKind {
                 Some(Value::Reference(registry)) => Some(Arc::clone(&registry.name)),
                 Some(_) => return None,
             },
-            labels: run_config::map_of(labels)?,
-            description: run_config::text_of(description)?,
+            labels: given(labels.as_ref(), Value::to_map).ok()?,
+            description: given(description.as_ref(), Value::to_text).ok()?,
             run_config: RunConfigSpec::from_values(rest)?,
         })
     }

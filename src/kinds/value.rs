@@ -159,7 +159,10 @@ impl Value {
             Self::Number(number) => number.to_string(),
             Self::Secret(secret) => secret.to_string(),
             Self::Flag(flag) => flag.to_string(),
-            Self::Map(map) => map.iter().map(|(key, value)| format!("{key}={value}\n")).collect(),
+            Self::Map(map) => {
+                let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                texts.join("\n")
+            }
             Self::Reference(reference) => of(reference),
             Self::Mounts(mounts) => {
                 let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
@@ -216,6 +219,41 @@ impl fmt::Display for Value {
                 f.pad(&texts.join(", "))
             }
         }
+    }
+}
+
+/// A value of another type than its field has.
+pub(super) struct Mistyped;
+
+/// Reads the value of a field that may be left out.
+pub(super) fn given<T>(value: Option<&Value>, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Mistyped> {
+    value.map(|value| read(value).ok_or(Mistyped)).transpose()
+}
+
+impl Value {
+    /// Returns the text that it is.
+    pub(super) fn to_text(&self) -> Option<Arc<str>> {
+        if let Self::Text(text) = self { Some(Arc::clone(text)) } else { None }
+    }
+
+    /// Returns the map that it is.
+    pub(super) fn to_map(&self) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+        if let Self::Map(map) = self { Some(map.clone()) } else { None }
+    }
+
+    /// Returns the size that it is.
+    pub(super) fn to_size(&self) -> Option<ByteSize> {
+        if let Self::Size(size) = self { Some(size.clone()) } else { None }
+    }
+
+    /// Returns the time to live that it is.
+    pub(super) fn to_ttl(&self) -> Option<Ttl> {
+        if let Self::Ttl(ttl) = self { Some(*ttl) } else { None }
+    }
+
+    /// Returns whether it is `true` or `false`, if it is one of the two.
+    pub(super) fn to_flag(&self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(*flag) } else { None }
     }
 }
 

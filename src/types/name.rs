@@ -59,7 +59,7 @@ impl Name {
         match rest.split_at_checked(1) {
             None | Some((":", "latest")) => return Ok(Self(path.into())),
             Some((":", tag)) => check_tag(tag)?,
-            Some((_, id)) if id.is_empty() => return Err(NameError::Empty),
+            Some((_, "")) => return Err(NameError::Empty),
             Some((_, id)) => check_all(id, |c| c.is_ascii_alphanumeric() || c == '-')?,
         }
         Ok(Self(text.into()))

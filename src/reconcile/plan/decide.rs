@@ -314,12 +314,11 @@ impl<'a> Round<'a, '_> {
         if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
-        match entry.and_then(Entry::applied) {
-            Some(applied) => fields.extend(untold(&object.spec, applied)),
-            None => {
-                let paths = unverifiable(&object.spec);
-                change.notes.extend((!paths.is_empty()).then_some(Note::Unverifiable { paths }));
-            }
+        if let Some(applied) = entry.and_then(Entry::applied) {
+            fields.extend(untold(&object.spec, applied));
+        } else {
+            let paths = unverifiable(&object.spec);
+            change.notes.extend((!paths.is_empty()).then_some(Note::Unverifiable { paths }));
         }
         change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =

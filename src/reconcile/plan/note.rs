@@ -423,14 +423,7 @@ impl fmt::Display for Note {
                 write!(f, "it is new, not renamed: the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
-            Self::NotSpoken { kind, spoken } => {
-                let info = kind.info();
-                if spoken.contains(&info.api_version) {
-                    write!(f, "this server has no {}", info.plural)
-                } else {
-                    write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
-                }
-            }
+            Self::NotSpoken { kind, spoken } => not_spoken(f, *kind, spoken),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
             Self::Unverifiable { paths } => {
                 write!(f, "{} cannot be compared: the server never tells what is set", paths.join(", "))
@@ -450,10 +443,7 @@ impl fmt::Display for Note {
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::Recreated { why } => recreated(f, why),
             Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
-            Self::PublishedAnew { is_left: false, .. } => f.write_str("it is published anew, beside the old one"),
-            Self::PublishedAnew { old, is_left: true } => {
-                write!(f, "it is published anew; the old one is not managed here, and stays as `{old}`")
-            }
+            Self::PublishedAnew { old, is_left } => published_anew(f, old, *is_left),
             Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
             Self::OldKept { name, holders, now } => {
                 write!(f, "the old one stays as `{name}`, until a later apply: ")?;
@@ -528,6 +518,23 @@ impl fmt::Display for Note {
             Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
+    }
+}
+
+fn not_spoken(f: &mut fmt::Formatter<'_>, kind: KindId, spoken: &[ApiVersion]) -> fmt::Result {
+    let info = kind.info();
+    if spoken.contains(&info.api_version) {
+        write!(f, "this server has no {}", info.plural)
+    } else {
+        write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
+    }
+}
+
+fn published_anew(f: &mut fmt::Formatter<'_>, old: &Name, is_left: bool) -> fmt::Result {
+    if is_left {
+        write!(f, "it is published anew; the old one is not managed here, and stays as `{old}`")
+    } else {
+        f.write_str("it is published anew, beside the old one")
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sbx::client::Tunnel;
+use sbx::client::{Sandbox, Tunnel};
 
 use crate::material::{BIG, HTTP_PORT, SINK_PORT};
 use crate::ours::{self, Ours, with_causes};
@@ -75,32 +75,40 @@ impl<'a> RustClient<'a> {
 
     /// Moves the bytes once; returns how long it took.
     pub(crate) fn once(&mut self, flow: Flow) -> Result<Duration, String> {
-        let (sandbox, size) = (self.ours.sandbox(), self.content.len());
-        let start = Instant::now();
-        let moved = match flow {
-            Flow::Output => self.ours.wait(async {
-                let mut handle = sandbox.start(&format!("cat {BIG}"), ours::options()).await?;
-                let mut n = 0;
-                while let Some(chunk) = handle.next().await? {
-                    n += chunk.data.len();
-                }
-                Ok(n)
-            })?,
-            Flow::Upload => self.ours.wait(sandbox.write(TARGET, self.content.clone())).map(|()| size)?,
-            Flow::UploadStreamed => {
-                let reader = std::io::Cursor::new(self.content.clone());
-                self.ours.wait(sandbox.write_from(TARGET, reader)).map(|()| size)?
-            }
-            Flow::Download => self.ours.wait(sandbox.read(BIG))?.len(),
-            Flow::DownloadStreamed => {
-                let n = self.ours.wait(sandbox.read_to(BIG, &mut tokio::io::sink()))?;
-                usize::try_from(n).unwrap_or(usize::MAX)
-            }
+        let size = self.content.len();
+        match flow {
             Flow::TunnelOut => return take(self.http.local_addr(), size).map_err(|error| with_causes(&error)),
             Flow::TunnelIn => return give(self.sink.local_addr(), &self.content).map_err(|error| with_causes(&error)),
-        };
+            _ => {}
+        }
+        let work = work(flow, self.ours.sandbox().clone(), self.content.clone());
+        let start = Instant::now();
+        let moved = self.ours.wait(work)?;
         let taken = start.elapsed();
         if moved == size { Ok(taken) } else { Err(format!("{}: {moved} bytes of {size}", flow.name())) }
+    }
+}
+
+/// Moves the bytes once, and returns how many there were.
+async fn work(flow: Flow, sandbox: Sandbox, content: Bytes) -> Result<usize, sbx::client::Error> {
+    let size = content.len();
+    match flow {
+        Flow::Upload => sandbox.write(TARGET, content).await.map(|()| size),
+        Flow::UploadStreamed => sandbox.write_from(TARGET, std::io::Cursor::new(content)).await.map(|()| size),
+        Flow::Download => sandbox.read(BIG).await.map(|content| content.len()),
+        Flow::DownloadStreamed => {
+            let n = sandbox.read_to(BIG, &mut tokio::io::sink()).await?;
+            Ok(usize::try_from(n).unwrap_or(usize::MAX))
+        }
+        Flow::Output => {
+            let mut handle = sandbox.start(&format!("cat {BIG}"), ours::options()).await?;
+            let mut n = 0;
+            while let Some(chunk) = handle.next().await? {
+                n += chunk.data.len();
+            }
+            Ok(n)
+        }
+        Flow::TunnelOut | Flow::TunnelIn => Ok(0),
     }
 }
 
@@ -119,7 +127,12 @@ impl PythonClient {
         let python = python_with("peer", REQUIREMENT)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/sandboxes/peer.py");
         let mut command = Command::new(python);
-        command.arg("-B").arg(script).arg(format!("http://{}/v2/sandboxes", ours.address())).arg(&ours.sandbox().name);
+        // It warns of being young whenever it starts.
+        command
+            .args(["-B", "-W", "ignore"])
+            .arg(script)
+            .arg(format!("http://{}/v2/sandboxes", ours.address()))
+            .arg(&ours.sandbox().name);
         command.args([HTTP_PORT.to_string(), SINK_PORT.to_string(), BIG.to_owned(), TARGET.to_owned()]);
         command.arg((mib << 20).to_string());
         command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());

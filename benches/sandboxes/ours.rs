@@ -101,29 +101,38 @@ impl Ours {
 
     /// Opens one more tunnel to the sandbox that stays.
     pub(crate) fn tunnel(&self, port: u16) -> Result<Tunnel, String> {
-        self.wait(self.sandbox.tunnel(port, TunnelOptions::default().local_port(0)))
+        let sandbox = self.sandbox.clone();
+        self.wait(async move { sandbox.tunnel(port, TunnelOptions::default().local_port(0)).await })
     }
 
-    /// Does something with the client to its end.
-    pub(crate) fn wait<T>(&self, call: impl Future<Output = Result<T, sbx::client::Error>>) -> Result<T, String> {
-        self.runtime.block_on(call).map_err(|error| with_causes(&error))
+    /// Does something with the client to its end, on a task as programs do: there what comes in is read by the thread that
+    /// waits for it.
+    pub(crate) fn wait<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, sbx::client::Error>> + Send + 'static,
+    ) -> Result<T, String> {
+        let done = self.runtime.block_on(self.runtime.spawn(call)).map_err(|error| error.to_string())?;
+        done.map_err(|error| with_causes(&error))
     }
 
     fn create(&self, template: &str, then_run: bool) -> Result<Duration, String> {
         self.settle()?;
         let start = Instant::now();
-        let sandbox = self.wait(self.client.create_sandbox(template, CreateSandboxOptions::default()))?;
+        let (client, template) = (self.client.clone(), template.to_owned());
+        let sandbox =
+            self.wait(async move { client.create_sandbox(&template, CreateSandboxOptions::default()).await })?;
         if then_run {
             self.run(&sandbox)?;
         }
         let taken = start.elapsed();
-        self.wait(sandbox.delete())?;
+        self.wait(async move { sandbox.delete().await })?;
         Ok(taken)
     }
 
     fn run(&self, sandbox: &Sandbox) -> Result<Duration, String> {
         let start = Instant::now();
-        let output = self.wait(sandbox.run("true", options()))?;
+        let sandbox = sandbox.clone();
+        let output = self.wait(async move { sandbox.run("true", options()).await })?;
         let taken = start.elapsed();
         if output.is_success() { Ok(taken) } else { Err(format!("`true` ended with {}", output.exit_code)) }
     }
@@ -144,7 +153,8 @@ impl Ours {
     fn delete(&self, sandboxes: &[Sandbox]) -> Result<(), String> {
         for some in sandboxes.chunks(50) {
             let names: Vec<_> = some.iter().map(|sandbox| sandbox.name.clone()).collect();
-            self.wait(self.client.delete_sandboxes(&names))?;
+            let client = self.client.clone();
+            self.wait(async move { client.delete_sandboxes(&names).await })?;
         }
         let start = Instant::now();
         // The one that stays, and the pool's.

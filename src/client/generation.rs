@@ -91,6 +91,11 @@ impl Known {
         let _ = self.cell(generation).set(is_spoken);
     }
 
+    /// Returns whether it is known that a generation is spoken, or that it is not.
+    pub(super) fn is(&self, generation: Generation, spoken: bool) -> bool {
+        self.cell(generation).get() == Some(&spoken)
+    }
+
     fn cell(&self, generation: Generation) -> &OnceCell<bool> {
         match generation {
             Generation::First => &self.first,
@@ -123,7 +128,7 @@ impl Link {
     /// Refuses a request that a server of the other generation would understand as something else, where it is known
     /// that the server does not speak this one.
     pub(super) fn require(&self, generation: Generation, request: &Request) -> Result<(), Error> {
-        if self.known().cell(generation).get() != Some(&false) {
+        if !self.known().is(generation, false) {
             return Ok(());
         }
         let message = format!("this server does not speak the API's {generation} generation");

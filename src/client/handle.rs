@@ -37,8 +37,8 @@ pub trait SandboxObject: sealed::Sealed + fmt::Debug + Clone + Send + Sync + 'st
     /// Returns where its data plane is.
     fn data_plane(&self) -> Option<&str>;
 
-    /// Returns the status that keeps it from being worked in, as far as is known here.
-    fn obstacle(&self) -> Option<&SandboxStatus>;
+    /// Returns the status that keeps it from being worked in, as far as is known here, with what the server says of it.
+    fn obstacle(&self) -> Option<(&SandboxStatus, Option<&str>)>;
 }
 
 mod sealed {
@@ -59,8 +59,8 @@ impl SandboxObject for wire::Sandbox {
         self.dataplane_url.as_deref()
     }
 
-    fn obstacle(&self) -> Option<&SandboxStatus> {
-        Some(&self.status).filter(|status| **status != SandboxStatus::Ready)
+    fn obstacle(&self) -> Option<(&SandboxStatus, Option<&str>)> {
+        (self.status != SandboxStatus::Ready).then_some((&self.status, self.status_message.as_deref()))
     }
 }
 
@@ -76,7 +76,7 @@ impl SandboxObject for wire::SandboxV2 {
     }
 
     /// A stopped sandbox wakes up, and of the others the server knows more than was last seen here.
-    fn obstacle(&self) -> Option<&SandboxStatus> {
+    fn obstacle(&self) -> Option<(&SandboxStatus, Option<&str>)> {
         None
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
@@ -181,7 +183,11 @@ impl Link {
         let (method, path) = (&request.method, &request.path);
         let span = debug_span!("request", %method, path, attempt = n);
         let started = Instant::now();
-        let result = self.shared.transport.send(http, Limits { timeout }).instrument(span).await;
+        let result = match &request.around {
+            None => self.shared.transport.send(http, Limits { timeout }).instrument(span).await,
+            // Apart from the others, which would all grow by it.
+            Some(around) => Box::pin(self.send_in_pieces(http, around.clone(), timeout)).instrument(span).await,
+        };
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(response) => {
@@ -190,6 +196,25 @@ impl Link {
             Err(error) => debug!(%method, path, attempt = n, %error, elapsed_ms, "request failed"),
         }
         result
+    }
+
+    /// Sends a request whose body stands between two other pieces, within the limits of any other.
+    async fn send_in_pieces(
+        &self,
+        mut http: http::Request<Bytes>,
+        (before, after): (Bytes, Bytes),
+        limit: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let length = before.len() + http.body().len() + after.len();
+        http.headers_mut().insert(CONTENT_LENGTH, length.into());
+        let http = http.map(|body| iter([before, body, after].map(Ok)).boxed());
+        let answer = timeout(limit, self.shared.transport.transfer(http)).await;
+        let (head, mut content) = answer.map_err(|_| TransportError::Timeout)??.into_parts();
+        let mut body = BytesMut::new();
+        while let Some(piece) = timeout(limit, content.next()).await.map_err(|_| TransportError::Timeout)? {
+            body.extend_from_slice(&piece.map_err(|source| TransportError::Dropped { source: Box::new(source) })?);
+        }
+        Ok(Response::from_parts(head, body.freeze()))
     }
 
     /// Returns the time limit that the scope sets, if it sets one.
@@ -213,6 +238,7 @@ impl Link {
     /// quote.
     pub(super) fn refusal(&self, request: &Request, response: &Response<Bytes>, attempts: u32) -> Error {
         let mut detail = Detail::of(response);
+        detail.is_spoken = request.operation.generation.is_some_and(|it| self.known().is(it, true));
         let headers = self.headers();
         let credentials = [API_KEY_HEADER, AUTHORIZATION];
         let credentials = credentials.iter().flat_map(|name| headers.get_all(name)).filter_map(|it| it.to_str().ok());

@@ -28,6 +28,8 @@ pub(super) struct Request {
     /// Below the base URL, percent-encoded, with the query.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
+    /// What is sent before and after the body, which may be large and is not copied to stand between them.
+    pub(super) around: Option<(Bytes, Bytes)>,
     /// What the body is.
     pub(super) content_type: Option<HeaderValue>,
     /// What the path is below, where that is not the API: a sandbox's own URL.
@@ -209,6 +211,12 @@ impl Request {
         self
     }
 
+    /// Puts something before and after the body.
+    pub(super) fn around(mut self, before: Bytes, after: Bytes) -> Self {
+        self.around = Some((before, after));
+        self
+    }
+
     /// Keeps secrets of the body out of errors.
     pub(super) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
         self.secrets.extend(secrets);
@@ -232,6 +240,7 @@ impl Request {
             method,
             path,
             body: None,
+            around: None,
             content_type: None,
             base_url: None,
             timeout: None,

@@ -393,7 +393,11 @@ impl Client {
         // Without looking first, a snapshot that stood there could be taken for the one whose answer was lost.
         let before = match self.link().max_retries() {
             0 => None,
-            _ => self.link().find::<Snapshot>(&request.operation.name).await?,
+            _ => match self.link().find::<Snapshot>(&request.operation.name).await {
+                // Whether that is so, the request itself tells better.
+                Err(error) if error.is_a(Kind::WrongGeneration) => None,
+                found => found?,
+            },
         };
         let before = before.as_ref().and_then(|snapshot| snapshot.id.as_ref()).map(SnapshotId::as_str);
         let created = self.link().create_beside(request, before, is_asked).await;

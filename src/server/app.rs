@@ -231,8 +231,10 @@ impl App {
 
     /// Counts what there is.
     pub(crate) async fn gauges(&self) -> Result<Gauges, Error> {
-        self.transact(|tx| {
+        let n_conversations = self.0.conversations.len();
+        self.transact(move |tx| {
             Ok(Gauges {
+                n_conversations,
                 sandboxes: store::sandboxes::census(tx)?,
                 pools: store::pools::sizes(tx)?,
                 replicas: store::sandboxes::replicas(tx)?,

@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
 /// What is counted at the moment of asking.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
+    /// How many conversations go on after their request was answered.
+    pub(crate) n_conversations: usize,
     /// How many sandboxes that somebody created there are, by state.
     pub(crate) sandboxes: Vec<(State, u64)>,
     /// The pools, and how many replicas each should hold.
@@ -123,6 +125,8 @@ impl Metrics {
             let n: u64 = gauges.sandboxes.iter().filter(|row| row.0 == state).map(|row| row.1).sum();
             text.sample(&[("status", state.as_str())], n);
         }
+        text.family("sbx_conversations", "gauge", "WebSockets that are open, to commands, tunnels and services.");
+        text.sample(&[], gauges.n_conversations);
         self.render_pools(&mut text, gauges);
         text.finish()
     }
@@ -182,7 +186,14 @@ impl Metrics {
 
     fn render_pools(&self, text: &mut Text, gauges: &Gauges) {
         text.family("sbx_pool_claims_total", "counter", "Creates on a pool's template, by whether it had a replica.");
-        for ((pool, claim), n) in lock(&self.claims).iter() {
+        let mut claims = lock(&self.claims).clone();
+        for (pool, _) in &gauges.pools {
+            // What has not been counted yet is there as 0, so that the first one is seen as a change.
+            for claim in [Claim::Hit, Claim::Miss] {
+                claims.entry((pool.clone(), claim)).or_default();
+            }
+        }
+        for ((pool, claim), n) in &claims {
             let result = match claim {
                 Claim::Hit => "hit",
                 Claim::Miss => "miss",
@@ -230,12 +241,14 @@ mod tests {
         metrics.count_claim(name("b"), Claim::Hit);
         metrics.count_claim(name("b"), Claim::Hit);
         let gauges = Gauges {
+            n_conversations: 4,
             sandboxes: vec![(State::Ready, 2)],
             pools: vec![(name("a"), 1), (name("b"), 3)],
             replicas: vec![(name("b"), State::Ready, 2), (name("b"), State::Provisioning, 1)],
         };
         let text = metrics.render(&gauges);
         for line in [
+            "sbx_pool_claims_total{pool=\"a\",result=\"hit\"} 0",
             "sbx_pool_claims_total{pool=\"a\",result=\"miss\"} 1",
             "sbx_pool_claims_total{pool=\"b\",result=\"hit\"} 2",
             "sbx_pool_replicas{pool=\"a\",status=\"ready\"} 0",
@@ -243,6 +256,7 @@ mod tests {
             "sbx_pool_replicas{pool=\"b\",status=\"ready\"} 2",
             "sbx_pool_replicas_desired{pool=\"b\"} 3",
             "sbx_sandboxes{status=\"ready\"} 2",
+            "sbx_conversations 4",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
@@ -255,7 +269,7 @@ mod tests {
         metrics.time_ready(Path::Cold, Duration::from_millis(7));
         metrics.time_ready(Path::Restart, Duration::from_millis(9));
         metrics.time_start(true, Duration::from_millis(6));
-        metrics.time_start(false, Duration::from_secs(600));
+        metrics.time_start(false, Duration::from_mins(10));
         metrics.time_refill(Duration::from_millis(6));
         metrics.time_command_start(Duration::from_millis(1));
         metrics.time_tunnel_connect(true, Duration::from_micros(150));

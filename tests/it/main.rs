@@ -6,6 +6,7 @@ mod checking;
 mod cli;
 mod dependencies;
 mod docs;
+mod dropping;
 mod inside;
 mod json_schema;
 mod layering;

@@ -7,6 +7,7 @@ use crate::bench::{Bench, Done, LIMIT, command, finish, input, sh, start, tell};
 
 #[tokio::test]
 async fn a_command_has_output_and_an_exit_code() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let done = sh(&sandbox, "id -u; pwd; echo wrong >&2; exit 3").await;
@@ -16,6 +17,7 @@ async fn a_command_has_output_and_an_exit_code() {
 
 #[tokio::test]
 async fn a_command_reads_its_input_to_the_end() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let session = start(&sandbox, "wc -c").await;
@@ -29,6 +31,7 @@ async fn a_command_reads_its_input_to_the_end() {
 
 #[tokio::test]
 async fn a_command_is_killed_with_its_children() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let mut session = start(&sandbox, "sleep 600 & echo up; wait").await;
@@ -44,6 +47,7 @@ async fn a_command_is_killed_with_its_children() {
 
 #[tokio::test]
 async fn a_terminal_is_one() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let spec = ExecSpec { pty: true, ..command(&["/bin/sh", "-c", "tty; read line; stty size; echo \"got $line\""]) };
@@ -59,6 +63,7 @@ async fn a_terminal_is_one() {
 
 #[tokio::test]
 async fn a_file_is_written_and_read() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let text = "line\n".repeat(100_000);
@@ -76,6 +81,7 @@ async fn a_file_is_written_and_read() {
 
 #[tokio::test]
 async fn a_port_inside_can_be_dialled() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     assert!(sandbox.dial(8000).await.is_err());
@@ -98,6 +104,7 @@ c.close()";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_nobody_takes_or_sends_hold_up_no_others() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     assert_eq!(sh(&sandbox, "head -c 1000000 /dev/zero > large").await.code, 0);

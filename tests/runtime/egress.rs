@@ -96,6 +96,7 @@ fn fetching(url: &str) -> String {
 
 #[tokio::test]
 async fn a_host_that_is_named_is_reached_and_no_other() {
+    engine!();
     let (world, other) = (World::with_a_page().await, World::with_a_page().await);
     let bench = bench(&[&world.address.to_string()]).await;
     assert!(bench.runtime.notice().is_some_and(|notice| notice.contains(&world.address.to_string())));
@@ -120,6 +121,7 @@ async fn a_host_that_is_named_is_reached_and_no_other() {
 
 #[tokio::test]
 async fn without_egress_nothing_is_reached() {
+    engine!();
     let world = World::with_a_page().await;
     let bench = Bench::new().await;
     assert!(bench.runtime.notice().is_some_and(|notice| notice.contains("sandboxes reach no network")));
@@ -133,6 +135,7 @@ async fn without_egress_nothing_is_reached() {
 
 #[tokio::test]
 async fn all_that_is_public_leaves_out_this_machine() {
+    engine!();
     let world = World::with_a_page().await;
     let bench = bench(&[]).await;
     let sandbox = bench.sandbox(1).await;
@@ -146,6 +149,7 @@ async fn all_that_is_public_leaves_out_this_machine() {
 
 #[tokio::test]
 async fn a_hostile_client_takes_nothing_down() {
+    engine!();
     let world = World::with_a_page().await;
     let bench = bench(&[&world.address.to_string()]).await;
     let (sandbox, other) = (bench.sandbox(1).await, bench.sandbox(2).await);
@@ -187,6 +191,7 @@ print("done")
 
 #[tokio::test]
 async fn a_place_that_a_sandbox_takes_is_not_the_proxys() {
+    engine!();
     let bench = bench(&[]).await;
     let sandbox = bench.sandbox(1).await;
     let script = "import socket
@@ -199,6 +204,7 @@ s.bind(('127.0.0.1', 3128))";
 
 #[tokio::test]
 async fn pip_installs_from_an_index_outside() {
+    engine!();
     let wheel = "tiny-1.0-py3-none-any.whl";
     let world = World::with(BTreeMap::from([
         ("/simple/tiny/".to_owned(), format!("<a href=\"/files/{wheel}\">{wheel}</a>").into_bytes()),

@@ -1,6 +1,8 @@
 //! Ways out of a sandbox, tried from inside by its root. Each test is one that some runtime has had open.
 
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 use sbx::server::runtime::Mount;
 use sbx::types::VolumeId;
@@ -39,6 +41,7 @@ macro_rules! refused_calls {
     ($($name:ident: $call:ident($arguments:expr) is $errno:ident;)*) => {$(
         #[tokio::test]
         async fn $name() {
+            engine!();
             assert_eq!(errno(libc::$call, $arguments).await, libc::$errno);
         }
     )*};
@@ -75,6 +78,7 @@ refused_calls! {
     cannot_read_the_kernels_log: SYS_syslog("3, address, 4096") is EPERM;
     cannot_swap: SYS_swapoff("b'/x'") is EPERM;
     cannot_make_a_device: SYS_mknod("b'/home/user/disk', 0o60600, 0xfe00") is EPERM;
+    cannot_make_a_device_of_memory: SYS_mknod("b'/home/user/mem', 0o20600, 0x0101") is EPERM;
     cannot_sniff_packets: SYS_socket("17, 3, 0") is EPERM;
     cannot_talk_to_a_hypervisor: SYS_socket("40, 1, 0") is EPERM;
     cannot_reach_the_kernels_cipher: SYS_socket("38, 5, 0") is EPERM;
@@ -84,12 +88,14 @@ refused_calls! {
 
 #[tokio::test]
 async fn cannot_use_numbers_of_another_abi() {
+    engine!();
     // `mount`, by the number that it has for programs of the x32 ABI.
     assert_eq!(errno(0x4000_0000 | libc::SYS_mount, "0").await, libc::ENOSYS);
 }
 
 #[tokio::test]
 async fn root_is_not_root_outside() {
+    engine!();
     let map = said("cat /proc/self/uid_map").await;
     let numbers: Vec<u32> = map.split_whitespace().map(|word| word.parse().expect("a number")).collect();
     assert_eq!(numbers[0], 0, "{map}");
@@ -98,6 +104,7 @@ async fn root_is_not_root_outside() {
 
 #[tokio::test]
 async fn sandboxes_of_root_share_no_users() {
+    engine!();
     let bench = Bench::new().await;
     let (one, other) = (bench.sandbox(1).await, bench.sandbox(2).await);
     let map = "cat /proc/self/uid_map";
@@ -109,6 +116,7 @@ async fn sandboxes_of_root_share_no_users() {
 
 #[tokio::test]
 async fn cannot_write_what_rules_the_machine() {
+    engine!();
     for path in ["/proc/sys/kernel/panic", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches"] {
         let said = said(&format!("if echo 1 > {path}; then echo WRITTEN; fi")).await;
         assert!(!said.contains("WRITTEN") && !said.is_empty(), "{path}: {said}");
@@ -117,6 +125,7 @@ async fn cannot_write_what_rules_the_machine() {
 
 #[tokio::test]
 async fn sysrq_does_nothing() {
+    engine!();
     // It is a place where bytes vanish, so that writing may well work.
     let said = said("if test -e /proc/sysrq-trigger; then stat -c %t:%T /proc/sysrq-trigger; else echo none; fi").await;
     assert!(["1:3", "none"].contains(&said.as_str()), "{said}");
@@ -124,33 +133,39 @@ async fn sysrq_does_nothing() {
 
 #[tokio::test]
 async fn cannot_read_the_kernels_memory_or_keys() {
+    engine!();
     assert_eq!(said("cat 2>/dev/null /proc/kcore /proc/keys /proc/key-users /proc/kallsyms | wc -c").await, "0");
 }
 
 #[tokio::test]
 async fn has_no_sys() {
+    engine!();
     assert_eq!(said("ls -A /sys").await, "");
 }
 
 #[tokio::test]
 async fn sees_its_own_processes_only() {
+    engine!();
     let processes = said("for name in /proc/[0-9]*/comm; do read name < $name; echo $name; done").await;
     assert_eq!(processes.lines().collect::<Vec<_>>(), ["sbx", "sh"]);
 }
 
 #[tokio::test]
 async fn cannot_signal_the_server() {
+    engine!();
     let said = said(&format!("kill -0 {} && echo REACHED", std::process::id())).await;
     assert!(!said.contains("REACHED"), "{said}");
 }
 
 #[tokio::test]
 async fn cannot_kill_its_first_process() {
+    engine!();
     assert_eq!(said("kill -9 1; kill -TERM 1; echo alive").await, "alive");
 }
 
 #[tokio::test]
 async fn cannot_look_into_its_first_process() {
+    engine!();
     for path in ["environ", "maps", "mem", "fd/0", "root/etc/passwd", "exe"] {
         let said = said(&format!("if head -c 1 /proc/1/{path} | grep -q .; then echo READ; fi")).await;
         assert!(!said.contains("READ"), "{path}: {said}");
@@ -159,6 +174,7 @@ async fn cannot_look_into_its_first_process() {
 
 #[tokio::test]
 async fn cannot_see_files_of_the_machine() {
+    engine!();
     let outside = tempfile::NamedTempFile::new().expect("a temporary file");
     let path = outside.path().display();
     let said = said(&format!("ls {path} /etc/shadow /etc/ssh /var/lib /boot | cat; ls -A /root | wc -l")).await;
@@ -168,11 +184,13 @@ async fn cannot_see_files_of_the_machine() {
 
 #[tokio::test]
 async fn sees_no_sockets_of_the_machine() {
+    engine!();
     assert_eq!(said("find / -xdev -type s; find /run -mindepth 1; grep -c / /proc/net/unix").await, "0");
 }
 
 #[tokio::test]
 async fn sees_no_paths_of_the_machine() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let folder = bench.folder.path().display().to_string();
@@ -184,12 +202,14 @@ async fn sees_no_paths_of_the_machine() {
 
 #[tokio::test]
 async fn has_nothing_of_the_servers_environment() {
+    engine!();
     let names = said("env | cut -d= -f1 | sort | tr '\\n' ' '").await;
     assert_eq!(names, "HOME LANG PATH PWD USER");
 }
 
 #[tokio::test]
 async fn cannot_reach_a_port_of_the_machine() {
+    engine!();
     let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = server.local_addr().expect("is bound").port();
     let script = format!("python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}))\"");
@@ -199,6 +219,7 @@ async fn cannot_reach_a_port_of_the_machine() {
 
 #[tokio::test]
 async fn cannot_reach_the_metadata_address_or_any_network() {
+    engine!();
     for address in ["169.254.169.254", "10.0.0.1", "8.8.8.8"] {
         let script = format!("python3 -c \"import socket; socket.create_connection(('{address}', 80))\"");
         let said = said(&script).await;
@@ -208,6 +229,7 @@ async fn cannot_reach_the_metadata_address_or_any_network() {
 
 #[tokio::test]
 async fn cannot_reach_another_sandbox() {
+    engine!();
     let bench = Bench::new().await;
     let (one, other) = (bench.sandbox(1).await, bench.sandbox(2).await);
     let script = "import socket, time
@@ -222,6 +244,7 @@ s = socket.create_server(('0.0.0.0', 8000)); print('up', flush=True); s.accept()
 
 #[tokio::test]
 async fn has_nine_capabilities_and_gains_none() {
+    engine!();
     let status = said("grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status").await;
     for line in status.lines() {
         let (name, value) = line.split_once(":\t").expect("a name and a value");
@@ -239,11 +262,13 @@ async fn has_nine_capabilities_and_gains_none() {
 
 #[tokio::test]
 async fn has_no_room_for_user_namespaces() {
+    engine!();
     assert_eq!(said("cat /proc/sys/user/max_user_namespaces").await, "0");
 }
 
 #[tokio::test]
 async fn cannot_change_the_machines_programs() {
+    engine!();
     let said = said("touch /usr/bin/new; rm -f /bin/sh; echo '#' >> /usr/bin/env; ls -l /bin/sh | wc -l").await;
     // An ordinary user is refused for what the files' owner is, before the mount counts.
     let refused = said.lines().filter(|line| line.contains("Read-only file") || line.contains("Permission denied"));
@@ -253,16 +278,78 @@ async fn cannot_change_the_machines_programs() {
 
 #[tokio::test]
 async fn has_no_disks() {
-    assert_eq!(said("find /dev -type b | wc -l").await, "0");
+    engine!();
+    assert_eq!(said("find /dev | while read path; do test -b $path && echo $path; done").await, "");
+}
+
+#[tokio::test]
+async fn has_harmless_devices_only() {
+    engine!();
+    // Not by what the folder says of them: each is mounted over a file.
+    let devices = said("for path in /dev/*; do test -c $path && printf '%s ' $path; done").await;
+    assert_eq!(devices, "/dev/full /dev/null /dev/ptmx /dev/random /dev/tty /dev/urandom /dev/zero");
+}
+
+#[tokio::test]
+async fn sees_no_control_groups() {
+    engine!();
+    assert_eq!(said("grep -c -v ':/$' /proc/self/cgroup; find / -xdev -name cgroup.procs").await, "0");
+}
+
+#[tokio::test]
+async fn cannot_reach_an_abstract_socket_of_the_machine() {
+    engine!();
+    let name = format!("sbx-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let _listener = UnixListener::bind_addr(&address).expect("nobody else has it");
+    let script = format!("python3 -c \"import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')\"");
+    let said = said(&script).await;
+    assert!(said.contains("ConnectionRefusedError"), "{said}");
+}
+
+#[tokio::test]
+async fn a_set_user_id_bit_gives_nothing() {
+    engine!();
+    let script = "cp /usr/bin/id id && chmod 4755 id && chmod 755 . && python3 -c \"
+import os
+try:
+    os.setgroups([]); os.setgid(1000); os.setuid(1000)
+except OSError:
+    print('has one user only', flush=True)
+else:
+    os.execv('./id', ['id', '-u'])
+\"";
+    let expected = if crate::bench::is_root() { "1000" } else { "has one user only" };
+    assert_eq!(said(script).await, expected);
+}
+
+#[tokio::test]
+async fn a_change_of_the_root_leads_nowhere_outside() {
+    engine!();
+    let outside = tempfile::NamedTempFile::new().expect("a temporary file");
+    let script = format!(
+        "python3 -c \"
+import os
+top = os.open('/', os.O_RDONLY)
+os.mkdir('cage'); os.chroot('cage'); os.fchdir(top)
+for _ in range(64): os.chdir('..')
+os.chroot('.')
+print(os.path.exists('/usr/bin/python3'), os.path.exists('{}'))
+\"",
+        outside.path().display()
+    );
+    assert_eq!(said(&script).await, "True False");
 }
 
 #[tokio::test]
 async fn cannot_raise_the_number_of_open_files() {
+    engine!();
     assert_eq!(said("ulimit -Hn 1000000 && echo RAISED; ulimit -Hn").await.lines().last(), Some("16384"));
 }
 
 #[tokio::test]
 async fn a_link_leads_nowhere_outside() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let outside = bench.folder.path().join("outside.txt");
@@ -276,6 +363,7 @@ async fn a_link_leads_nowhere_outside() {
 
 #[tokio::test]
 async fn a_pipe_or_a_device_is_no_file() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     sh(&sandbox, "mkfifo pipe").await;
@@ -286,6 +374,7 @@ async fn a_pipe_or_a_device_is_no_file() {
 
 #[tokio::test]
 async fn a_mount_point_that_became_a_link_leads_nowhere_outside() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let target = bench.folder.path().join("victim");
@@ -304,6 +393,7 @@ async fn a_mount_point_that_became_a_link_leads_nowhere_outside() {
 
 #[tokio::test]
 async fn what_it_leaves_running_ends_with_it() {
+    engine!();
     let bench = Bench::new().await;
     let sandbox = bench.sandbox(1).await;
     let session = start(&sandbox, "setsid setsid sleep 4242.4242 </dev/null >/dev/null 2>&1 & sleep 0.2").await;

@@ -80,6 +80,7 @@ fn volumes_until_full(server: &Served) -> (Vec<String>, Answer) {
 
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
+    engine!();
     if !is_root() {
         // An ordinary user has no way to a disk of their own; the tests of root have this one.
         return;
@@ -102,7 +103,7 @@ fn a_full_disk_is_said_and_loses_nothing() {
     assert_eq!(server.ok("GET", "/boxes/before", &Value::Null)["id"], json!(id));
     assert_eq!(server.sh(&id, "cat file"), Ran { code: 0, stdout: "kept\n".to_owned() });
     assert_ne!(server.sh(&id, "head -c 1000000 /dev/zero > large").code, 0);
-    let answer = crate::served::upload(&server.host, &id, "/home/user/file", &[0; 1_000_000]).expect("it answers");
+    let answer = crate::served::upload(&server.host, &id, "/home/user/file", &vec![0; 1_000_000]).expect("it answers");
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.body.to_string().contains("No space left"), "{answer:?}");
     assert_eq!(server.sh(&id, "cat file; rm large; ls -A").stdout, "kept\nfile\n", "no half file is left");

@@ -58,6 +58,7 @@ async fn said(sandbox: &Arc<dyn Instance>, script: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_as_it_was_packed_wherever_it_comes_from() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let image = image();
     let registry = Registry::with(&image).await;
@@ -92,6 +93,7 @@ fn layers(bench: &Bench) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_share_layers_and_nothing_else() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let reference = Packed::new(vec![base(), Layer::new().file("shared", "1")], &json!({})).layout(folder.path());
     let bench = Bench::with_images(anywhere()).await;
@@ -115,6 +117,7 @@ async fn sandboxes_share_layers_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_may_have_very_many_layers() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench::with_images(anywhere()).await;
     // Docker makes up to 127; overlayfs takes 500, and their names have to fit on one page.
@@ -134,6 +137,7 @@ async fn an_image_may_have_very_many_layers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_run_as_the_images_user() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench::with_images(anywhere()).await;
     let users = [
@@ -158,6 +162,7 @@ async fn commands_run_as_the_images_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_that_the_image_does_not_have_is_refused() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench::with_images(anywhere()).await;
     for (number, user) in (1..).zip(["nobody-here", "app:nobody-here", "70000"]) {

@@ -167,6 +167,6 @@ fn descriptor(bytes: &[u8]) -> Value {
 
 fn digest(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let write = |text: String, byte: &u8| format!("{text}{byte:02x}");
+    digest.as_ref().iter().fold("sha256:".to_owned(), write)
 }

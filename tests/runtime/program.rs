@@ -1,5 +1,7 @@
 //! The program itself, as its users run it: commands in sandboxes of `sbx serve`, and of the server that is built in.
 
+mod daily;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -44,13 +46,26 @@ impl Project {
     /// Makes a project with a server, and applies its manifest.
     fn served() -> Self {
         let mut project = Self::local();
-        let mut serve = project.command(&["serve", "--listen", "127.0.0.1:0", "--runtime", "namespace", "-q"]);
-        serve.args(["--image-fallback", "host"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        project.serve(&["--listen", "127.0.0.1:0", "--image-fallback", "host"]);
+        project.applied()
+    }
+
+    /// Starts a server and returns its address.
+    fn serve(&mut self, options: &[&str]) -> String {
+        let mut serve = self.command(&["serve", "--runtime", "namespace", "-q"]);
+        serve.args(options).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = serve.spawn().expect("the program can be started");
         let line = first_line(&mut BufReader::new(server.stdout.take().expect("it is piped")));
-        assert!(line.starts_with("Serving http://"), "{line:?}");
-        project.server = Some(server);
-        project.applied()
+        self.server = Some(server);
+        line.strip_prefix("Serving http://").unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    }
+
+    /// Stops the server, and waits until it has ended.
+    fn stop_serving(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            signal(&server, Signal::TERM);
+            server.wait().expect("it ends");
+        }
     }
 
     fn applied(self) -> Self {
@@ -113,10 +128,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            signal(&server, Signal::TERM);
-            let _ = server.wait();
-        }
+        self.stop_serving();
     }
 }
 
@@ -164,6 +176,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn nothing_is_set_up_before_a_sandbox_has_to_run() {
+    engine!();
     let project = Project::local();
     fs::write(project.path("w.yaml"), MANIFEST.split("---").next().expect("a template")).expect("it can be written");
     for arguments in [&["plan", "-f", "w.yaml"][..], &["get", "all"], &["apply", "-f", "w.yaml", "--yes"]] {
@@ -180,6 +193,7 @@ fn nothing_is_set_up_before_a_sandbox_has_to_run() {
 
 #[test]
 fn a_disk_outlives_the_commands_that_use_it() {
+    engine!();
     let project = Project::local().applied();
     project.inside("echo kept > file");
     assert_eq!(project.inside("cat file"), "kept\n");
@@ -191,6 +205,7 @@ fn a_disk_outlives_the_commands_that_use_it() {
 
 #[test]
 fn where_sandboxes_cannot_be_set_up_the_rest_works_and_it_is_said() {
+    engine!();
     let project = Project::local();
     fs::create_dir_all(project.path(".sbx/local")).expect("it can be made");
     fs::write(project.path(".sbx/local/runtime"), "no folder").expect("it can be written");
@@ -206,6 +221,7 @@ fn where_sandboxes_cannot_be_set_up_the_rest_works_and_it_is_said() {
 
 #[test]
 fn a_url_that_nobody_could_reach_is_refused() {
+    engine!();
     let project = Project::local().applied();
     let (stdout, stderr, code) = parts(&project.run(&["service", "box", "8000"], ""));
     assert!(stdout.is_empty() && code == Some(64) && stderr.contains("start `sbx serve`"), "{stderr}");
@@ -213,6 +229,7 @@ fn a_url_that_nobody_could_reach_is_refused() {
 
 #[test]
 fn a_command_is_as_if_it_ran_here() {
+    engine!();
     for project in [Project::local().applied(), Project::served()] {
         let script = "cat; pwd >&2; exit 7";
         let input = "é\n".repeat(10_000);
@@ -231,6 +248,7 @@ fn a_command_is_as_if_it_ran_here() {
 
 #[test]
 fn signals_end_the_command_inside() {
+    engine!();
     let project = Project::served();
     for (with, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let running = project.begin(&["exec", "box", "-q", "--", "sh", "-c", "echo up; exec sleep 7777"]);
@@ -248,6 +266,7 @@ fn signals_end_the_command_inside() {
 
 #[test]
 fn a_sandbox_to_throw_away_does_not_outlive_a_killed_program_for_long() {
+    engine!();
     let project = Project::served();
     let running = project.begin(&["run", "python", "-q", "--", "sh", "-c", "echo up; exec sleep 7777"]);
     assert_eq!(running.end(Signal::KILL), None);
@@ -260,6 +279,7 @@ fn a_sandbox_to_throw_away_does_not_outlive_a_killed_program_for_long() {
 
 #[test]
 fn files_and_folders_go_in_and_out() {
+    engine!();
     let project = Project::served();
     let big: Vec<u8> = (0..20_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
     fs::create_dir_all(project.path("src/deep")).expect("it can be made");
@@ -288,6 +308,7 @@ fn files_and_folders_go_in_and_out() {
 
 #[test]
 fn a_tunnel_carries_many_connections_until_it_is_interrupted() {
+    engine!();
     let project = Project::served();
     let echo = project.begin(&["exec", "box", "-q", "--", "python3", "-c", ECHO]);
     let tunnel = project.begin(&["tunnel", "box", "4000:0", "-q"]);
@@ -313,6 +334,7 @@ fn a_tunnel_carries_many_connections_until_it_is_interrupted() {
 
 #[test]
 fn a_service_answers_who_has_its_token() {
+    engine!();
     let project = Project::served();
     let serve = "mkdir site && cd site && echo hi > index.html && exec python3 -u -m http.server 3000 2>&1";
     let http = project.begin(&["exec", "box", "-q", "--", "sh", "-c", serve]);
@@ -337,6 +359,7 @@ fn a_service_answers_who_has_its_token() {
 
 #[test]
 fn waiting_ends_when_it_is_ready_or_not_there() {
+    engine!();
     let project = Project::served();
     assert!(project.run(&["wait", "box", "--timeout", "30s"], "").status.success());
     let (_, stderr, code) = parts(&project.run(&["wait", "gone", "--timeout", "30s"], ""));

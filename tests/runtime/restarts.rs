@@ -49,6 +49,7 @@ fn is_unknown(server: &Served, id: &str, command_id: &str) {
 
 #[test]
 fn a_sandbox_comes_back_on_its_disk_when_the_server_was_killed() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -69,17 +70,19 @@ fn a_sandbox_comes_back_on_its_disk_when_the_server_was_killed() {
 
 #[test]
 fn a_sandbox_comes_back_on_its_disk_when_it_was_killed() {
+    engine!();
     let folder = folder();
     let server = Served::start(&folder.path().join("data"));
     server.template("t", &json!([]));
     let id = server.sandbox("s", "t");
+    let mut lines = String::new();
     for life in 0..5 {
+        lines.extend([life.to_string().as_str(), "\n"]);
         assert_eq!(server.sh(&id, &format!("echo {life} >> file")), ran(""));
         start_command(&server, &id, "before");
         let agents = server.agents();
         assert_eq!(agents.len(), 1, "of one sandbox");
         kill_process(agents[0], Signal::KILL).expect("it is there");
-        let lines: String = (0..=life).map(|life| format!("{life}\n")).collect();
         // Who comes before anybody has noticed is refused, as nobody knows what became of the command, or waits.
         let found = until("a command", || {
             sh(&server.host, &id, "cat file").expect("it answers").map_err(|answer| {
@@ -99,6 +102,7 @@ fn a_sandbox_comes_back_on_its_disk_when_it_was_killed() {
 
 #[test]
 fn a_sandbox_that_was_killed_says_so_until_it_is_used() {
+    engine!();
     let folder = folder();
     let server = Served::start(&folder.path().join("data"));
     server.template("t", &json!([]));
@@ -113,6 +117,7 @@ fn a_sandbox_that_was_killed_says_so_until_it_is_used() {
 
 #[test]
 fn replicas_are_made_anew_and_claimed_ones_keep_their_disks() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -138,6 +143,7 @@ fn replicas_are_made_anew_and_claimed_ones_keep_their_disks() {
 
 #[test]
 fn what_a_lost_database_knows_nothing_of_is_cleared_away_but_not_volumes() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -158,6 +164,7 @@ fn what_a_lost_database_knows_nothing_of_is_cleared_away_but_not_volumes() {
 
 #[test]
 fn a_server_that_stops_takes_its_sandboxes_along() {
+    engine!();
     let folder = folder();
     let data = folder.path().join("data");
     let server = Served::start(&data);

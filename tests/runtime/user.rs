@@ -1,7 +1,8 @@
 //! The same again, without the rights of root.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::chown;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::bench::is_root;
 
@@ -16,11 +17,20 @@ fn all_of_it_holds_for_an_ordinary_user() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may do that");
-    let status = Command::new("setpriv")
+    let mut tests = Command::new("setpriv")
         .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()])
         .arg(std::env::current_exe().expect("is known"))
         .env("TMPDIR", folder.path())
-        .status()
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("setpriv, of util-linux, is installed");
-    assert!(status.success(), "see above");
+    for line in BufReader::new(tests.stdout.take().expect("it is piped")).lines() {
+        let line = line.expect("it prints text");
+        match line.strip_prefix("not run: ") {
+            // These lines come last of all.
+            Some(name) => crate::missing::note(format!("as an ordinary user, {name}")),
+            None => println!("{line}"),
+        }
+    }
+    assert!(tests.wait().expect("it ends").success(), "see above");
 }

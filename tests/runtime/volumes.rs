@@ -6,6 +6,7 @@ use crate::served::{Ran, Served, becomes};
 
 #[test]
 fn a_volume_is_shared_outlives_its_sandboxes_and_goes_when_it_is_deleted() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     let server = Served::start(&data);
@@ -36,6 +37,7 @@ fn a_volume_is_shared_outlives_its_sandboxes_and_goes_when_it_is_deleted() {
 
 #[test]
 fn a_volume_that_was_deleted_before_a_kill_is_gone_after_it() {
+    engine!();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     let server = Served::start(&data);

@@ -11,6 +11,7 @@
 
 mod first_program;
 mod install;
+mod methods;
 mod newest;
 mod object_store;
 mod peer;

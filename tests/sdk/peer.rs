@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::first_program;
 use crate::install::Sdk;
+use crate::methods;
 use crate::program::{run as run_program, suites};
 use crate::report::{Outcome, Report};
 use crate::server::{API_KEY, Server};
@@ -63,6 +64,11 @@ fn against_records(sdk: &Sdk, folder: &Path, report: &mut Report) {
 fn against_sandboxes(sdk: &Sdk, folder: &Path, report: &mut Report) {
     if let Some(program) = sdk.first_program {
         first_program::run(sdk, folder, program, report);
+        let outcome = match methods::check(folder) {
+            Ok(()) => Outcome::Passed,
+            Err(reason) => Outcome::Failed { reason },
+        };
+        report.add(format!("{}::every_method_has_its_match", sdk.name), outcome);
     }
     let owners = if sdk.is_repetition { &[Owner::Me] } else { Owner::all() };
     for owner in owners {

@@ -12,13 +12,13 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::install::{Sdk, python};
-use crate::object_store::ObjectStore;
+use crate::object_store::{self, ObjectStore};
 use crate::program::run as run_program;
 use crate::report::{Outcome, Report};
 use crate::server::{API_KEY, Server};
 
-/// What everything is kept under.
-const PLACE: &str = "s3://inventories/team/prod.json";
+/// A test, by its name.
+type Test = (&'static str, fn(&Store) -> Result<(), String>);
 const TEMPLATE: &str = "{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: a}}";
 /// How many applies run at the same time.
 const N_WRITERS: usize = 3;
@@ -29,7 +29,7 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
         Ok(store) => store,
         Err(reason) => return report.add(sdk.name.to_owned(), Outcome::NotRun { reason }),
     };
-    let tests: [(&str, fn(&Store) -> Result<(), String>); 3] = [
+    let tests: [Test; 3] = [
         ("of_two_writers_one_is_told", of_two_writers_one_is_told),
         ("applies_at_the_same_time_take_turns", applies_at_the_same_time_take_turns),
         ("a_lock_is_told_and_broken", a_lock_is_told_and_broken),
@@ -41,6 +41,11 @@ pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
         };
         report.add(format!("{}::{name}", sdk.name), outcome);
     }
+}
+
+/// What everything is kept under.
+fn place() -> String {
+    format!("{}/team/prod.json", object_store::BUCKET)
 }
 
 /// What the tests share.
@@ -107,7 +112,7 @@ fn applies_at_the_same_time_take_turns(store: &Store) -> Result<(), String> {
     let ended: Vec<_> = thread::scope(|scope| {
         let apply = |file: &PathBuf| {
             let (file, server) = (file.display().to_string(), &server);
-            let apply = move || store.sbx(server, PLACE, &["apply", "-f", &file, "--yes", "--lock-timeout", "2m"]);
+            let apply = move || store.sbx(server, &place(), &["apply", "-f", &file, "--yes", "--lock-timeout", "2m"]);
             scope.spawn(apply)
         };
         let threads: Vec<_> = files.iter().map(apply).collect();
@@ -119,13 +124,13 @@ fn applies_at_the_same_time_take_turns(store: &Store) -> Result<(), String> {
             return Err(format!("exit code {code:?}\n{stdout}{stderr}"));
         }
     }
-    let (_, history, stderr) = store.sbx(&server, PLACE, &["history", "-o", "json"])?;
+    let (_, history, stderr) = store.sbx(&server, &place(), &["history", "-o", "json"])?;
     let history: Value = serde_json::from_str(&history).map_err(|error| format!("{error}: {history}{stderr}"))?;
     let n_runs = history["runs"].as_array().map_or(0, Vec::len);
     if n_runs != N_WRITERS {
         return Err(format!("{n_runs} runs are remembered: {history}"));
     }
-    let (_, plan, stderr) = store.sbx(&server, PLACE, &["plan", "-f", &files[0].display().to_string()])?;
+    let (_, plan, stderr) = store.sbx(&server, &place(), &["plan", "-f", &files[0].display().to_string()])?;
     if !plan.contains("No changes") {
         return Err(format!("a second plan has changes:\n{plan}{stderr}"));
     }

@@ -11,6 +11,7 @@ use sbx::client::{Chunk, CommandControl, OutputStream, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::raw::RawTerminal;
+use crate::env::Environment;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupts, Stop};
 use crate::ui::Ui;
@@ -33,11 +34,12 @@ pub(crate) async fn attach(
     command: &CommandArgs,
     workspace: &Workspace,
     interrupts: &mut Interrupts,
+    environment: &Environment,
     ui: &mut Ui,
 ) -> Result<u8, Failure> {
     let line = command.line();
     let mut handle = tokio::select! {
-        handle = sandbox.start(&line, command.options()) => handle.map_err(|error| workspace.failure(error))?,
+        handle = sandbox.start(&line, command.options(environment)) => handle.map_err(|error| workspace.failure(error))?,
         _ = interrupts.next() => return Err(Failure::Interrupted),
     };
     let is_terminal = command.is_tty() && io::stdin().is_terminal();

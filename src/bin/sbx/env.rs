@@ -115,6 +115,11 @@ pub(crate) fn working_directory() -> PathBuf {
     std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
 }
 
+/// Returns a folder for what is thrown away at once.
+pub(crate) fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// Returns the time of day.
 pub(crate) fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the one place where the program asks for the time")]

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use sbx::client;
 use sbx::kinds::SecretError;
@@ -100,6 +101,16 @@ pub(crate) enum Failure {
         server: Box<Server>,
         /// Why.
         source: client::Error,
+        /// The name of an object that may have been meant.
+        near: Option<String>,
+    },
+    /// Something did not come to be in time.
+    #[error("{what} after {after:?}")]
+    TooSlow {
+        /// What is as it should not be any more.
+        what: String,
+        /// For how long it was waited.
+        after: Duration,
     },
     /// The local server did not start.
     #[error("the local server did not start")]
@@ -273,6 +284,7 @@ impl Failure {
             Self::Interrupted => Exit::Interrupted,
             Self::Config { .. }
             | Self::Call { .. }
+            | Self::TooSlow { .. }
             | Self::Server { .. }
             | Self::Sandboxes { .. }
             | Self::Manifests { .. }

@@ -17,6 +17,7 @@ mod failure;
 mod interrupt;
 mod local;
 mod logging;
+mod lookup;
 mod manifests;
 mod naming;
 mod observation;

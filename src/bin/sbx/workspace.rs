@@ -225,7 +225,7 @@ impl Workspace {
 
     /// Makes a failure of a call.
     pub(crate) fn failure(&self, source: Error) -> Failure {
-        Failure::Call { server: Box::new(self.server.clone()), source }
+        Failure::Call { server: Box::new(self.server.clone()), source, near: None }
     }
 
     /// Closes the workspace after a command and passes on how that ended. What was begun is finished, unless somebody

@@ -8,6 +8,7 @@ use super::socket::Patience;
 use crate::client::error::{Detail, Error, Kind, Mapped, Resource};
 use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::request::{Operation, Request, Verb};
+use crate::wire::SandboxStatus;
 
 impl<O: SandboxObject> Sandbox<O> {
     /// Makes a request to the sandbox itself, whose path is `path`.
@@ -16,9 +17,13 @@ impl<O: SandboxObject> Sandbox<O> {
     ///
     /// [`Kind::NotReady`] and [`Kind::NoDataPlane`], from what is known here: nothing is sent to find out.
     pub(super) fn inside(&self, operation: Operation, method: Method, path: String) -> Result<Request, Error> {
-        if let Some(status) = self.obstacle() {
-            let message = format!("the sandbox is not ready, it is {status}");
-            return Err(Error::new(Kind::NotReady, &Request::unsent(operation), message));
+        if let Some((status, said)) = self.obstacle() {
+            let message = match (status, said) {
+                (SandboxStatus::Failed, Some(reason)) => format!("the sandbox has failed: {reason}"),
+                (status, _) => format!("the sandbox is not ready, it is {status}"),
+            };
+            let error = Error::new(Kind::NotReady, &Request::unsent(operation), message);
+            return Err(error.with_last_status(status.clone()));
         }
         let url = self.data_plane().map(|url| url.trim_end_matches('/'));
         if let Some(url) = url.filter(|url| !url.is_empty()) {

@@ -79,12 +79,8 @@ impl<O: SandboxObject> Sandbox<O> {
     pub async fn write(&self, path: &str, content: impl Into<Bytes>) -> Result<(), Error> {
         let content: Bytes = content.into();
         let form = Form::new();
-        let mut body = BytesMut::with_capacity(content.len() + 2 * PIECE.min(1024));
-        for part in [form.head(), content, form.tail()] {
-            body.extend_from_slice(&part);
-        }
         let request = self.file_request(Verb::WriteFile, Method::POST, route::UPLOAD, path)?;
-        let request = request.bytes(body.freeze(), form.content_type());
+        let request = request.bytes(content, form.content_type()).around(form.head(), form.tail());
         let link = self.client().link();
         // The same bytes at the same place: doing it twice does no harm.
         link.repeat(&mut Exchange::new(link, &request)).await?;

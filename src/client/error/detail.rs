@@ -19,6 +19,8 @@ pub(in crate::client) struct Detail {
     pub(in crate::client) has_retry_after: bool,
     /// Where the answer leads, without the query.
     pub(in crate::client) location: Option<String>,
+    /// Whether the server is known to have such paths, so that it is an object that a 404 misses.
+    pub(in crate::client) is_spoken: bool,
 }
 
 impl Detail {
@@ -87,7 +89,8 @@ impl Detail {
     pub(in crate::client) fn is_of_router(&self) -> bool {
         let routers = ["not found", "404 page not found"];
         let is_routers = |message: &String| routers.contains(&message.trim().to_lowercase().as_str());
-        self.error_type.is_none() && self.items.is_empty() && self.message.as_ref().is_none_or(is_routers)
+        let says_more = self.error_type.is_some() || !self.items.is_empty();
+        !self.is_spoken && !says_more && self.message.as_ref().is_none_or(is_routers)
     }
 
     /// Returns whether the message has `word` in it, in any case.

@@ -150,7 +150,8 @@ impl Error {
         self.0.retry_after
     }
 
-    /// Returns the status that a sandbox or a snapshot had when waiting for it was given up.
+    /// Returns the status that a sandbox or a snapshot had when waiting for it was given up, or when a sandbox was not
+    /// ready to be worked in.
     pub fn last_status(&self) -> Option<&SandboxStatus> {
         self.0.last_status.as_ref()
     }
@@ -260,7 +261,8 @@ impl fmt::Display for Error {
         if let (Kind::Creation | Kind::Operation | Kind::CommandTimeout, Some(error_type)) = (kind, error_type) {
             write!(f, " [{error_type}]")?;
         }
-        if let Some(status) = last_status {
+        // Otherwise the message has it.
+        if let (Kind::Timeout, Some(status)) = (kind, last_status) {
             write!(f, " (last status: {status})")?;
         }
         Ok(())

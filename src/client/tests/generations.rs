@@ -39,6 +39,29 @@ async fn a_list_that_was_read_tells_as_much() {
 }
 
 #[tokio::test]
+async fn where_a_generation_is_spoken_it_is_an_object_that_is_missing() {
+    let server = Mock::new([
+        ("GET /snapshots?limit=500&offset=0", answer(200, "{}")),
+        ("GET /snapshots/n", answer(404, NOT_FOUND)),
+        ("DELETE /registries/r", answer(404, "")),
+    ]);
+    let client = server.client();
+    client.list_snapshots().await.expect("200");
+    assert!(client.get_snapshot("n").await.expect_err("404").is_not_found());
+    assert!(client.delete_registry("r").await.expect_err("404").is_not_found());
+}
+
+#[tokio::test]
+async fn a_create_is_not_kept_back_by_a_404_that_says_little() {
+    let server = Mock::new([
+        ("GET /snapshots/n:latest", answer(404, NOT_FOUND)),
+        ("POST /snapshots", answer(201, r#"{"id":"1","status":"ready"}"#)),
+    ]);
+    let size = "1Gi".parse().expect("a size");
+    server.client().create_snapshot("n", "i", &size, CreateSnapshotOptions::default()).await.expect("201");
+}
+
+#[tokio::test]
 async fn lists_that_both_have_tell_nothing() {
     let server = Mock::new([
         ("GET /volumes?limit=500&offset=0", answer(200, "{}")),

@@ -231,12 +231,12 @@ async fn a_sandbox_that_could_not_build_is_deleted() {
     server.expect("DELETE /boxes/b", answer(204, ""));
     let client = server.client();
     let build = |dockerfile: &'static str| {
-        client.create_snapshot_from_dockerfile(
+        Box::pin(client.create_snapshot_from_dockerfile(
             "n",
             folder.path(),
             dockerfile.as_ref(),
             DockerfileOptions::default().cpu("2".parse().expect("a quantity")),
-        )
+        ))
     };
     let error = build("Dockerfile").await.expect_err("it cannot be uploaded");
     assert_eq!(error.error_type(), Some("WriteError"), "{error}");

@@ -20,6 +20,9 @@ use url::Url;
 use super::super::config::{Config, ConfigError, is_loopback};
 use super::{BoxConnection, Content, Limits, Transport, TransportError, tls};
 
+/// How much memory is taken for an answer before it is there, in bytes. Larger ones grow.
+const MAX_RESERVED: usize = 64 << 20;
+
 /// HTTP/1.1 with a pool of connections that are kept alive.
 ///
 /// The proxy variables of the environment hold for all hosts but those of the loopback interface. Certificates are read
@@ -126,7 +129,9 @@ impl HttpTransport {
 
         let answer = tokio::time::timeout(limits.timeout, client.execute(request)).await;
         let mut answer = answer.map_err(|_| TransportError::Timeout)?.map_err(classify)?;
-        let mut body = BytesMut::new();
+        // What the server says is a hint, of which only so much is believed.
+        let length = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let mut body = BytesMut::with_capacity(length.min(MAX_RESERVED));
         loop {
             let chunk = tokio::time::timeout(limits.timeout, answer.chunk()).await;
             match chunk.map_err(|_| TransportError::Timeout)?.map_err(classify)? {

@@ -425,20 +425,13 @@ impl fmt::Display for Note {
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
             Self::NotSpoken { kind, spoken } => not_spoken(f, *kind, spoken),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
-            Self::Unverifiable { paths } => {
-                write!(f, "{} cannot be compared: the server never tells what is set", paths.join(", "))
-            }
+            Self::Unverifiable { paths } => unverifiable(f, paths),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }
-            Self::SourceIsAnother { source } => write!(
-                f,
-                "{} `{}` becomes another object than the one it is made from",
-                source.kind.info().singular,
-                source.name
-            ),
+            Self::SourceIsAnother { source } => source_is_another(f, source),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::Recreated { why } => recreated(f, why),
@@ -451,10 +444,7 @@ impl fmt::Display for Note {
             }
             Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
             Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
-            Self::NoRoomBeside { beside, what, needed, free } => {
-                let (needed, free) = (what.spell(*needed), what.spell(*free));
-                write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
-            }
+            Self::NoRoomBeside { beside, what, needed, free } => no_room(f, beside, *what, [*needed, *free]),
             Self::Outdated { path, from, to: Some(to), .. } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }
@@ -519,6 +509,20 @@ impl fmt::Display for Note {
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }
+}
+
+fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
+    let (needed, free) = (what.spell(needed), what.spell(free));
+    write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn source_is_another(f: &mut fmt::Formatter<'_>, source: &Reference) -> fmt::Result {
+    let Reference { kind, name } = source;
+    write!(f, "{} `{name}` becomes another object than the one it is made from", kind.info().singular)
+}
+
+fn unverifiable(f: &mut fmt::Formatter<'_>, paths: &[&'static str]) -> fmt::Result {
+    write!(f, "{} cannot be compared: the server never tells what is set", paths.join(", "))
 }
 
 fn not_spoken(f: &mut fmt::Formatter<'_>, kind: KindId, spoken: &[ApiVersion]) -> fmt::Result {

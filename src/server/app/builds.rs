@@ -13,7 +13,7 @@ use crate::server::store::snapshots::{self, Source, Status};
 use crate::types::{SandboxId, SnapshotId};
 
 /// How long a build may take: an image of tens of gigabytes over a slow line.
-const LONGEST_BUILD: Duration = Duration::from_mins(60);
+const LONGEST_BUILD: Duration = Duration::from_hours(1);
 
 /// What is to be built.
 enum Plan {

@@ -68,7 +68,7 @@ pub(super) fn of(sandbox: &Sandbox, new: NewCapture) -> Result<Captured, Error> 
     }
     let mut labels = Labels::new();
     if new.include.iter().any(|word| word == "labels") {
-        labels = sandbox.labels.clone();
+        labels.clone_from(&sandbox.labels);
         labels.retain(|key, _| !key.starts_with(RESERVED_LABELS));
     }
     labels.extend(new.labels);

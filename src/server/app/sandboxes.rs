@@ -152,7 +152,9 @@ impl App {
             let Some(mut sandbox) = sandboxes::by_id(tx, &of)? else { return Ok(()) };
             sandbox.last_activity_at = tx.now();
             sandboxes::update(tx, &sandbox)?;
-            tx.moves_deadline();
+            if sandbox.idle_ttl.is_some() {
+                tx.moves_deadline();
+            }
             Ok(())
         });
         if let Err(error) = touched.await {

@@ -23,7 +23,7 @@ pub(crate) use self::command::{Attachment, Controls, End, Event};
 pub(crate) use self::log::{Piece, Stream};
 use super::from_snapshot::set_up;
 use super::{App, Error};
-use crate::server::runtime::{ExecError, ExecSpec, Frame};
+use crate::server::runtime::{ExecError, ExecSpec, Frame, Instance};
 use crate::types::SandboxId;
 
 /// How many ids of commands that are forgotten a sandbox remembers, to tell "over" from "never heard of".
@@ -129,7 +129,6 @@ impl App {
             Err(error) => return Err(error),
         }
         let instance = self.instance(sandbox).await.map_err(CommandError::Sandbox)?;
-        self.touch(sandbox).await;
         let used = self.sandbox_by_id(sandbox.clone()).await.map_err(CommandError::Sandbox)?;
         set_up(used, &mut new.exec);
         // Reserved before it starts: a second request with the same id finds it, and starts nothing.
@@ -137,23 +136,42 @@ impl App {
         let kept = self.0.sessions.keep(sandbox, &command);
         let attachment = kept.attach(0, 0);
         if Arc::ptr_eq(&kept, &command) {
-            let begun = Instant::now();
-            match instance.exec(new.exec.clone()).await {
-                Ok(session) => {
-                    self.metrics().time_command_start(begun.elapsed());
-                    command.started(session.pid, session.control, session.kill);
-                    let app = self.clone();
-                    let sandbox = sandbox.clone();
-                    self.0.background.spawn(async move { app.follow(sandbox, &command, new, session.output).await });
-                }
-                Err(error) => {
-                    command.abandon();
-                    self.0.sessions.expire(sandbox, command.id());
-                    return Err(CommandError::Exec(error));
-                }
-            }
+            let (app, sandbox) = (self.clone(), sandbox.clone());
+            // Also when whoever asked is gone meanwhile: it starts, and somebody has to follow it.
+            let begun = self.0.operations.spawn(async move { app.begin(sandbox, &*instance, command, new).await });
+            begun.await.unwrap_or(Err(ExecError::Ended)).map_err(CommandError::Exec)?;
         }
         Ok(attachment)
+    }
+
+    async fn begin(
+        &self,
+        sandbox: SandboxId,
+        instance: &dyn Instance,
+        command: Arc<Command>,
+        new: NewCommand,
+    ) -> Result<(), ExecError> {
+        let exec = async {
+            let begun = Instant::now();
+            let session = instance.exec(new.exec.clone()).await?;
+            self.metrics().time_command_start(begun.elapsed());
+            Ok(session)
+        };
+        // Side by side: a command need not wait until its use is recorded.
+        let (started, ()) = tokio::join!(exec, self.touch(&sandbox));
+        match started {
+            Ok(session) => {
+                command.started(session.pid, session.control, session.kill);
+                let app = self.clone();
+                self.0.background.spawn(async move { app.follow(sandbox, &command, new, session.output).await });
+                Ok(())
+            }
+            Err(error) => {
+                command.abandon();
+                self.0.sessions.expire(&sandbox, command.id());
+                Err(error)
+            }
+        }
     }
 
     /// Attaches to a command, from the offsets that the caller has seen.

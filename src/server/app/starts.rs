@@ -97,16 +97,19 @@ impl App {
 
     /// Records how a start ended, and tells who waits for it.
     async fn settle(&self, id: &SandboxId, result: Result<Arc<dyn Instance>, LaunchError>) -> Result<Outcome, Error> {
-        let error = match result {
+        let (error, message) = match result {
             Ok(instance) => {
+                let notice = instance.notice().map(str::to_owned);
                 // Kept before the sandbox is seen to be ready: whoever sees that finds it running.
                 self.0.instances.put(id.clone(), instance);
-                None
+                (None, notice)
             }
-            Err(error) => Some(error),
+            Err(error) => {
+                let message = error.message.clone();
+                (Some(error), Some(message))
+            }
         };
-        let (started, message) = (error.is_none(), error.as_ref().map(|error| error.message.clone()));
-        let of = id.clone();
+        let (of, started) = (id.clone(), error.is_none());
         let recorded = self.transact(move |tx| record_start(tx, &of, started, message)).await?;
         // Whoever waits for the sandbox to wake looks again.
         self.0.instances.changed();
@@ -283,13 +286,14 @@ fn record_start(
     }
     sandbox.state = state;
     sandbox.waited_for = false;
-    sandbox.status_message = message.or_else(|| match &sandbox.origin {
-        Origin::Template { .. } => None,
-        Origin::Snapshot { settings, .. } => from_snapshot::unenforced(settings),
-    });
+    sandbox.status_message = message;
+    if let (Origin::Snapshot { settings, .. }, true) = (&sandbox.origin, started) {
+        let parts = sandbox.status_message.take().into_iter().chain(from_snapshot::unenforced(settings));
+        sandbox.status_message = Some(parts.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty());
+        // It begins to be idle now, and not when somebody asked for it.
+        sandbox.last_activity_at = tx.now();
+    }
     sandbox.updated_at = tx.now();
-    // It begins to be idle now, and not when somebody asked for it.
-    sandbox.last_activity_at = tx.now();
     sandboxes::update(tx, &sandbox)?;
     tx.moves_deadline();
     Ok(Some(Recorded { pool }))

@@ -47,6 +47,8 @@ pub(super) async fn run(app: App, recovered: Vec<SandboxId>, stop: CancellationT
     loop {
         let retry_at = supervisor.work().await;
         tokio::select! {
+            // In this order: what was asked for before the server stops is begun, and waited for.
+            biased;
             () = supervisor.app.0.signals.work.notified() => {}
             Some(done) = supervisor.tasks.join_next() => supervisor.note(done),
             () = at(retry_at) => {}

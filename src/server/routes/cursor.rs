@@ -19,8 +19,8 @@ pub(super) fn encode(list: &str, sort_by: &str, place: &Place) -> String {
 
 /// Reads a place; `None` for a text that is no cursor of that list in that order.
 pub(super) fn decode(cursor: &str, list: &str, sort_by: &str) -> Option<Place> {
-    let [of, by, key, id] = serde_json::from_slice(&BASE64.decode(cursor).ok()?).ok()?;
-    if of != Value::from(list) || by != Value::from(sort_by) {
+    let [of, by, key, id]: [Value; 4] = serde_json::from_slice(&BASE64.decode(cursor).ok()?).ok()?;
+    if of != list || by != sort_by {
         return None;
     }
     let key = match key {

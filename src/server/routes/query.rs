@@ -135,7 +135,7 @@ fn read<L: Listing>(name: &str, value: String, options: &mut ListOptions, proble
         "label" if L::HAS_LABELS => match value.split_once('=') {
             Some(("", _)) => problems.add(&at, "value_error", "Input should be 'key' or 'key=value'"),
             Some((label, text)) => {
-                options.labels.push(LabelFilter { key: label.to_owned(), value: Some(text.to_owned()) })
+                options.labels.push(LabelFilter { key: label.to_owned(), value: Some(text.to_owned()) });
             }
             None => options.labels.push(LabelFilter { key: value, value: None }),
         },

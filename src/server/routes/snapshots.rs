@@ -156,7 +156,7 @@ fn include(fields: &mut Fields<'_>) -> Vec<String> {
         fields.report("include", "value_error", message);
     }
     let has = |word: &&str| words.iter().any(|included| included == word || included == "all");
-    INCLUDABLE.iter().filter(|word| has(*word)).map(|word| (*word).to_owned()).collect()
+    INCLUDABLE.iter().filter(|word| has(word)).map(|word| (*word).to_owned()).collect()
 }
 
 pub(super) fn render(snapshot: Snapshot) -> wire::Snapshot {

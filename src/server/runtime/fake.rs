@@ -37,12 +37,18 @@ pub struct FakeRuntime {
 struct Shared {
     state: Mutex<State>,
     held: watch::Sender<bool>,
+    commands_held: watch::Sender<bool>,
     commands: TaskTracker,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { state: Mutex::default(), held: watch::Sender::new(false), commands: TaskTracker::new() }
+        Self {
+            state: Mutex::default(),
+            held: watch::Sender::new(false),
+            commands_held: watch::Sender::new(false),
+            commands: TaskTracker::new(),
+        }
     }
 }
 
@@ -108,6 +114,11 @@ impl FakeRuntime {
     /// Holds all starts back from now on, or lets them go.
     pub fn hold_starts(&self, hold: bool) {
         self.shared.held.send_replace(hold);
+    }
+
+    /// Holds the starts of all commands back from now on, or lets them go.
+    pub fn hold_commands(&self, hold: bool) {
+        self.shared.commands_held.send_replace(hold);
     }
 
     /// Lets starts from an image fail: the next `count` ones, or all of them.
@@ -334,6 +345,8 @@ impl Instance for FakeInstance {
                 return Err(ExecError::Ended);
             }
             self.shared.state().calls.push(Call::Exec(self.id.clone(), spec.argv.clone()));
+            let mut held = self.shared.commands_held.subscribe();
+            held.wait_for(|held| !held).await.expect("this runtime holds the sender");
             Ok(command::run(&spec, &self.shared.commands))
         })
     }

@@ -33,6 +33,11 @@ pub trait Instance: Send + Sync + 'static {
     /// Connects to a TCP port inside.
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;
 
+    /// Returns what to tell whoever looks at the sandbox, such as which of its limits are not enforced.
+    fn notice(&self) -> Option<&str> {
+        None
+    }
+
     /// Ends the sandbox and keeps its disk, for it to be launched again. Doing it twice does no harm.
     fn halt(&self) -> BoxFuture<'_, ()>;
 

@@ -8,6 +8,7 @@ mod build;
 mod choice;
 pub mod fake;
 mod instance;
+pub mod machine;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod none;

@@ -5,10 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Error;
 
 /// The migrations; the first one makes version 1. They are never edited once released, only added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_registries.sql"),
     include_str!("migrations/0003_snapshots.sql"),
+    include_str!("migrations/0004_volume_removals.sql"),
 ];
 
 /// Applies the migrations that the database has not seen.

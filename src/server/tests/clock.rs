@@ -57,7 +57,7 @@ async fn set_back_it_ends_nothing_and_the_server_goes_on() {
     let (server, set_by) = server(&runtime).await;
     server.ok("POST", "/pools", json!({"name": "p", "template_name": "t", "replicas": 2})).await;
     let before = server.ok("POST", "/boxes", json!({"name": "s", "template_name": "t", "idle_ttl_seconds": 600})).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     set_by.store(-7200, Ordering::Relaxed);
     let drawn = server.ok("POST", "/boxes", json!({"template_name": "t"})).await;
     assert_eq!(drawn["status"], "ready");

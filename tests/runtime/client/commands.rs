@@ -14,6 +14,7 @@ fn parts(output: &Output) -> (&str, &str, i32) {
 
 #[tokio::test]
 async fn run() {
+    engine!();
     let world = World::new().await;
     let sandbox = &world.sandbox;
     let output = sandbox.run("python3 -c 'print(2 + 2)'; echo oh >&2; exit 7", options()).await.expect("it runs");
@@ -32,6 +33,7 @@ async fn run() {
 
 #[tokio::test]
 async fn without_websockets_over_http() {
+    engine!();
     let world = World::new().await;
     let refused = r#"{"operation": "execute_ws", "status": 404, "count": null}"#;
     world.control("POST", "/_sbx/faults", refused).await;
@@ -42,6 +44,7 @@ async fn without_websockets_over_http() {
 
 #[tokio::test]
 async fn stream() {
+    engine!();
     let world = World::new().await;
     let script = "echo é; sleep 0.1; echo oh >&2; sleep 0.1; echo ü; exit 5";
     let mut handle = world.sandbox.start(script, options()).await.expect("it starts");
@@ -57,6 +60,7 @@ async fn stream() {
 
 #[tokio::test]
 async fn input() {
+    engine!();
     let world = World::new().await;
     let ask = r#"python3 -c 'name = input("Name: "); print(f"Hello {name}")'"#;
     let handle = world.start(ask, options(), "Name: ").await;
@@ -71,6 +75,7 @@ async fn input() {
 
 #[tokio::test]
 async fn kill_and_no_timeout() {
+    engine!();
     let world = World::new().await;
     let mut handle = world.start("echo up; sleep 1000 & exec sleep 1000", options().timeout(None), "up").await;
     assert_eq!(world.sh("echo other work").await, "other work\n");
@@ -84,6 +89,7 @@ async fn kill_and_no_timeout() {
 
 #[tokio::test]
 async fn a_timeout() {
+    engine!();
     let world = World::new().await;
     let error = within(world.sandbox.run("sleep 1000", options().timeout(Duration::from_secs(1)))).await;
     let error = error.expect_err("it is late");
@@ -92,6 +98,7 @@ async fn a_timeout() {
 
 #[tokio::test]
 async fn reconnect() {
+    engine!();
     let world = World::new().await;
     let handle = world.start("echo begun; read line; echo $line", options(), "begun").await;
     // As another program would.
@@ -113,6 +120,7 @@ async fn reconnect() {
 
 #[tokio::test]
 async fn reconnect_by_itself() {
+    engine!();
     let world = World::new().await;
     for cut in ["", r#", "close_code": 1000"#, r#", "close_code": 1001"#, r#", "close_code": 1012"#] {
         let fault = format!(r#"{{"operation": "execute_ws", "cut_after_bytes": 2{cut}}}"#);
@@ -124,6 +132,7 @@ async fn reconnect_by_itself() {
 
 #[tokio::test]
 async fn a_session_has_its_time() {
+    engine!();
     let world = World::new().await;
     let mut handle = world.sandbox.start("echo built", options().ttl(Duration::ZERO)).await.expect("it starts");
     while within(handle.next()).await.expect("it is followed").is_some() {}
@@ -138,6 +147,7 @@ async fn a_session_has_its_time() {
 
 #[tokio::test]
 async fn a_command_that_nobody_follows() {
+    engine!();
     let world = World::new().await;
     let forever = || options().timeout(None).idle_timeout(None);
     for options in [forever().idle_timeout(Duration::from_secs(1)), forever().kill_on_disconnect(true)] {
@@ -155,6 +165,7 @@ async fn a_command_that_nobody_follows() {
 
 #[tokio::test]
 async fn a_terminal() {
+    engine!();
     let world = World::new().await;
     let output = world.sandbox.run("tty; echo to stderr >&2; test -t 0 -a -t 1 -a -t 2", options().pty(true)).await;
     let output = output.expect("it runs");

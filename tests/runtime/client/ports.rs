@@ -29,6 +29,7 @@ async fn fetch(tunnel: &Tunnel) -> String {
 
 #[tokio::test]
 async fn tunnels() {
+    engine!();
     let world = World::new().await;
     world.serve_http(3000).await;
     world.serve_http(3001).await;
@@ -64,6 +65,7 @@ async fn tunnels() {
 
 #[tokio::test]
 async fn services() {
+    engine!();
     let world = World::new().await;
     world.serve_http(3000).await;
     let service = world.sandbox.service(3000, ServiceOptions::default()).await.expect("it has a URL");
@@ -93,6 +95,7 @@ async fn services() {
 
 #[tokio::test]
 async fn files() {
+    engine!();
     let world = World::new().await;
     let sandbox = &world.sandbox;
     sandbox.write("/app/script.py", "print('Hello from file!')").await.expect("it is written");

@@ -39,6 +39,7 @@ impl World {
 
 #[tokio::test]
 async fn a_time_to_live() {
+    engine!();
     let world = World::new().await;
     let mut sandbox = world.client.create_sandbox("python", options().ttl(ttl(3600))).await.expect("it starts");
     assert!(sandbox.expires_at.is_some());
@@ -58,6 +59,7 @@ async fn a_time_to_live() {
 
 #[tokio::test]
 async fn an_idle_time_to_live() {
+    engine!();
     let world = World::new().await;
     let sandbox = world.client.create_sandbox("python", options().idle_ttl(ttl(600))).await.expect("it starts");
     world.pass_time(500).await;
@@ -72,6 +74,7 @@ async fn an_idle_time_to_live() {
 
 #[tokio::test]
 async fn nobody_waits_for_it() {
+    engine!();
     let world = World::new().await;
     let sandbox = world.client.create_sandbox("python", options().wait_for_ready(false)).await.expect("it is made");
     assert_eq!(sandbox.status, SandboxStatus::Provisioning);
@@ -84,6 +87,7 @@ async fn nobody_waits_for_it() {
 
 #[tokio::test]
 async fn for_a_while_and_to_keep() {
+    engine!();
     let world = World::new().await;
     let guard = world.client.sandbox("python", options()).await.expect("it starts");
     world.is_alive(&guard).await;
@@ -97,6 +101,7 @@ async fn for_a_while_and_to_keep() {
 
 #[tokio::test]
 async fn volumes_and_pools() {
+    engine!();
     let World { client, .. } = &World::new().await;
     let size: ByteSize = "1Gi".parse().expect("a quantity");
     client.create_volume(&name("data"), &size, CreateVolumeOptions::default()).await.expect("it is made");

@@ -52,8 +52,7 @@ class Scenarios:
         return await self.do(self.client.create_snapshot(name, "python:3.12-slim", 4 * GIB, **options))
 
     async def capture(self, box, name, **options):
-        """Captures without the client's own wait, which looks every two seconds."""
-        return await self.do(box.capture_snapshot(name, **options))
+        return await self.do(self.client.capture_snapshot(box.name, name, **options))
 
     async def test_a_snapshot_and_its_sandbox(self):
         snapshot = await self.snapshot("python")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sbx::client::RunOptions;
 
 use crate::duration;
+use crate::env::{self, Environment};
 
 /// The shell that takes the words apart again. Every image with a shell has it.
 const SHELL: &str = "/bin/sh";
@@ -42,11 +43,14 @@ impl CommandArgs {
         format!("exec {}", words.join(" "))
     }
 
-    /// Returns how to run it. It ends with the connection: nobody is left then who could take its output.
-    pub(super) fn options(&self) -> RunOptions {
+    /// Returns how to run it. It ends with the connection: nobody is left then who could take its output. A terminal is
+    /// of the kind that is here, unless the command line says another.
+    pub(super) fn options(&self, environment: &Environment) -> RunOptions {
         let mut options =
             RunOptions::default().shell(SHELL).timeout(self.timeout).pty(self.tty).kill_on_disconnect(true);
         options.cwd.clone_from(&self.workdir);
+        let kind = environment.get(env::TERM).filter(|_| self.tty);
+        options.env.extend(kind.map(|kind| (env::TERM.to_owned(), kind)));
         options.env.extend(self.env.iter().cloned());
         options
     }
@@ -79,6 +83,22 @@ mod tests {
         let output = std::process::Command::new("sh").args(["-c", &line]).output().expect("there is a shell");
         let expected = format!("[{}]", words.join("]["));
         assert_eq!(String::from_utf8(output.stdout).expect("it is text"), expected);
+    }
+
+    #[test]
+    fn a_terminal_is_of_the_kind_that_is_here() {
+        let environment = Environment::new(|name| (name == env::TERM).then(|| "xterm".to_owned()));
+        let args = |tty, env: &[(&str, &str)]| CommandArgs {
+            tty,
+            env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            workdir: None,
+            timeout: None,
+            command: vec!["top".to_owned()],
+        };
+        let term = |args: CommandArgs| args.options(&environment).env.get(env::TERM).cloned();
+        assert_eq!(term(args(true, &[])).as_deref(), Some("xterm"));
+        assert_eq!(term(args(true, &[("TERM", "dumb")])).as_deref(), Some("dumb"));
+        assert_eq!(term(args(false, &[])), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `sbx cp`: files and folders, into a sandbox and out of it.
 
 mod download;
+mod stream;
 mod upload;
 
 use std::path::PathBuf;
@@ -21,13 +22,15 @@ const PARALLEL: usize = 8;
 ///
 /// One side is SANDBOX:PATH, where a relative path starts at the home directory. A folder is copied with all that is in
 /// it, file by file; links are left out. A destination that ends with `/`, or is a folder here, gets the source under
-/// its own name.
+/// its own name. `-` is standard input or output, for one file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sbx cp data.csv box-1:/srv/data.csv
   sbx cp src box-1:/srv/app
-  sbx cp box-1:/srv/report.pdf .")]
+  sbx cp box-1:/srv/report.pdf .
+  pg_dump shop | sbx cp - box-1:/srv/shop.sql
+  sbx cp box-1:/srv/out.tar - | tar x")]
 pub(crate) struct Copy {
     /// What to copy: a path here, or SANDBOX:PATH
     #[arg(value_name = "SOURCE", value_parser = place)]
@@ -43,13 +46,18 @@ pub(crate) struct Copy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Here(PathBuf),
-    Inside { sandbox: String, path: String },
+    /// Standard input as a source, standard output as a destination.
+    Stream,
+    Inside {
+        sandbox: String,
+        path: String,
+    },
 }
 
 impl Copy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let ((Place::Here(_), Place::Inside { sandbox, .. }) | (Place::Inside { sandbox, .. }, Place::Here(_))) =
-            (&self.source, &self.destination)
+        let ((Place::Here(_) | Place::Stream, Place::Inside { sandbox, .. })
+        | (Place::Inside { sandbox, .. }, Place::Here(_) | Place::Stream)) = (&self.source, &self.destination)
         else {
             return Err(Failure::Usage {
                 message: "one side has to be in a sandbox, and the other here".to_owned(),
@@ -59,11 +67,12 @@ impl Copy {
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let copying = async {
-            let sandbox = workspace.client.get_sandbox(sandbox).await;
-            let job = Job { sandbox: sandbox.map_err(|error| workspace.failure(error))?, workspace: &workspace };
+            let job = Job { sandbox: workspace.sandbox(sandbox).await?, workspace: &workspace };
             match (&self.source, &self.destination) {
                 (Place::Here(from), Place::Inside { path, .. }) => job.upload(from, path, &mut cx.ui).await,
                 (Place::Inside { path, .. }, Place::Here(to)) => job.download(path, to).await,
+                (Place::Stream, Place::Inside { path, .. }) => job.take_in(path).await,
+                (Place::Inside { path, .. }, Place::Stream) => job.put_out(path).await,
                 _ => unreachable!("the sides were told apart above"),
             }
         };
@@ -90,6 +99,7 @@ fn place(text: &str) -> Result<Place, String> {
             Ok(Place::Inside { sandbox: sandbox.to_owned(), path: path.to_owned() })
         }
         _ if text.is_empty() => Err("a path is not empty".to_owned()),
+        _ if text == "-" => Ok(Place::Stream),
         _ => Ok(Place::Here(text.into())),
     }
 }
@@ -104,6 +114,7 @@ mod tests {
         assert_eq!(place("box:/a:b"), Ok(inside("box", "/a:b")));
         assert_eq!(place("./a:b"), Ok(Place::Here("./a:b".into())));
         assert_eq!(place("a"), Ok(Place::Here("a".into())));
+        assert_eq!((place("-"), place("./-")), (Ok(Place::Stream), Ok(Place::Here("./-".into()))));
         assert!(place("box:").is_err() && place("").is_err());
     }
 }

@@ -1,11 +1,15 @@
-//! `sbx doctor`: is everything there that an apply needs, and what is known of the server?
+//! `sbx doctor`: is everything there that an apply needs, what is known of the server, and what does this machine offer?
 
 mod probe;
+
+use std::fs;
+use std::path::Path;
 
 use sbx::client::{Error, Kind};
 use sbx::kinds::{self, Capacity};
 use sbx::reconcile::inventory::{Effect, Habits};
 use sbx::reconcile::{Plan, World};
+use sbx::server::runtime::machine::{self, Finding};
 use serde_json::json;
 
 use self::probe::Probe;
@@ -21,9 +25,11 @@ use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
 use crate::workspace::Workspace;
 
-/// Look whether the server and the inventory are as an apply needs them
+/// Look whether the server, the inventory and this machine are as they are needed
 ///
-/// Without --probe it only reads. Exits with 1 if something is wrong.
+/// Without --probe it only reads, but for a sandbox that it starts on this machine and ends again. It says which limits
+/// of sandboxes are enforced here, and of what is not, why, and what to do. Exits with 1 if something is wrong with the
+/// server or the inventory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -97,9 +103,18 @@ impl Doctor {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let access = if self.probe { Access::Writes } else { Access::Reads };
         let project = Project::of_objects(&self.place, access, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
-        let result = self.examine(&workspace, cx).await;
-        let checks = workspace.finish(result, &mut cx.ui).await?;
+        let mut checks = match Workspace::open(&self.place.connection, &project, cx).await {
+            Ok(workspace) => {
+                let result = self.examine(&workspace, cx).await;
+                workspace.finish(result, &mut cx.ui).await?
+            }
+            // This machine can be looked at all the same.
+            Err(failure @ Failure::NoServer { .. }) if !self.probe => {
+                vec![Check { state: State::Notable, ..Check::bad("endpoint", &failure) }]
+            }
+            Err(failure) => return Err(failure),
+        };
+        checks.extend(this_machine().await);
         self.show(&checks, cx);
         let is_good = checks.iter().all(|check| check.state != State::Bad);
         Ok(if is_good { Exit::Done } else { Exit::Failed })
@@ -156,6 +171,20 @@ impl Doctor {
             }
         }
     }
+}
+
+/// Looks at what this machine offers to the sandboxes of a local server. Nothing of that is bad: those of another server
+/// do not run here.
+async fn this_machine() -> Vec<Check> {
+    let folder = env::temporary_folder().join(format!("sbx-doctor-{}", std::process::id()));
+    let findings = machine::examine(&folder, Path::new("/proc/self/exe")).await;
+    // It is empty, or not there; a folder that stays in such a place is nobody's concern.
+    let _ = fs::remove_dir_all(folder);
+    let check = |finding: Finding| {
+        let state = if finding.is_good { State::Good } else { State::Notable };
+        Check { hint: finding.hint, ..Check::new(finding.name, state, finding.text) }
+    };
+    findings.into_iter().map(check).collect()
 }
 
 fn unreachable(failure: &Failure) -> Check {

@@ -34,11 +34,10 @@ impl Exec {
         let work = async {
             let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
             let sandbox = tokio::select! {
-                sandbox = workspace.client.get_sandbox(&self.sandbox) => sandbox,
+                sandbox = workspace.sandbox(&self.sandbox) => sandbox?,
                 _ = interrupts.next() => return Err(Failure::Interrupted),
             };
-            let sandbox = sandbox.map_err(|error| workspace.failure(error))?;
-            attach(&sandbox, &self.command, &workspace, &mut interrupts, &mut cx.ui).await
+            attach(&sandbox, &self.command, &workspace, &mut interrupts, &cx.environment, &mut cx.ui).await
         };
         let result = work.await.map(Exit::Command);
         workspace.finish(result, &mut cx.ui).await

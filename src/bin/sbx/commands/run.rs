@@ -66,9 +66,12 @@ impl Run {
                 sandbox = workspace.client.create_sandbox(&self.template, options) => sandbox,
                 _ = interrupts.next() => return Err(Failure::Interrupted),
             };
-            let sandbox = sandbox.map_err(|error| workspace.failure(error))?;
+            let sandbox = match sandbox {
+                Ok(sandbox) => sandbox,
+                Err(error) => return Err(workspace.failure_of(&self.template, error).await),
+            };
             tokio::select! {
-                code = attach(&sandbox, &self.command, workspace, &mut interrupts, &mut cx.ui) => code,
+                code = attach(&sandbox, &self.command, workspace, &mut interrupts, &cx.environment, &mut cx.ui) => code,
                 never = keep_alive(&workspace.client, &name, begun) => match never {},
             }
         };

@@ -54,7 +54,10 @@ impl Service {
         let asking = async {
             let options = ServiceOptions::default().expires_in(self.expires_in);
             let service = workspace.client.service(&self.sandbox, self.port, options).await;
-            service.map_err(|error| workspace.failure(error))
+            match service {
+                Ok(service) => Ok(service),
+                Err(error) => Err(workspace.failure_of(&self.sandbox, error).await),
+            }
         };
         let result = interrupt::or_stop(asking).await;
         let url = workspace.finish(result, &mut cx.ui).await?.current();

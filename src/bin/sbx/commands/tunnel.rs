@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 /// Make a port of a sandbox one of this machine, until Ctrl-C
 ///
-/// It listens on 127.0.0.1 only.
+/// It listens on 127.0.0.1 only. When the server was gone for a while, connections that come in meanwhile wait for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,6 +28,9 @@ pub(crate) struct Tunnel {
     #[command(flatten)]
     place: Whereabouts,
 }
+
+/// How often to look for a server that is gone, for a connection that waits: for half a minute.
+const RECONNECTS: u32 = 8;
 
 impl Tunnel {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
@@ -47,8 +50,9 @@ impl Tunnel {
     async fn forward(&self, workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let failed = |error| workspace.failure(error);
         let (remote, local) = self.ports;
-        let sandbox = workspace.client.get_sandbox(&self.sandbox).await.map_err(failed)?;
-        let tunnel = sandbox.tunnel(remote, TunnelOptions::default().local_port(local)).await;
+        let sandbox = workspace.sandbox(&self.sandbox).await?;
+        let options = TunnelOptions::default().local_port(local).max_reconnects(RECONNECTS);
+        let tunnel = Box::pin(sandbox.tunnel(remote, options)).await;
         let mut tunnel = tunnel.map_err(failed)?;
         cx.ui.line(&format!("Forwarding {} to port {remote} of sandbox/{}", tunnel.local_addr(), self.sandbox));
         loop {

@@ -5,6 +5,7 @@ use sbx::client::{self, Kind, Resource};
 use sbx::reconcile::inventory::{FormatError, Stranger};
 use sbx::reconcile::ledger;
 use sbx::server;
+use sbx::wire::SandboxStatus;
 
 use super::Failure;
 use crate::contexts::key::KeyError;
@@ -19,7 +20,9 @@ impl Failure {
             Self::NoServer { has_stray_key } => no_server(*has_stray_key),
             Self::OpenToOthers { path } => vec![format!("look at what it says, then `chmod 600 {}`", path.display())],
             Self::Key { source, .. } => key(source),
-            Self::Call { server, source } => call(server, source),
+            Self::Call { near: Some(near), .. } => vec![format!("did you mean `{near}`?")],
+            Self::Call { server, source, near: None } => call(server, source),
+            Self::TooSlow { .. } => vec!["wait longer with --timeout 10m".to_owned()],
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
@@ -81,6 +84,16 @@ fn call(server: &Server, error: &client::Error) -> Vec<String> {
         }
         (Kind::NotFound, _) if error.resource() == Some(Resource::Template) => {
             "`sbx get templates` lists those that there are; `sbx apply` makes those that are declared".to_owned()
+        }
+        (Kind::NotFound, _) if error.resource() == Some(Resource::Sandbox) => {
+            "`sbx get sandboxes` lists those that there are".to_owned()
+        }
+        (Kind::NotReady, _) if error.last_status() == Some(&SandboxStatus::Failed) => {
+            "`sbx delete sandbox/NAME` makes room for another try; `sbx apply` makes a declared one anew".to_owned()
+        }
+        (Kind::NotReady, _) => "`sbx wait NAME` waits until it is".to_owned(),
+        (Kind::Operation, _) if error.error_type() == Some("CommandNotFound") => {
+            "commands end with the server that runs them: was it started again?".to_owned()
         }
         (Kind::Client, _) if error.status() == Some(StatusCode::NOT_IMPLEMENTED) => {
             "the sandboxes of this server run no process: one that was started with `sbx serve` says why when it starts"

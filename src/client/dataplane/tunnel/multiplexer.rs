@@ -18,6 +18,10 @@ pub(super) type TunnelStream = Compat<yamux::Stream>;
 /// Somebody who waits for a stream.
 type Wish = oneshot::Sender<yamux::Stream>;
 
+/// How much of a stream goes into one frame, in bytes: as much as is copied at once, so that a copy is one frame. Servers
+/// take a mebibyte (contract section 4.6).
+const FRAME: usize = 64 * 1024;
+
 /// How many may wait for a stream.
 const MAX_WISHES: usize = 128;
 
@@ -33,7 +37,9 @@ impl Multiplexer {
     /// Must be called on a runtime.
     pub(super) fn new(socket: WebSocket) -> Self {
         let (wishes, receiver) = mpsc::channel(MAX_WISHES);
-        let connection = Connection::new(Pipe::new(socket), Config::default(), Mode::Client);
+        let mut config = Config::default();
+        config.set_split_send_size(FRAME);
+        let connection = Connection::new(Pipe::new(socket), config, Mode::Client);
         let mut driver = JoinSet::new();
         driver.spawn(drive(connection, receiver));
         Self { wishes, _driver: driver }

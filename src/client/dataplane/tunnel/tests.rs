@@ -107,6 +107,16 @@ async fn bytes_go_both_ways_on_several_connections() {
 }
 
 #[tokio::test]
+async fn the_port_here_is_that_inside_unless_told() {
+    let server = Server::start(vec![usize::MAX]).await;
+    let probe = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = probe.local_addr().expect("it is bound").port();
+    drop(probe);
+    let tunnel = server.sandbox().tunnel(port, TunnelOptions::default()).await.expect("the port is free");
+    assert_eq!((tunnel.local_addr().port(), tunnel.remote_port()), (port, port));
+}
+
+#[tokio::test]
 async fn a_port_that_is_not_reached_has_its_reason() {
     let server = Server::start(vec![usize::MAX; 4]).await;
     for (status, kind) in

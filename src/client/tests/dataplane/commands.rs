@@ -138,6 +138,77 @@ async fn the_sixth_loss_in_succession_is_one_too_many() {
 }
 
 #[tokio::test]
+async fn a_reload_counts_as_a_loss() {
+    let reload = || Step::Close(1001);
+    let mut plays = vec![Play::Socket(vec![Step::Expect(execute("x")), started(), reload()])];
+    plays.extend((0..5).map(|_| Play::Socket(vec![reconnect(0, 0), reload()])));
+    let server = Server::start(plays).await;
+    let error = server.sandbox().run("x", options()).await.expect_err("it is given up");
+    assert!(error.message().starts_with("lost the connection 6 times in succession"), "{error}");
+    server.done().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn output_makes_good_for_losses() {
+    let mut plays = vec![Play::Socket(vec![Step::Expect(execute("x")), started()])];
+    for end in 1..=3 {
+        plays.extend((0..4).map(|_| Play::Socket(vec![reconnect(end - 1, 0)])));
+        plays.push(Play::Socket(vec![reconnect(end - 1, 0), stdout("a", end - 1)]));
+    }
+    plays.push(Play::Socket(vec![reconnect(3, 0), exit(0)]));
+    let server = Server::start(plays).await;
+    let output = server.sandbox().run("x", options()).await.expect("no six in succession");
+    assert_eq!(output.stdout, "aaa");
+    server.done().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_not_found_again_is_given_up() {
+    let gone = Step::Send(json!({"type": "error", "error_type": "CommandNotFound", "error": "gone"}));
+    let server = Server::start(vec![
+        Play::Socket(vec![Step::Expect(execute("x")), started(), stdout("ab", 0)]),
+        Play::Socket(vec![reconnect(2, 0), gone]),
+    ])
+    .await;
+    let error = server.sandbox().run("x", options()).await.expect_err("nobody knows it");
+    let found = (error.kind(), error.operation(), error.error_type());
+    assert_eq!(found, (Kind::Operation, Some("reconnect"), Some("CommandNotFound")), "{error}");
+    server.done().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_shows_in_the_offset_and_is_not_asked_for_again() {
+    let server = Server::start(vec![
+        Play::Socket(vec![Step::Expect(execute("x")), started(), stdout("é", 0), stdout("z", 100)]),
+        Play::Socket(vec![reconnect(101, 0), exit(0)]),
+    ])
+    .await;
+    let mut handle = server.sandbox().start("x", options()).await.expect("it starts");
+    let mut offsets = Vec::new();
+    while let Some(chunk) = handle.next().await.expect("it is found again") {
+        offsets.push((chunk.offset, handle.offsets().stdout));
+    }
+    assert_eq!(offsets, [(0, 2), (100, 101)], "offsets are bytes");
+    server.done().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_of_the_call_go_with_every_connection() {
+    let server = Server::start(vec![
+        Play::Socket(vec![Step::Expect(execute("x")), started()]),
+        Play::Socket(vec![reconnect(0, 0), exit(0)]),
+    ])
+    .await;
+    let headers = [("x-trace", "1"), ("X-Api-Key", "another")];
+    let headers = headers.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
+    let sandbox = server.sandbox();
+    let client = sandbox.client().with_headers(&http::HeaderMap::from_iter(headers));
+    let sandbox = crate::client::Sandbox::new(&client, sandbox.into_wire());
+    sandbox.run("x", options()).await.expect("it ends");
+    assert_eq!(server.done().await, ["GET /dp/1/execute/ws trace=1 key=another"; 2]);
+}
+
+#[tokio::test]
 async fn a_command_that_was_killed_is_not_looked_for() {
     let server = Server::start(vec![Play::Socket(vec![
         Step::Expect(execute("x")),

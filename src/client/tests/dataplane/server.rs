@@ -115,8 +115,10 @@ async fn perform(stream: TcpStream, steps: Vec<Step>) -> String {
     let mut head = String::new();
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let note = |request: &Request, response: Response| {
-        let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        head = format!("{} {} key={key}", request.method(), request.uri());
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let trace = header("x-trace").map(|trace| format!("trace={trace} ")).unwrap_or_default();
+        let key = header("x-api-key").unwrap_or_default();
+        head = format!("{} {} {trace}key={key}", request.method(), request.uri());
         Ok(response)
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, note).await.expect("a handshake");

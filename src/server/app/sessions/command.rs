@@ -36,8 +36,9 @@ pub(super) struct Command {
 
 #[derive(Default)]
 struct State {
-    /// The process id inside the sandbox, once there was one.
+    /// Its number inside the sandbox, once it was started.
     pid: Option<u32>,
+    /// What it is told through, while it runs.
     process: Option<Process>,
     log: Log,
     end: Option<End>,
@@ -248,7 +249,7 @@ impl Attachment {
         self.command.id()
     }
 
-    /// Returns the process id inside the sandbox, once the command was started.
+    /// Returns the process id inside the sandbox, once the command was started; it may have ended.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.command.state().pid
     }

@@ -109,8 +109,9 @@ async fn limits_end_a_command() {
     tokio::time::sleep(Duration::from_secs(20)).await;
     drop(server.app.attach(&id, "idle", 0, 0).await.expect("runs"));
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let attached = server.app.attach(&id, "idle", 0, 0).await.expect("still runs: the clock began anew");
-    assert!(attached.pid().is_some());
+    let mut attached = server.app.attach(&id, "idle", 0, 0).await.expect("is known");
+    let next = tokio::time::timeout(Duration::ZERO, attached.next()).await;
+    assert!(next.is_err(), "it still runs, as the clock began anew: {next:?}");
     drop(attached);
     tokio::time::sleep(Duration::from_secs(31)).await;
     let attached = server.app.attach(&id, "idle", 0, 0).await.expect("is kept");
@@ -160,4 +161,17 @@ async fn output_is_activity() {
     drop(attached);
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(server.call("GET", "/boxes/s", Value::Null).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_followed_although_nobody_waited_for_its_start() {
+    let (server, runtime, id) = sandbox().await;
+    runtime.hold_commands(true);
+    let fragile = NewCommand { kill_on_disconnect: true, ..command("cat") };
+    let asked = server.app.run_command(&id, fragile);
+    assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err(), "whoever asked hangs up");
+    runtime.hold_commands(false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let attached = server.app.attach(&id, "c", 0, 0).await.expect("is known");
+    assert_eq!(all(attached).await.2, End::Exited(137), "it started, and ends with who asked for it");
 }

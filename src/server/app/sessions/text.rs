@@ -1,5 +1,7 @@
 //! Bytes of a stream as text, without splitting a character between two pieces.
 
+use std::borrow::Cow;
+
 /// Turns the bytes of one stream into text, piece by piece.
 ///
 /// A character whose bytes arrive in two pieces comes with the second. What is not UTF-8 becomes the replacement
@@ -12,7 +14,13 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Adds bytes; returns the text that is complete.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> String {
+    pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
+        // Most output is text in whole characters, of which nothing has to be copied.
+        if self.begun.is_empty()
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Cow::Borrowed(text);
+        }
         let mut input = std::mem::take(&mut self.begun);
         input.extend_from_slice(bytes);
         let mut text = String::with_capacity(input.len());
@@ -25,7 +33,7 @@ impl Decoder {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
         }
-        text
+        Cow::Owned(text)
     }
 
     /// Ends the stream; returns what stands for a character that was never completed.
@@ -51,8 +59,8 @@ mod tests {
             let mut decoder = Decoder::default();
             let (left, right) = text.as_bytes().split_at(cut);
             let first = decoder.push(left);
-            assert!(text.starts_with(&first));
-            assert_eq!(first + &decoder.push(right) + &decoder.finish(), text);
+            assert!(text.starts_with(&*first));
+            assert_eq!(first + decoder.push(right) + &*decoder.finish(), text);
         }
     }
 

@@ -107,6 +107,8 @@ async fn carry(line: Arc<Line>, socket: WebSocket) {
     let socket = tokio::io::join(StreamReader::new(pieces), SinkWriter::new(CopyToBytes::new(sink)));
     let mut config = Config::default();
     config.set_max_connection_receive_window(Some(MAX_WAITING)).set_max_num_streams(MAX_CONNECTIONS);
+    // What is copied at once is one frame, and not four.
+    config.set_split_send_size(BUFFER);
     let mut multiplexer = Connection::new(socket.compat(), config, Mode::Server);
     let mut connections = JoinSet::new();
     loop {

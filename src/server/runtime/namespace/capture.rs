@@ -50,7 +50,8 @@ impl Archive<'_> {
             let name = entry?.file_name().to_bytes().to_vec();
             // A name that an archive gives another meaning to is left out.
             let is_itself = name == b"." || name == b"..";
-            if !is_itself && !name.starts_with(WHITEOUT) && !(path.is_empty() && LEFT_OUT.contains(&name.as_slice())) {
+            let is_left_out = path.is_empty() && LEFT_OUT.contains(&name.as_slice());
+            if !(is_itself || is_left_out || name.starts_with(WHITEOUT)) {
                 names.push(name);
             }
         }

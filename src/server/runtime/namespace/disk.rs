@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::capped;
 use super::protocol::Users;
 use crate::types::{SandboxId, VolumeId};
 
@@ -24,6 +25,10 @@ const RANGES: u32 = 0x1000;
 
 /// The number that files of root have in volumes: the first range, as a volume outlives the sandboxes that use it.
 pub(super) const VOLUME_OWNER: u32 = FIRST;
+
+/// The file with all that a sandbox changes, where that is limited. The folder for it is there too, and empty, for its
+/// owner.
+const CAPPED: &str = "disk.ext4";
 
 /// What the folders begin with in which a runtime is tried out.
 const TRIAL: &str = "trial-";
@@ -41,6 +46,7 @@ pub(super) struct Disks {
 pub(super) struct Disk {
     path: PathBuf,
     pub(super) users: Users,
+    is_capped: bool,
     ranges: Ranges,
     /// Whether it goes when this is dropped.
     is_new: bool,
@@ -68,16 +74,23 @@ impl Disks {
         self.root.join("host")
     }
 
+    /// Returns where everything is, which is nobody else's.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Returns the folder for images.
     pub(super) fn images(&self) -> PathBuf {
         self.root.join("images")
     }
 
-    /// Returns the folder of a sandbox, made if it has none. A new one goes again unless it is [kept](Disk::keep).
-    pub(super) fn of(&self, id: &SandboxId) -> io::Result<Disk> {
+    /// Returns the folder of a sandbox, made if it has none. A new one goes again unless it is [kept](Disk::keep); it
+    /// holds as many bytes as `capacity` says, or as there are.
+    pub(super) fn of(&self, id: &SandboxId, capacity: Option<u64>) -> io::Result<Disk> {
         let path = self.path(id);
         let upper = path.join("upper");
         let is_new = !upper.is_dir();
+        let is_capped = if is_new { capacity.is_some() } else { path.join(CAPPED).exists() };
         let users = match (self.is_root, is_new) {
             (false, _) => Users::Own,
             (true, true) => Users::Range(self.ranges.take_free()?),
@@ -87,11 +100,14 @@ impl Disks {
                 Users::Range(first)
             }
         };
-        let disk = Disk { path, users, ranges: self.ranges.clone(), is_new };
+        let disk = Disk { path, users, is_capped, ranges: self.ranges.clone(), is_new };
         if is_new {
             let draft = disk.path.join("upper.new");
             DirBuilder::new().recursive(true).mode(0o700).create(disk.path.join("work"))?;
             DirBuilder::new().recursive(true).mode(0o755).create(&draft)?;
+            if let Some(bytes) = capacity {
+                capped::make(&self.root.join("formatted"), bytes, &disk.path.join(CAPPED))?;
+            }
             if let Users::Range(first) = users {
                 std::os::unix::fs::chown(&draft, Some(first), Some(first))?;
             }
@@ -268,6 +284,11 @@ impl Disk {
         self.path.join("upper")
     }
 
+    /// Returns the file that its contents are in, if they are limited.
+    pub(super) fn capped(&self) -> Option<PathBuf> {
+        self.is_capped.then(|| self.path.join(CAPPED))
+    }
+
     pub(super) fn work(&self) -> PathBuf {
         self.path.join("work")
     }
@@ -368,7 +389,7 @@ mod tests {
         let (one, other) = (SandboxId::new("one"), SandboxId::new("other"));
         let users = {
             let disks = Disks::open(folder.path().to_owned()).expect("can be made");
-            let mut disk = disks.of(&one).expect("can be made");
+            let mut disk = disks.of(&one, None).expect("can be made");
             disk.keep();
             disk.users
         };
@@ -376,7 +397,7 @@ mod tests {
         let disks = Disks::open(folder.path().to_owned()).expect("is there");
         disks.sweep(std::slice::from_ref(&one)).expect("is there");
         disks.remove(&one).expect("is there");
-        assert_eq!(disks.of(&other).expect("can be made").users, users);
+        assert_eq!(disks.of(&other, None).expect("can be made").users, users);
     }
 
     #[test]
@@ -385,7 +406,7 @@ mod tests {
         let disks = Disks::open(folder.path().to_owned()).expect("can be made");
         let ids = ["kept", "gone"].map(SandboxId::new);
         for id in &ids {
-            disks.of(id).expect("can be made").keep();
+            disks.of(id, None).expect("can be made").keep();
         }
         let trial = Trial::new(folder.path()).expect("can be made");
         let abandoned = folder.path().join("trial-1");

@@ -16,6 +16,7 @@ const CERTIFICATES: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pk
 const FOLDERS: &[(&str, u32)] = &[
     ("etc", 0o755),
     ("home", 0o755),
+    ("home/user", 0o755),
     ("mnt", 0o755),
     ("opt", 0o755),
     ("proc", 0o555),
@@ -86,6 +87,10 @@ impl Host {
             }
         }
         binds.extend(CERTIFICATES.iter().map(Path::new).filter(|path| path.is_dir()).map(seen));
+        for Bind { target, .. } in &binds {
+            // Otherwise each sandbox has to make the place, in files of its own on the disk.
+            fs::create_dir_all(folder.join(target.strip_prefix("/").unwrap_or(target)))?;
+        }
         Ok(Self { layer: folder, binds })
     }
 }
@@ -118,4 +123,22 @@ fn copy_alternatives(to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_there_before_a_sandbox_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let host = Host::make(folder.path().join("host")).expect("is made");
+        assert!(!host.binds.is_empty());
+        for Bind { target, .. } in &host.binds {
+            let place = host.layer.join(target.strip_prefix("/").expect("is absolute"));
+            assert!(place.is_dir(), "each sandbox would have to make `{}`", target.display());
+        }
+        let mode = fs::metadata(host.layer.join("home/user")).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
 }

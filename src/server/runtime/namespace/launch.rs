@@ -12,9 +12,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::JoinSet;
 
 use super::NamespaceRuntime;
+use super::cgroup::{Amounts, Group};
 use super::disk::{Disk, VOLUME_OWNER};
 use super::frame::{Incoming, Outgoing};
 use super::host;
+use super::limits;
 use super::link::Link;
 use super::process::Process;
 use super::protocol::{Bind, Report, Setup, VERSION};
@@ -24,7 +26,7 @@ use super::sys;
 use crate::server::egress::{self, Proxy};
 use crate::server::images::{Image, ImageSource};
 use crate::server::runtime::{LaunchError, LaunchErrorKind, LaunchSpec};
-use crate::types::SandboxId;
+use crate::types::{ByteSize, SandboxId};
 
 /// The home of who runs commands, and where these start unless the image says otherwise (contract, G44).
 const HOME: &str = "/home/user";
@@ -40,11 +42,14 @@ impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
         let image = self.image(spec).await?;
-        let disk = self.disks.of(id).map_err(|error| unschedulable("make its disk", &error))?;
-        let setup = self.setup(id, spec, &image, &disk).await?;
+        let disk = self.disk(id, spec).await.map_err(|error| unschedulable("make its disk", &error))?;
+        let group = self.group(id, spec).await;
+        let group = group.map_err(|error| unschedulable("make its control groups", &error))?;
+        let mut setup = self.setup(id, spec, &image, &disk).await?;
+        setup.groups = group.entrances();
         let (socket, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
         let stage = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
-        let unfinished = Unfinished { socket, incoming: Incoming::default(), stage, process: None, disk };
+        let unfinished = Unfinished { socket, incoming: Incoming::default(), stage, process: None, group, disk };
         let mut start = Start::new(unfinished, self.reaper.clone());
         let process = match carry_out(start.parts(), &setup, &self.reaper).await {
             Ok(process) => process,
@@ -55,7 +60,7 @@ impl NamespaceRuntime {
                 return Err(error);
             }
         };
-        let Unfinished { socket, incoming, mut disk, .. } = start.finish();
+        let Unfinished { socket, incoming, group, mut disk, .. } = start.finish();
         disk.keep();
         let (link, run) = Link::new(socket, incoming, self.proxy.as_ref().map(Proxy::gate));
         let mut tasks = JoinSet::new();
@@ -70,7 +75,30 @@ impl NamespaceRuntime {
             // Over the image's: whatever proxy that was made behind is out of reach.
             env.extend(proxy_environment());
         }
-        Ok(Sandbox { link, process, disk: Arc::new(disk), env, tasks: Mutex::new(tasks) })
+        let (disk, notice) = (Arc::new(disk), self.limits.notice_for(spec));
+        Ok(Sandbox { link, process, group, disk, env, notice, tasks: Mutex::new(tasks) })
+    }
+
+    async fn disk(&self, id: &SandboxId, spec: &LaunchSpec) -> io::Result<Disk> {
+        // What a sandbox of a snapshot changes has to be seen from here, to be captured: it is not held to a size.
+        let is_capped = self.limits.storage.is_enforced() && spec.files.is_none();
+        let capacity = spec.storage.as_ref().filter(|_| is_capped).map(ByteSize::bytes);
+        if capacity.is_none() {
+            return self.disks.of(id, None);
+        }
+        // The first time a program is run for it.
+        let (disks, id) = (self.disks.clone(), id.clone());
+        super::blocking(move || disks.of(&id, capacity)).await
+    }
+
+    /// Makes the groups that hold a sandbox to its limits.
+    async fn group(&self, id: &SandboxId, spec: &LaunchSpec) -> io::Result<Group> {
+        let amounts = Amounts {
+            memory_bytes: spec.memory.bytes(),
+            millicores: spec.cpu.millicores(),
+            processes: limits::PROCESSES,
+        };
+        self.groups().await?.make(&id.to_string(), amounts)
     }
 
     /// Finds the image of a template, or the files of a snapshot.
@@ -107,6 +135,7 @@ impl NamespaceRuntime {
             groups: Vec::new(),
             scratch: self.disks.mount_point(),
             layers,
+            disk: disk.capped(),
             upper: disk.upper(),
             work: disk.work(),
             binds,
@@ -114,6 +143,9 @@ impl NamespaceRuntime {
             home: PathBuf::from(HOME),
             user: image.user.clone(),
             open_files: OPEN_FILES,
+            processes: self.limits.needs_process_limit().then_some(limits::PROCESSES),
+            // Half, as the kernel has it by itself: what is in there is not given back when memory runs out.
+            shared_memory: spec.memory.bytes() / 2,
             proxy: self.proxy.as_ref().map(|_| egress::PORT),
         })
     }
@@ -172,6 +204,6 @@ fn failed(step: &str, error: &io::Error) -> LaunchError {
     LaunchError::new(LaunchErrorKind::SandboxConfig, format!("cannot {step}: {error}"))
 }
 
-fn unschedulable(step: &str, error: &io::Error) -> LaunchError {
+pub(super) fn unschedulable(step: &str, error: &io::Error) -> LaunchError {
     LaunchError::new(LaunchErrorKind::Unschedulable, format!("cannot {step}: {error}"))
 }

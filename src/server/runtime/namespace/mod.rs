@@ -8,11 +8,14 @@
 //! It is as safe as the kernel is: for code that one would run in a container, not for tenants who want to break out.
 
 pub(super) mod agent;
+mod capped;
 mod capture;
+mod cgroup;
 mod disk;
 mod frame;
 mod host;
 mod launch;
+pub(super) mod limits;
 mod link;
 mod process;
 mod protocol;
@@ -21,24 +24,29 @@ mod sandbox;
 mod session;
 mod spawner;
 mod sys;
+pub(super) mod trial;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::OnceCell;
 
-use self::disk::{Disks, Trial};
+use self::cgroup::Groups;
+use self::disk::Disks;
 use self::host::Host;
+use self::limits::Limits;
 use self::reaper::Reaper;
 use self::spawner::Spawner;
+use self::trial::try_out;
 use super::{
     BuildImage, Built, Instance, LaunchError, LaunchErrorKind, LaunchSpec, Runtime, SnapshotFiles, Unavailable,
 };
 use crate::server::egress::{Egress, Proxy};
-use crate::server::images::{Fallback, ImageOptions, Images};
-use crate::types::{ByteSize, Cpu, SandboxId, VolumeId};
+use crate::server::images::{ImageOptions, Images};
+use crate::types::{SandboxId, VolumeId};
 
 /// A runtime that makes sandboxes of Linux namespaces.
 #[derive(Debug)]
@@ -50,13 +58,11 @@ pub(super) struct NamespaceRuntime {
     /// How sandboxes get out, if they do.
     proxy: Option<Proxy>,
     notice: String,
+    limits: Limits,
     /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
+    groups: OnceCell<Arc<Groups>>,
 }
-
-/// What is not enforced.
-const UNLIMITED: &str =
-    "sandboxes get as much cpu, memory, processes and disk as the machine has: limits are not enforced";
 
 impl NamespaceRuntime {
     /// Makes a runtime with its files under `data`, which runs `program` as the agent, and sees whether that works.
@@ -66,39 +72,40 @@ impl NamespaceRuntime {
         images: ImageOptions,
         egress: &Egress,
     ) -> Result<Self, Unavailable> {
-        let runtime = Self::new(data.to_owned(), program.clone(), images, egress)?;
-        let trial = Trial::new(data).map_err(Unavailable::Setup)?;
-        let host = ImageOptions::new().fallback(Fallback::Host);
-        let result = Self::new(trial.path(), program, host, &Egress::None)?.try_out().await;
-        drop(trial);
-        result.map_err(|error| Unavailable::Setup(io::Error::other(error)))?;
+        let disks = Disks::open(data.to_owned()).map_err(Unavailable::Setup)?;
+        let limits = try_out(disks.root(), &program).await?;
+        let runtime = Self::new(disks, program, images, egress, limits)?;
+        open_more_files();
         Ok(runtime)
     }
 
-    fn new(data: PathBuf, program: PathBuf, images: ImageOptions, egress: &Egress) -> Result<Self, Unavailable> {
-        let disks = Disks::open(data).map_err(Unavailable::Setup)?;
+    fn new(
+        disks: Disks,
+        program: PathBuf,
+        images: ImageOptions,
+        egress: &Egress,
+        limits: Limits,
+    ) -> Result<Self, Unavailable> {
         let reaper = Reaper::new().map_err(Unavailable::Setup)?;
         let spawner = Spawner::new(program, reaper.clone()).map_err(Unavailable::Setup)?;
         let images = Images::open(disks.images(), images).map_err(Unavailable::Images)?;
-        let notice = format!("{}; {}; {UNLIMITED}", images.notice(), egress.notice());
-        Ok(Self { disks, spawner, reaper, images, proxy: Proxy::of(egress), notice, host: OnceCell::new() })
+        let mut notice = format!("{}; {}", images.notice(), egress.notice());
+        if let Some(missing) = limits.notice() {
+            notice = format!("{notice}; {missing}");
+        }
+        let (proxy, host, groups) = (Proxy::of(egress), OnceCell::new(), OnceCell::new());
+        Ok(Self { disks, spawner, reaper, images, proxy, notice, limits, host, groups })
     }
 
-    /// Starts a sandbox and ends it.
-    async fn try_out(&self) -> Result<(), LaunchError> {
-        let spec = LaunchSpec {
-            image: "host".to_owned(),
-            cpu: "1".parse::<Cpu>().expect("a quantity"),
-            memory: "64Mi".parse::<ByteSize>().expect("a quantity"),
-            storage: None,
-            mounts: Vec::new(),
-            files: None,
-            workdir: None,
-            user: None,
+    /// Returns the control groups for sandboxes, of which some or all may be missing.
+    ///
+    /// They are opened once only, since that ends what is in those that are there.
+    async fn groups(&self) -> io::Result<&Arc<Groups>> {
+        let open = async || {
+            let root = self.disks.root().to_owned();
+            Ok(Arc::new(blocking(move || cgroup::open(&root)).await?))
         };
-        let sandbox = self.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
-        sandbox.destroy().await;
-        Ok(())
+        self.groups.get_or_try_init(open).await
     }
 
     /// Keeps what a sandbox has changed as one more layer above those that it was made from.
@@ -150,7 +157,9 @@ impl Runtime for NamespaceRuntime {
 
     fn recover<'a>(&'a self, ids: &'a [SandboxId]) -> BoxFuture<'a, Vec<(SandboxId, Arc<dyn Instance>)>> {
         Box::pin(async move {
-            // The processes ended with the server that started them, and their mounts with them: files are left.
+            // The processes ended with the server that started them, and their mounts with them: files are left, and
+            // control groups.
+            note_sweep(self.groups().await.map(|_| ()));
             let (disks, ids) = (self.disks.clone(), ids.to_vec());
             note_sweep(blocking(move || disks.sweep(&ids)).await);
             Vec::new()
@@ -188,13 +197,25 @@ impl Runtime for NamespaceRuntime {
     }
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+/// Lets this process have as many files open as it ever may: a sandbox takes two, each of its commands three, and 1024
+/// is what systems begin with. Sandboxes get a limit of their own.
+fn open_more_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "no more files can be open than by default");
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Clears away what sandboxes that are not among `ids` left under `data`, where no runtime is open.
 pub(super) fn sweep(data: &Path, ids: &[SandboxId]) {
-    note_sweep(Disks::open(data.to_owned()).and_then(|disks| disks.sweep(ids)));
+    note_sweep(Disks::open(data.to_owned()).and_then(|disks| {
+        cgroup::sweep(disks.root())?;
+        disks.sweep(ids)
+    }));
 }
 
 /// Clears away what a sandbox left under `data`, where no runtime is open.

@@ -27,6 +27,8 @@ pub(super) struct Setup {
     pub(super) scratch: PathBuf,
     /// The layers of the image, lowest first.
     pub(super) layers: Vec<PathBuf>,
+    /// A file with a file system for what the sandbox changes, where its size is limited: instead of the two folders.
+    pub(super) disk: Option<PathBuf>,
     /// What the sandbox changes.
     pub(super) upper: PathBuf,
     /// A folder beside `upper`, for the kernel's own use.
@@ -41,6 +43,10 @@ pub(super) struct Setup {
     pub(super) user: Option<String>,
     /// How many files a process may have open.
     pub(super) open_files: u64,
+    /// How many processes and threads each user of the sandbox may have, where no control group counts them.
+    pub(super) processes: Option<u64>,
+    /// How many bytes its shared memory may have, which is a file system in memory.
+    pub(super) shared_memory: u64,
     /// The port on the sandbox's loopback where a proxy is to be, if any.
     pub(super) proxy: Option<u16>,
 }

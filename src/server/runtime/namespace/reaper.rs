@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
+use super::cgroup::Group;
 use super::disk::Disk;
 use super::frame::{self, Incoming};
 use super::process::{self, Process};
@@ -127,6 +128,8 @@ pub(super) struct Unfinished {
     pub(super) stage: Stage,
     /// The sandbox's first process, once it is known.
     pub(super) process: Option<Process>,
+    /// After the process: it is in them.
+    pub(super) group: Group,
     pub(super) disk: Disk,
 }
 
@@ -134,7 +137,7 @@ impl Unfinished {
     /// Ends its processes and removes what they have on the disk. Takes as long as the machine's side of a start, that
     /// is some milliseconds.
     fn clear(self) {
-        let Self { socket, incoming, stage, process, disk } = self;
+        let Self { socket, incoming, stage, process, group, disk } = self;
         let socket = socket.into_inner();
         // What the agent waits for does not come any more; it goes on to its end, and says what it has made until then.
         let _ = rustix::net::shutdown(&socket, Shutdown::Write);
@@ -143,7 +146,7 @@ impl Unfinished {
             None => end_what_was_made(&socket, incoming),
         }
         stage.wait();
-        drop(disk);
+        drop((group, disk));
     }
 }
 

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rustix::pipe::{PipeFlags, pipe_with};
-use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::cgroup::Group;
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
 use super::process::Process;
@@ -27,14 +28,25 @@ use crate::types::Timestamp;
 /// How many pieces of output wait for who takes them, and how many orders for the command.
 const FRAMES: usize = 16;
 
+/// How much of a file is copied at once on its way in, in bytes.
+const COPIED_AT_ONCE: usize = 64 << 10;
+
+/// How much of a file waits between the server and the agent, in bytes: several times what either takes at once, so that
+/// neither waits for the other to be woken.
+const FILE_PIPE: usize = 512 << 10;
+
 /// A sandbox. When it is dropped its processes are killed, and its disk stays.
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub(super) link: Link,
     pub(super) process: Process,
+    /// After the process: it is in them.
+    pub(super) group: Group,
     pub(super) disk: Arc<Disk>,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
+    /// Which of its limits do not hold.
+    pub(super) notice: Option<String>,
     /// The link's task and those of commands.
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
@@ -75,6 +87,7 @@ impl Sandbox {
 
     async fn open(&self, path: &str) -> Result<FileContent, FileError> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| FileError::Io(error.into()))?;
+        widen(&ours);
         let bytes = receiver(ours).map_err(FileError::Io)?;
         let answered = self.link.call(Call::Read { path: path.into() }, vec![theirs]).await;
         let Answer::File { size, modified } = answered.map_err(file_error)?.answer else {
@@ -84,12 +97,13 @@ impl Sandbox {
         Ok(FileContent { size: Some(size), modified, bytes: Box::new(bytes) })
     }
 
-    async fn fill(&self, path: &str, mut content: Box<dyn AsyncRead + Send + Unpin>) -> Result<u64, FileError> {
+    async fn fill(&self, path: &str, content: Box<dyn AsyncRead + Send + Unpin>) -> Result<u64, FileError> {
         let (theirs, mut ours) = pipes().map_err(FileError::Io)?;
+        widen(&theirs);
         let (their_end, mut end) = pipes().map_err(FileError::Io)?;
         let mut call = pin!(self.link.call(Call::Write { path: path.into() }, vec![theirs, their_end]));
         let send = async {
-            tokio::io::copy(&mut content, &mut ours).await?;
+            tokio::io::copy_buf(&mut BufReader::with_capacity(COPIED_AT_ONCE, content), &mut ours).await?;
             drop(ours);
             end.write_all(&[1]).await
         };
@@ -128,6 +142,7 @@ impl Sandbox {
     async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
+        self.group.remove().await;
     }
 
     async fn clear(&self) {
@@ -175,6 +190,10 @@ impl Instance for Sandbox {
         self.link.is_closed() || self.process.has_ended()
     }
 
+    fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
     fn ended(&self) -> BoxFuture<'_, String> {
         Box::pin(async {
             self.process.ended().await;
@@ -194,6 +213,11 @@ fn file_error(error: CallError) -> FileError {
 fn pipes() -> io::Result<(OwnedFd, pipe::Sender)> {
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
     Ok((theirs, pipe::Sender::from_owned_fd(ours)?))
+}
+
+/// Makes a pipe hold more than the kernel's 64 KiB. A user who has many pipes may have to do with those, see pipe(7).
+fn widen(pipe: &OwnedFd) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, FILE_PIPE);
 }
 
 fn receiver(ours: OwnedFd) -> io::Result<pipe::Receiver> {

@@ -110,9 +110,10 @@ async fn pump(from: &AsyncFd<OwnedFd>, to: &mpsc::Sender<Frame>, frame: fn(Bytes
 }
 
 fn read(from: &OwnedFd) -> io::Result<Bytes> {
-    let mut buffer = vec![0; READ_AT_ONCE];
-    let length = rustix::io::read(from, &mut buffer)?;
-    buffer.truncate(length);
+    let mut buffer = Vec::with_capacity(READ_AT_ONCE);
+    rustix::io::read(from, rustix::buffer::spare_capacity(&mut buffer))?;
+    // What is kept of it for a while should not take more than it has.
+    buffer.shrink_to_fit();
     Ok(buffer.into())
 }
 

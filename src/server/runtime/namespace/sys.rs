@@ -4,10 +4,12 @@
 
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::{Gid, Pid, Uid};
@@ -129,6 +131,61 @@ pub(super) fn in_its_own_session(command: &mut Command, takes_terminal: bool, id
     // child has, which the last calls change.
     unsafe { command.pre_exec(prepare) };
 }
+
+/// Makes a block device of a file, which is there as long as somebody has it open or mounted; returns its number and
+/// the device.
+pub(super) fn attach_loop(control: &File, file: &File) -> io::Result<(File, PathBuf)> {
+    let config = LoopConfig { file: file.as_raw_fd().cast_unsigned(), flags: LO_FLAGS_AUTOCLEAR, ..LoopConfig::EMPTY };
+    loop {
+        // SAFETY: LOOP_CTL_GET_FREE takes no argument.
+        let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
+        if number < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let path = PathBuf::from(format!("/dev/loop{number}"));
+        let device = File::options().read(true).write(true).open(&path)?;
+        // SAFETY: LOOP_CONFIGURE reads a `struct loop_config`, which lives through the call.
+        if unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) } == 0 {
+            return Ok((device, path));
+        }
+        let error = io::Error::last_os_error();
+        // Somebody else was faster.
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            return Err(error);
+        }
+    }
+}
+
+const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
+const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
+const LO_FLAGS_AUTOCLEAR: u32 = 4;
+
+/// The kernel's `struct loop_config`, of <linux/loop.h>; what stays zero has no name.
+#[repr(C)]
+struct LoopConfig {
+    file: u32,
+    block_size: u32,
+    device_inode_offset_size: [u64; 5],
+    number_encryption: [u32; 3],
+    flags: u32,
+    names_key_init: [u64; 22],
+    reserved: [u64; 8],
+}
+
+impl LoopConfig {
+    const EMPTY: Self = Self {
+        file: 0,
+        block_size: 0,
+        device_inode_offset_size: [0; 5],
+        number_encryption: [0; 3],
+        flags: 0,
+        names_key_init: [0; 22],
+        reserved: [0; 8],
+    };
+}
+
+/// Its size is part of what the kernel promises not to change.
+const _: () = assert!(mem::size_of::<LoopConfig>() == 304);
 
 /// Lets the async runtime watch a descriptor.
 pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

@@ -75,7 +75,7 @@ async fn a_link_leads_to_one_file_and_wakes_the_sandbox() {
         assert_eq!(reply.headers.get(name).and_then(|value| value.to_str().ok()), Some(value), "{name}");
     }
     assert_eq!(server.ok("GET", "/boxes/b/status", Value::Null).await["status"], "ready");
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     assert_eq!(follow(&server, &link).await.status, 401);
     let lasting = server.ok("POST", "/boxes/b/download-url", json!({"path": "x.html"})).await;
     assert_eq!(lasting["expires_at"], Value::Null);

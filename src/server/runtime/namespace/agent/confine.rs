@@ -97,7 +97,10 @@ const FAMILIES: &[libc::c_int] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6,
 
 /// Gives this process's rights up.
 pub(super) fn apply(setup: &Setup) -> Result<(), Failure> {
-    limit_open_files(setup.open_files).during("limit the number of open files")?;
+    limit(Resource::Nofile, setup.open_files).during("limit the number of open files")?;
+    if let Some(processes) = setup.processes {
+        limit(Resource::Nproc, processes).during("limit the number of processes")?;
+    }
     drop_capabilities().during("drop capabilities")?;
     rustix::thread::set_no_new_privs(true).during("forbid new privileges")?;
     filter_calls().during("filter system calls")?;
@@ -107,10 +110,10 @@ pub(super) fn apply(setup: &Setup) -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).during("end with the server")
 }
 
-fn limit_open_files(limit: u64) -> io::Result<()> {
-    let allowed = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(limit);
+fn limit(resource: Resource, limit: u64) -> io::Result<()> {
+    let allowed = rustix::process::getrlimit(resource).maximum.unwrap_or(limit);
     let limit = Some(limit.min(allowed));
-    Ok(rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit, maximum: limit })?)
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: limit, maximum: limit })?)
 }
 
 fn drop_capabilities() -> io::Result<()> {

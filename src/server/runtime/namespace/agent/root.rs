@@ -1,5 +1,6 @@
 //! The file tree of a sandbox, built from inside.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,6 +27,9 @@ const MASKED_FOLDERS: &[&str] = &["acpi", "asound", "scsi"];
 /// What of `/proc` changes the machine.
 const READ_ONLY: &[&str] = &["sys", "irq", "bus", "fs", "driver", "tty"];
 
+/// How many files there may be in shared memory: each takes a kilobyte of the kernel's own.
+const SHARED_FILES: u32 = 65_536;
+
 /// Makes the material the root of this process, with nothing of the machine left beside it.
 pub(super) fn build(setup: &Setup, material: &Material) -> Result<(), Failure> {
     rustix::process::setsid().during("leave the server's session")?;
@@ -37,7 +41,9 @@ pub(super) fn build(setup: &Setup, material: &Material) -> Result<(), Failure> {
 
     folder("/proc").and_then(|()| attach(proc.as_fd(), Path::new("/proc"))).during("mount /proc")?;
     devices(&material.devices).during("make /dev")?;
-    temporary("/dev/shm", c"mode=1777").during("mount /dev/shm")?;
+    let options = format!("mode=1777,size={},nr_inodes={SHARED_FILES}", setup.shared_memory);
+    let options = CString::new(options).expect("made of numbers and words");
+    temporary("/dev/shm", &options).during("mount /dev/shm")?;
     for (place, tree) in &material.mounts {
         place_mount(place, tree).during(format!("mount `{}`", place.display()))?;
     }
@@ -66,7 +72,8 @@ fn change_root() -> io::Result<()> {
 }
 
 fn devices(nodes: &[OwnedFd]) -> io::Result<()> {
-    temporary("/dev", c"mode=0755")?;
+    // Room for the nodes and links, and not for a way around the limits of disk and memory.
+    temporary("/dev", c"mode=0755,size=64k,nr_inodes=256")?;
     for (name, node) in DEVICES.iter().zip(nodes) {
         let place = Path::new("/dev").join(name);
         File::create(&place)?;

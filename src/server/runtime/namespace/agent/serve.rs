@@ -22,6 +22,10 @@ use super::files;
 /// How many threads read and write files at most. They wait for disks only, never for who takes or sends a file.
 const FILE_THREADS: usize = 16;
 
+/// How long a thread for files is kept. Where commands have taken all the processes that there may be, none can be
+/// started: one that is there serves all the same.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// How many reports wait to be sent.
 const REPORTS: usize = 64;
 
@@ -32,7 +36,11 @@ type Reports = mpsc::Sender<Outgoing>;
 
 /// Serves until the server closes the socket, or breaks the protocol.
 pub(super) fn until_told_to_end(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(FILE_THREADS).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .thread_keep_alive(FOREVER)
+        .build();
     let Ok(runtime) = runtime else { return };
     // There is nobody to be told how it ended.
     let _ = LocalSet::new().block_on(&runtime, serve(socket, home, proxy));
@@ -45,6 +53,7 @@ async fn serve(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>
     let socket = Rc::new(sys::watch(socket)?);
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let mut children = signal(SignalKind::child())?;
+    tokio::task::spawn_blocking(|| ()).await.map_err(io::Error::other)?;
     let mut tasks = JoinSet::new();
     tasks.spawn_local(send_all(Rc::clone(&socket), outgoing));
     if let Some(proxy) = proxy {

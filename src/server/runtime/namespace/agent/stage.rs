@@ -6,8 +6,11 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -97,7 +100,11 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     // descriptors keep the machine's paths out of what a sandbox reads about its mounts.
     lower.reverse();
     let open = |path: &Path| fs::File::open(path).during(format!("open `{}`", path.display()));
-    let (upper, work) = (open(&setup.upper)?, open(&setup.work)?);
+    let (upper, work) = match &setup.disk {
+        Some(disk) => mount_disk(setup, disk)?,
+        None => (setup.upper.clone(), setup.work.clone()),
+    };
+    let (upper, work) = (open(&upper)?, open(&work)?);
     let path = |file: &fs::File| format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
     let attributes = match setup.users {
         Users::Range(_) => "",
@@ -108,6 +115,49 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     mount("sandbox", root, "overlay", MountFlags::NODEV, Some(cstring(&options)).as_deref())
         .during("lay the image's layers over each other")
 }
+
+/// Mounts the disk of a sandbox, where nobody else sees it; returns the two folders on it.
+fn mount_disk(setup: &Setup, disk: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+    let step = || format!("mount the disk `{}`", disk.display());
+    let open = |path: &Path| fs::File::options().read(true).write(true).open(path);
+    let (file, control) = (open(disk).during(step())?, open(Path::new("/dev/loop-control")).during(step())?);
+    // The device keeps it locked as long as it is there: two mounts at once would spoil it.
+    lock(&file).during(format!("use the disk `{}`", disk.display()))?;
+    let (device, path) = sys::attach_loop(&control, &file).during("make a block device of the disk")?;
+    let place = setup.scratch.join("disk");
+    fs::create_dir(&place).during(step())?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    // Tables that were never used need not be written, and what is removed inside is given back outside.
+    mount(path, &place, "ext4", flags, c"noinit_itable,discard").during(step())?;
+    // From here on the mount keeps it.
+    drop(device);
+    let (upper, work) = (place.join("upper"), place.join("work"));
+    if let (false, Users::Range(first)) = (upper.is_dir(), setup.users) {
+        let draft = place.join("upper.new");
+        fs::create_dir_all(&work).during(step())?;
+        fs::create_dir_all(&draft).during(step())?;
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).during(step())?;
+        std::os::unix::fs::chown(&draft, Some(first), Some(first)).during(step())?;
+        fs::rename(draft, &upper).during(step())?;
+    }
+    Ok((upper, work))
+}
+
+/// Locks a disk, which an earlier life of the sandbox may be about to let go of.
+fn lock(disk: &fs::File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match disk.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(BETWEEN),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Ten seconds together.
+const LOCK_TRIES: u32 = 1000;
+const BETWEEN: Duration = Duration::from_millis(10);
 
 fn cstring(text: &str) -> std::ffi::CString {
     std::ffi::CString::new(text).expect("made of numbers and words")

@@ -207,6 +207,8 @@ pub enum Health {
     /// It has no status, or a good one.
     #[default]
     Good,
+    /// It is well and does not run: somebody stopped it, or it was idle.
+    Stopped,
     /// It is on its way; the text is the status.
     Pending(String),
     /// It failed, and does not recover by itself; the text is the server's.

@@ -220,18 +220,20 @@ pub(super) fn secret(node: &Node, what: &str, out: &mut Diagnostics) -> Option<S
     let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
     if node.as_mapping().is_none() {
         let diagnostic = Diagnostic::error(code::SECRET, format!("{what} does not stand in a manifest itself"));
-        out.push(diagnostic.primary(node.head(), "only where it is").help(help));
+        out.push(diagnostic.concealed(node.span, "only where it is").help(help));
         return None;
     }
     let mut fields = Fields::new(node, what.to_owned(), out)?;
     let (env, file) = (fields.optional("env"), fields.optional("file"));
+    let n_before = out.len();
     fields.finish(out);
-    match (env, file) {
-        (Some(env), None) => text(env, "the name of an environment variable", out).map(SecretRef::Env),
-        (None, Some(file)) => text(file, "the path of a file", out).map(SecretRef::File),
+    // Under a field that nobody asked for, the secret itself may stand.
+    match (env, file, out.len() == n_before) {
+        (Some(env), None, true) => text(env, "the name of an environment variable", out).map(SecretRef::Env),
+        (None, Some(file), true) => text(file, "the path of a file", out).map(SecretRef::File),
         _ => {
             let diagnostic = Diagnostic::error(code::SECRET, format!("{what} is in one place"));
-            out.push(diagnostic.primary(node.head(), "one of `env` and `file`").help(help));
+            out.push(diagnostic.concealed(node.span, "one of `env` and `file`").help(help));
             None
         }
     }

@@ -144,7 +144,7 @@ impl Kind for SandboxKind {
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<wire::Sandbox, Error> {
-        reader.get_sandbox(name).await
+        reader.get_sandbox_of_template(name).await
     }
 
     async fn create(

@@ -275,8 +275,8 @@ impl Kind for SandboxV2Kind {
             id: sandbox.id.clone().map(Into::into),
             name: sandbox.name.clone(),
             health: match &sandbox.status {
-                // It wakes up when it is used.
-                SandboxStatus::Ready | SandboxStatus::Stopped => Health::Good,
+                SandboxStatus::Ready => Health::Good,
+                SandboxStatus::Stopped => Health::Stopped,
                 SandboxStatus::Failed => Health::Failed(message),
                 other => Health::Pending(other.to_string()),
             },

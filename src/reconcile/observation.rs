@@ -90,6 +90,7 @@ struct LiveDocument {
 #[serde(tag = "state", content = "message", rename_all = "snake_case")]
 enum HealthDocument {
     Good,
+    Stopped,
     Pending(String),
     Failed(String),
 }
@@ -203,6 +204,7 @@ impl LiveDocument {
             references: live.references().map(named).collect(),
             health: match &live.health {
                 Health::Good => HealthDocument::Good,
+                Health::Stopped => HealthDocument::Stopped,
                 Health::Pending(status) => HealthDocument::Pending(status.clone()),
                 Health::Failed(message) => HealthDocument::Failed(message.clone()),
             },
@@ -230,6 +232,7 @@ impl LiveDocument {
             spec: spec.map_err(|why| Unreadable { why, references }),
             health: match self.health {
                 HealthDocument::Good => Health::Good,
+                HealthDocument::Stopped => Health::Stopped,
                 HealthDocument::Pending(status) => Health::Pending(status),
                 HealthDocument::Failed(message) => Health::Failed(message),
             },

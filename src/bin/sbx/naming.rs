@@ -2,7 +2,7 @@
 
 use sbx::kinds::{self, Key, KindId};
 use sbx::manifest::suggest;
-use sbx::types::Name;
+use sbx::types::NameError;
 
 use crate::failure::Failure;
 
@@ -104,8 +104,10 @@ pub(crate) fn key(word: &str) -> Result<Named, Failure> {
 }
 
 fn named(kinds: &[KindId], word: &str) -> Result<Named, Failure> {
-    let name = Name::parse(word).map_err(|error| Failure::usage(format!("`{word}` cannot be a name: {error}")))?;
-    Ok(Named { keys: kinds.iter().map(|kind| Key { kind: *kind, name: name.clone() }).collect() })
+    let key = |kind: &KindId| Ok(Key { kind: *kind, name: kind.name(word)? });
+    let keys: Result<_, NameError> = kinds.iter().map(key).collect();
+    let keys = keys.map_err(|error| Failure::usage(format!("`{word}` cannot be a name: {error}")))?;
+    Ok(Named { keys })
 }
 
 #[cfg(test)]
@@ -121,6 +123,11 @@ mod tests {
     #[test]
     fn both_forms() {
         assert_eq!(shown(&["po/a", "volumes/b"]), Ok(vec!["pool/a".to_owned(), "volume/b".to_owned()]));
+        assert_eq!(shown(&["snapshot/a/b:1"]), Ok(vec!["snapshot/a/b:1".to_owned()]));
+        assert_eq!(
+            shown(&["snapshots", "a/b", "c:latest"]),
+            Ok(vec!["snapshot/a/b".to_owned(), "snapshot/c".to_owned()])
+        );
         assert_eq!(shown(&["boxes", "a", "b"]), Ok(vec!["sandbox/a".to_owned(), "sandbox/b".to_owned()]));
     }
 

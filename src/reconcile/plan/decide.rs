@@ -336,6 +336,8 @@ impl<'a> Round<'a, '_> {
         }
         if !replacing.is_empty() {
             change.notes.extend(self.reasons_to_replace(&replacing));
+            let kind = object.key.kind;
+            change.notes.extend(kind.info().holds_data.then_some(Note::DataLost { kind }));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }

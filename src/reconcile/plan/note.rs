@@ -65,6 +65,11 @@ pub enum Note {
         /// The fields.
         paths: Vec<&'static str>,
     },
+    /// What it holds goes with it: the new one starts without.
+    DataLost {
+        /// Its kind.
+        kind: KindId,
+    },
     /// What it is made from is made anew, so this is too.
     SourceReplaced {
         /// What it is made from.
@@ -428,6 +433,9 @@ impl fmt::Display for Note {
             Self::Unverifiable { paths } => unverifiable(f, paths),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
+            Self::DataLost { kind } => {
+                write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
+            }
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }

@@ -273,6 +273,7 @@ pub(crate) fn object(live: &Live) -> Json {
     }
     out["health"] = match &live.health {
         Health::Good => json!({"state": "good"}),
+        Health::Stopped => json!({"state": "stopped"}),
         Health::Pending(status) => json!({"state": "pending", "message": status}),
         Health::Failed(message) => json!({"state": "failed", "message": message}),
         _ => Json::Null,

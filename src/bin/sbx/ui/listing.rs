@@ -67,6 +67,7 @@ fn heading_of(path: &str) -> String {
 fn status_word(health: &Health) -> &str {
     match health {
         Health::Good => "ready",
+        Health::Stopped => "stopped",
         Health::Pending(status) => status,
         _ => "failed",
     }

@@ -58,7 +58,7 @@ fn a_sandbox_that_follows_is_made_anew_and_the_old_snapshot_goes() {
     let (texts, world) = plans(&[snapshot("python:latest", "b"), follows].concat(), &world);
     insta::assert_snapshot!(texts.join("\n"), @r"
     replace snapshot/python [docker_image: a -> b] (docker_image cannot change in place) (it is published anew, beside the old one)
-    replace sandbox/box [snapshot: python -> python] (snapshot `python` is replaced)
+    replace sandbox/box [snapshot: python -> python] (snapshot `python` is replaced) (the disk of this sandbox is lost, with everything on it)
     0. create snapshot/python after []
     1. delete sandbox/box after [0]
     2. delete snapshot/python@made-1 after [0, 1]

@@ -1,6 +1,6 @@
 //! What command lines call objects: `KIND/NAME`, or a kind followed by names.
 
-use sbx::kinds::{self, Key, KindId};
+use sbx::kinds::{self, Key, KindId, KindInfo};
 use sbx::manifest::suggest;
 use sbx::types::NameError;
 
@@ -66,10 +66,21 @@ fn unknown(word: &str) -> Failure {
     let hint = match suggest(word, words()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
-            format!("the kinds are {}", kinds::all().map(|kind| kind.info().plural).collect::<Vec<_>>().join(", "))
+            format!("the kinds are {}", list(|info| info.plural))
         }
     };
     Failure::Usage { message: format!("there is no kind `{word}`"), hint: Some(hint) }
+}
+
+/// Lists a word of every kind, once where kinds of several versions have it.
+pub(crate) fn list(word: impl Fn(&KindInfo) -> &'static str) -> String {
+    let mut words: Vec<_> = Vec::new();
+    for word in kinds::all().map(|kind| word(kind.info())) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
 }
 
 /// Returns the objects that words mean: each `KIND/NAME`, or the first a kind and all others names.

@@ -45,7 +45,7 @@ impl Project {
 
     fn sbx(&self, arguments: &[&str]) -> Run {
         let run = self.environment.sbx(arguments);
-        self.said.borrow_mut().push_str(&format!("{run}\n"));
+        *self.said.borrow_mut() += &run.to_string();
         run
     }
 

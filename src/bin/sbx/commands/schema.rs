@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::naming;
 use crate::project;
 use crate::ui::schema;
 use crate::ui::style::{self, paint};
@@ -79,7 +80,7 @@ fn unknown(path: &str) -> Failure {
             )
         }
         None => {
-            format!("the kinds are {}", kinds::all().map(|kind| kind.info().singular).collect::<Vec<_>>().join(", "))
+            format!("the kinds are {}", naming::list(|info| info.singular))
         }
     };
     Failure::Usage { message: format!("there is nothing called `{path}`"), hint: Some(hint) }
@@ -162,6 +163,6 @@ mod tests {
     fn what_is_unknown_gets_a_way_out() {
         assert_eq!(unknown("pool.replica").hints(), ["did you mean `pool.replicas`?"]);
         assert_eq!(unknown("volume.xyz").hints(), ["its fields are size"]);
-        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox"]);
+        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox, registry, snapshot"]);
     }
 }

@@ -90,6 +90,13 @@ impl Reader {
         self.link.get(name).await
     }
 
+    /// Returns a sandbox that was made from a template (`GET /boxes/{name}`): another one of this name is not found.
+    pub async fn get_sandbox_of_template(&self, name: &str) -> Result<Sandbox, Error> {
+        let sandbox = self.get_sandbox(name).await?;
+        let is_made_from_one = !sandbox.template_name.is_empty();
+        is_made_from_one.then_some(sandbox).ok_or_else(|| Error::of_other_generation::<Sandbox>(name))
+    }
+
     /// Returns how far a sandbox is (`GET /boxes/{name}/status`): less than the whole, to be asked often.
     pub async fn get_sandbox_status(&self, name: &str) -> Result<ResourceStatus, Error> {
         let operation = Operation::on::<Sandbox>(Verb::Status, name);

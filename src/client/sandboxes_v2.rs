@@ -171,9 +171,10 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::get_sandbox_v2`].
+    /// Those of [`Client::get_sandbox_v2`], and [`Kind::NotFound`] if the one of this name is of the first generation.
     pub async fn get_sandbox_v2(&self, name: &str) -> Result<wire::SandboxV2, Error> {
-        self.link().get(name).await
+        let sandbox = self.link().get(name).await?;
+        if has_template(&sandbox) { Err(Error::of_other_generation::<wire::SandboxV2>(name)) } else { Ok(sandbox) }
     }
 }
 

@@ -39,6 +39,16 @@ pub enum Shape {
     Ttl,
     /// A list of `{volume_name, mount_path}`, with objects of this kind.
     Mounts(KindId),
+    /// Any text that is not empty.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A mapping of texts to texts. What is declared is a part of what is live: others may add to it.
+    Map,
+    /// Where a secret is: `{env: NAME}` or `{file: PATH}`.
+    Secret,
 }
 
 /// How the API lets a field change.
@@ -51,6 +61,9 @@ pub enum Change {
     GrowOnly,
     /// Only by making the object anew.
     Replace,
+    /// In place, and the server never gives it back: it is compared with what was applied last, and where nobody knows
+    /// that, not at all. Such a field can be left out.
+    WriteOnly,
 }
 
 /// What leaving a field out means.
@@ -70,11 +83,15 @@ impl Shape {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu | Self::Size => "a quantity",
-            Self::Image => "a text",
+            Self::Image | Self::Text => "a text",
             Self::Reference(_) => "the name of an object",
             Self::Replicas => "a whole number, or {min, max}",
             Self::Ttl => "seconds, a multiple of 60",
             Self::Mounts(_) => "a list of {volume_name, mount_path}",
+            Self::Number => "a whole number",
+            Self::Flag => "true or false",
+            Self::Map => "a mapping of texts",
+            Self::Secret => "{env: NAME} or {file: PATH}",
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::field::{Absent, Field, Shape};
 use super::kind::KindId;
+use super::secret::SecretRef;
 use super::spec::Spec;
 use super::value::{Reference, Replicas, Value};
 use crate::types::{Image, Ttl};
@@ -76,11 +77,20 @@ fn read(shape: Shape, json: &Json) -> Option<Value> {
         Shape::Reference(kind) => Value::Reference(Reference { kind, name: json.as_str()?.into() }),
         Shape::Replicas => Value::Replicas(replicas(json)?),
         Shape::Ttl => Value::Ttl(Ttl::from_seconds(json.as_i64()?).ok()?),
+        Shape::Text => Value::Text(json.as_str()?.into()),
+        Shape::Number => Value::Number(json.as_u64()?),
+        Shape::Flag => Value::Flag(json.as_bool()?),
+        Shape::Map => Value::Map(texts(json.as_object()?)?),
+        Shape::Secret => Value::Secret(SecretRef::from_json(json)?),
         Shape::Mounts(kind) => {
             let mounts = json.as_array()?.iter().map(|mount| self::mount(kind, mount.as_object()?));
             Value::Mounts(mounts.collect::<Option<BTreeMap<_, _>>>()?)
         }
     })
+}
+
+fn texts(map: &Map<String, Json>) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+    map.iter().map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect()
 }
 
 fn replicas(json: &Json) -> Option<Replicas> {

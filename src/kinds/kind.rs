@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::quota::Quota;
+use super::secret::Secrets;
 use super::spec::Spec;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use crate::client::{Client, Error, Reader};
 use crate::manifest::{Diagnostics, Node};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::types::{Name, NameError, ObjectId, Timestamp};
 
 /// A kind of object, typed: its spec, a rule for each field, what it refers to, its verbs.
 ///
@@ -60,16 +62,18 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Creates an object and waits until it is ready.
     fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &Self::Spec,
         options: CreateOptions,
     ) -> impl Future<Output = Result<Self::Wire, Error>> + Send;
 
-    /// Brings the fields in `changes` to their new values, in place.
+    /// Brings the fields in `changes` to their new values, in place. `spec` is the whole of what it is then, for where the
+    /// server takes fields only together.
     fn update(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
+        spec: &Self::Spec,
         changes: &[(&'static str, Value)],
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -83,6 +87,8 @@ pub trait Kind: Send + Sync + 'static {
 /// Names, texts and habits of a kind.
 #[derive(Debug)]
 pub struct KindInfo {
+    /// The version of the manifests that it belongs to.
+    pub api_version: ApiVersion,
     /// As manifests write it, such as `Pool`.
     pub kind: &'static str,
     /// As commands write one, such as `pool`.
@@ -91,6 +97,8 @@ pub struct KindInfo {
     pub plural: &'static str,
     /// Shorter forms that commands take too.
     pub short: &'static [&'static str],
+    /// What its objects' names are like.
+    pub naming: Naming,
     /// One or two sentences about it.
     pub doc: &'static str,
     /// Whether destroying an object of it loses data that nothing can make again. Such objects are kept when a
@@ -102,14 +110,51 @@ pub struct KindInfo {
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
+    /// What `lifecycle` calls the choice of that, such as `on_template_change`.
+    pub on_superseded: &'static str,
     /// Whether objects may have a time to live.
     pub expires: bool,
+    /// Whether programs make objects for themselves, so that most are none that anybody declares.
+    pub made_by_programs: bool,
     /// What is not known of an object that the server calls ready, if that matters when it takes another one's place.
     pub ready_caveat: Option<&'static str>,
     /// How long a create waits for the object to be ready when `lifecycle.timeout` does not say.
     pub ready_timeout: Duration,
     /// How long servers are known to be willing to wait, shortest and longest. They own the limit.
     pub ready_timeout_limits: (Duration, Duration),
+}
+
+/// What names are like, and what they are to the objects that have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// A label ([`Name::parse`]) that belongs to one object and may be changed.
+    Label,
+    /// A pointer ([`Name::published`]): it cannot be changed, and making an object under a name that another one has
+    /// moves it. That one is known by its id from then on, as `NAME@ID`.
+    Published,
+}
+
+impl KindId {
+    /// Reads the name of an object of this kind.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says why no object can have it.
+    pub fn name(self, text: &str) -> Result<Name, NameError> {
+        match self.info().naming {
+            Naming::Label => Name::parse(text),
+            Naming::Published => Name::published(text),
+        }
+    }
+}
+
+/// What a verb works with that makes or changes an object.
+#[derive(Debug, Clone, Copy)]
+pub struct VerbCx<'a> {
+    /// The workspace.
+    pub client: &'a Client,
+    /// The secrets that the spec names.
+    pub secrets: &'a Secrets,
 }
 
 /// What a create needs beside the spec.
@@ -162,6 +207,8 @@ pub enum Health {
     /// It has no status, or a good one.
     #[default]
     Good,
+    /// It is well and does not run: somebody stopped it, or it was idle.
+    Stopped,
     /// It is on its way; the text is the status.
     Pending(String),
     /// It failed, and does not recover by itself; the text is the server's.
@@ -288,15 +335,16 @@ pub trait AnyKind: Send + Sync {
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
     fn create<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
     ) -> BoxFuture<'a, Result<Live, Error>>;
     fn update<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
+        spec: &'a Spec,
         changes: &'a [(&'static str, Value)],
     ) -> BoxFuture<'a, Result<(), Error>>;
     fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>>;
@@ -342,24 +390,25 @@ impl<K: Kind> AnyKind for K {
 
     fn create<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
         spec: &'a Spec,
         options: CreateOptions,
     ) -> BoxFuture<'a, Result<Live, Error>> {
         Box::pin(async move {
-            let made = K::create(client, name, spec.typed::<K>(), options).await?;
+            let made = K::create(cx, name, spec.typed::<K>(), options).await?;
             Ok(live::<K>(K::project(made), name.clone()))
         })
     }
 
     fn update<'a>(
         &'a self,
-        client: &'a Client,
+        cx: VerbCx<'a>,
         name: &'a Name,
+        spec: &'a Spec,
         changes: &'a [(&'static str, Value)],
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(K::update(client, name, changes))
+        Box::pin(K::update(cx, name, spec.typed::<K>(), changes))
     }
 
     fn rename<'a>(&'a self, client: &'a Client, name: &'a Name, new: &'a Name) -> BoxFuture<'a, Result<(), Error>> {
@@ -373,9 +422,10 @@ impl<K: Kind> AnyKind for K {
 
 fn erase<K: Kind>(wire: K::Wire) -> Result<Live, Misnamed> {
     let projection = K::project(wire);
-    match Name::parse(&projection.name) {
+    let kind = super::id_of::<K>();
+    match kind.name(&projection.name) {
         Ok(name) => Ok(live::<K>(projection, name)),
-        Err(_) => Err(Misnamed { kind: super::id_of::<K>(), name: projection.name }),
+        Err(_) => Err(Misnamed { kind, name: projection.name }),
     }
 }
 

@@ -12,38 +12,55 @@ mod patch;
 mod pool;
 mod quota;
 mod read;
+mod registry;
 mod reserved;
+mod run_config;
 mod sandbox;
+mod sandbox_v2;
 mod schema;
+mod secret;
+mod snapshot;
 mod spec;
 mod template;
 mod value;
+mod version;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
-    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Projection,
-    Unreadable, Violation,
+    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming, Projection,
+    Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
-pub use object::{
-    API_VERSION, Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode,
-};
+pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;
 pub use quota::{Capacity, Quota, Resource, capacity};
-pub use reserved::{is_reserved, reserved_name, reserved_start, reserved_start_of};
+pub use registry::RegistrySpec;
+pub use reserved::{by_id, is_reserved, known_by_id, reserved_name, reserved_start, reserved_start_of};
+pub use run_config::RunConfigSpec;
 pub use sandbox::SandboxSpec;
-pub use schema::{Explanation, explain, manifest_schema, spec_to_json, to_manifest};
+pub use sandbox_v2::SandboxV2Spec;
+pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
+pub use secret::{NoSecrets, SecretError, SecretRef, SecretSource, Secrets};
+pub use snapshot::SnapshotSpec;
 pub use spec::Spec;
 pub use template::TemplateSpec;
 pub use value::{Reference, Replicas, Value};
+pub use version::ApiVersion;
 pub use volume::VolumeSpec;
 
 /// All kinds, each after those that it refers to: creating goes down this list, deleting goes up.
-pub static ALL: &[&dyn AnyKind] =
-    &[&volume::VolumeKind, &template::TemplateKind, &pool::PoolKind, &sandbox::SandboxKind];
+pub static ALL: &[&dyn AnyKind] = &[
+    &volume::VolumeKind,
+    &template::TemplateKind,
+    &pool::PoolKind,
+    &sandbox::SandboxKind,
+    &registry::RegistryKind,
+    &snapshot::SnapshotKind,
+    &sandbox_v2::SandboxV2Kind,
+];
 
 /// The kind `Volume`.
 pub const VOLUME: KindId = KindId(0);
@@ -53,28 +70,43 @@ pub const TEMPLATE: KindId = KindId(1);
 pub const POOL: KindId = KindId(2);
 /// The kind `Sandbox`.
 pub const SANDBOX: KindId = KindId(3);
+/// The kind `Registry`.
+pub const REGISTRY: KindId = KindId(4);
+/// The kind `Snapshot`.
+pub const SNAPSHOT: KindId = KindId(5);
+/// The kind `Sandbox` of the second generation.
+pub const SANDBOX_V2: KindId = KindId(6);
 
 /// Returns every kind, in the order of [`ALL`].
 pub fn all() -> impl Iterator<Item = KindId> {
     (0_u8..).take(ALL.len()).map(KindId)
 }
 
-/// Returns the kind that a manifest calls `kind`.
-pub fn named(kind: &str) -> Option<KindId> {
-    all().find(|id| id.info().kind == kind)
+/// Returns the kind that a manifest of this version calls `kind`.
+pub fn named(version: ApiVersion, kind: &str) -> Option<KindId> {
+    named_so(kind).find(|id| id.info().api_version == version)
 }
 
-/// Returns the kind that a command line means by `word`: singular, plural or short, in any case.
-pub fn meant_by(word: &str) -> Option<KindId> {
+/// Returns every kind that a manifest of its version calls `kind`.
+pub fn named_so(kind: &str) -> impl Iterator<Item = KindId> {
+    all().filter(move |id| id.info().kind == kind)
+}
+
+/// Returns the kinds that a command line may mean by `word`: singular, plural or short, in any case. With a version behind
+/// it, as in `sandbox.v2`, it means one kind at most.
+pub fn meant_by(word: &str) -> Vec<KindId> {
     let word = word.to_ascii_lowercase();
-    all().find(|id| {
+    let (name, version) = word.split_once('.').map_or((&*word, None), |(name, version)| (name, Some(version)));
+    let is_meant = |id: &KindId| {
         let info = id.info();
-        info.singular == word || info.plural == word || info.short.contains(&word.as_str())
-    })
+        (info.singular == name || info.plural == name || info.short.contains(&name))
+            && version.is_none_or(|version| info.api_version.suffix() == version)
+    };
+    all().filter(is_meant).collect()
 }
 
 fn id_of<K: Kind>() -> KindId {
-    named(K::INFO.kind).expect("every kind stands in the list")
+    named(K::INFO.api_version, K::INFO.kind).expect("every kind stands in the list")
 }
 
 #[cfg(test)]

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kind::{Key, KindId, KindInfo, Lookup};
+use super::kind::{Key, KindId, KindInfo, Lookup, Naming};
 use super::read::{self, code};
 use super::reserved::is_reserved;
 use super::spec::Spec;
+use super::version::ApiVersion;
 use crate::manifest::{Diagnostic, Diagnostics, Document, Documents, Fields, Node, SourceId, Span, suggest};
 use crate::types::{Labels, Name};
-
-/// The version of the manifests that this version of `sbx` reads.
-pub const API_VERSION: &str = "sbx/v1";
 
 /// A declared object.
 #[derive(Debug, Clone)]
@@ -136,14 +134,15 @@ fn decode_one(index: usize, document: &Document, out: &mut Diagnostics) -> Optio
     let lifecycle = fields.optional("lifecycle");
     fields.finish(out);
 
-    let is_version = api_version.and_then(|node| check_version(node, out));
-    let kind = kind.and_then(|node| read_kind(node, out));
-    let metadata = metadata.and_then(|node| read_metadata(node, out));
+    let version = api_version.and_then(|node| read_version(node, out));
+    // Of what has a version that nobody knows, the rest is read as well as it can be, so that all is reported at once.
+    let kind = kind.and_then(|node| read_kind(node, version, out)?.first().copied());
+    let metadata = metadata.and_then(|node| read_metadata(node, kind, out));
     let lifecycle = lifecycle.map_or_else(|| Some(Lifecycle::default()), |node| read_lifecycle(node, kind, out));
     let spec = kind.zip(spec).and_then(|(kind, node)| kind.decode(node, out));
 
     let Metadata { name, name_span, labels, annotations } = metadata?;
-    is_version?;
+    version?;
     Some(Object {
         key: Key { kind: kind?, name },
         labels,
@@ -163,32 +162,45 @@ fn name_sources(objects: &mut [Object], documents: &Documents) {
     }
 }
 
-fn check_version(node: &Node, out: &mut Diagnostics) -> Option<()> {
+pub(super) fn read_version(node: &Node, out: &mut Diagnostics) -> Option<ApiVersion> {
     let text = node.text("`apiVersion`", out)?;
-    if text == API_VERSION {
-        return Some(());
+    let version = ApiVersion::parse(text);
+    if version.is_none() {
+        let known: Vec<_> = ApiVersion::with_kinds().map(|version| format!("`{version}`")).collect();
+        let diagnostic = Diagnostic::error("unknown-version", format!("unknown `apiVersion`: `{text}`"));
+        let help = format!("this version of sbx reads {}", known.join(" and "));
+        out.push(diagnostic.primary(node.span, "unknown version").help(help));
     }
-    let diagnostic = Diagnostic::error("unknown-version", format!("unknown `apiVersion`: `{text}`"));
-    out.push(
-        diagnostic.primary(node.span, "unknown version").help(format!("this version of sbx reads `{API_VERSION}`")),
-    );
+    version
+}
+
+/// Reads the name of a kind; the kinds are all that have it, or the one of `version`.
+pub(super) fn read_kind(node: &Node, version: Option<ApiVersion>, out: &mut Diagnostics) -> Option<Vec<KindId>> {
+    let text = node.text("`kind`", out)?;
+    let is_of = |kind: &KindId| version.is_none_or(|version| kind.info().api_version == version);
+    let found: Vec<_> = super::named_so(text).filter(is_of).collect();
+    if !found.is_empty() {
+        return Some(found);
+    }
+    out.push(match (version, super::named_so(text).next()) {
+        (Some(version), Some(elsewhere)) => {
+            let message = format!("there is no `{text}` in `{version}`");
+            let diagnostic = Diagnostic::error("wrong-version", message).primary(node.span, "of another version");
+            diagnostic.help(format!("`{text}` is of `{}`", elsewhere.info().api_version))
+        }
+        _ => unknown_kind(text, node, &is_of),
+    });
     None
 }
 
-pub(super) fn read_kind(node: &Node, out: &mut Diagnostics) -> Option<KindId> {
-    let text = node.text("`kind`", out)?;
-    let found = super::named(text);
-    if found.is_none() {
-        let names: Vec<_> = super::all().map(|kind| kind.info().kind).collect();
-        let help =
-            match super::meant_by(text).map(|kind| kind.info().kind).or_else(|| suggest(text, names.iter().copied())) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the kinds are {}", names.join(", ")),
-            };
-        let diagnostic = Diagnostic::error("unknown-kind", format!("unknown kind `{text}`"));
-        out.push(diagnostic.primary(node.span, "unknown kind").help(help));
-    }
-    found
+fn unknown_kind(text: &str, node: &Node, is_of: &dyn Fn(&KindId) -> bool) -> Diagnostic {
+    let names: Vec<_> = super::all().filter(is_of).map(|kind| kind.info().kind).collect();
+    let meant = super::meant_by(text).into_iter().find(is_of).map(|kind| kind.info().kind);
+    let help = match meant.or_else(|| suggest(text, names.iter().copied())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the kinds are {}", names.join(", ")),
+    };
+    Diagnostic::error("unknown-kind", format!("unknown kind `{text}`")).primary(node.span, "unknown kind").help(help)
 }
 
 struct Metadata {
@@ -198,15 +210,18 @@ struct Metadata {
     annotations: Labels,
 }
 
-fn read_metadata(node: &Node, out: &mut Diagnostics) -> Option<Metadata> {
+fn read_metadata(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> Option<Metadata> {
     let mut fields = Fields::new(node, "`metadata`", out)?;
     let name = fields.required("name", out);
     let labels = fields.optional("labels");
     let annotations = fields.optional("annotations");
     fields.finish(out);
 
-    let name =
-        name.and_then(|node| Some((read::name(node, out).filter(|name| not_reserved(name, node, out))?, node.span)));
+    let read = |node, out: &mut Diagnostics| match kind {
+        Some(kind) => read::name_of(kind, node, out),
+        None => read::name(node, out),
+    };
+    let name = name.and_then(|node| Some((read(node, out).filter(|name| not_reserved(name, node, out))?, node.span)));
     let labels = labels.map_or_else(|| Some(Labels::new()), |node| read_labels(node, "`labels`", out));
     let annotations = annotations.map_or_else(|| Some(Labels::new()), |node| read_labels(node, "`annotations`", out));
     let (name, name_span) = name?;
@@ -239,13 +254,16 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     let info = kind.map(|kind| kind.info());
     let mut fields = Fields::new(node, "`lifecycle`", out)?;
     let prevent_destroy = fields.optional("prevent_destroy");
-    let renamed_from = fields.optional("renamed_from");
+    let has_labels = info.is_none_or(|info| info.naming == Naming::Label);
+    let renamed_from = if has_labels { fields.optional("renamed_from") } else { None };
     let on_remove = fields.optional("on_remove");
     let timeout = fields.optional("timeout");
     // What a kind cannot do it does not know: these are asked for, and so known, only where they mean something.
-    let replace = if info.is_none_or(|info| !info.holds_data) { fields.optional("replace") } else { None };
+    let is_replaceable = has_labels && info.is_none_or(|info| !info.holds_data);
+    let replace = if is_replaceable { fields.optional("replace") } else { None };
     let outlives = info.is_none_or(|info| info.outlives_its_source);
-    let on_superseded = if outlives { fields.optional("on_template_change") } else { None };
+    let superseded_word = info.map_or("on_template_change", |info| info.on_superseded);
+    let on_superseded = if outlives { fields.optional(superseded_word) } else { None };
     let on_expiry = if info.is_none_or(|info| info.expires) { fields.optional("on_expiry") } else { None };
     fields.finish(out);
 
@@ -266,7 +284,7 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     });
     if let Some(node) = on_superseded {
         let choices = [("keep", OnSuperseded::Keep), ("replace", OnSuperseded::Replace)];
-        lifecycle.on_superseded = keep(choice(node, "`on_template_change`", &choices, out), &mut ok);
+        lifecycle.on_superseded = keep(choice(node, &format!("`{superseded_word}`"), &choices, out), &mut ok);
     }
     if let Some(node) = on_expiry {
         let choices = [("ignore", OnExpiry::Ignore), ("recreate", OnExpiry::Recreate)];

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::kind::Key;
-use super::object::read_kind;
+use super::kind::{Key, KindId};
+use super::object::{read_kind, read_version};
 use super::read;
+use super::version::ApiVersion;
 use crate::manifest::{Diagnostic, Diagnostics, Document, Documents, Fields, Node, Span, suggest};
 use crate::types::Name;
 
@@ -21,45 +22,58 @@ pub enum Unmatched {
 }
 
 struct Patch<'a> {
-    key: Key,
-    name: Span,
+    /// One, unless it leaves the version open and kinds of several have the name.
+    kinds: Vec<KindId>,
+    name: Name,
+    place: Span,
     change: &'a Node,
 }
 
 /// Changes documents as patches say, one patch after the other, and reports all that is wrong with the patches.
 ///
-/// A patch is a mapping of `kind`, `name` and `patch`; the last is a merge patch (RFC 7386) for the whole manifest.
+/// A patch is a mapping of `kind`, `name` and `patch`; the last is a merge patch (RFC 7386) for the whole manifest. It may
+/// say `apiVersion`, and has to where objects of two versions are both meant by its kind and name.
 pub fn patch(documents: &mut Documents, patches: &[Document], unmatched: Unmatched, out: &mut Diagnostics) {
     let patches: Vec<_> = patches.iter().filter_map(|document| decode(&document.root, out)).collect();
     if patches.is_empty() {
         return;
     }
     let declared = declared(&documents.documents);
-    for Patch { key, name, change } in patches {
-        match declared.get(&key) {
-            Some(places) => {
+    for patch in patches {
+        let keys = || patch.kinds.iter().map(|kind| Key { kind: *kind, name: patch.name.clone() });
+        let mut found = keys().filter_map(|key| declared.get(&key));
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => out.push(ambiguous(&patch)),
+            (Some(places), None) => {
                 for place in places {
                     let root = &mut documents.documents[*place].root;
-                    *root = root.merged(change);
+                    *root = root.merged(patch.change);
                 }
             }
-            None if unmatched == Unmatched::Ignored => {}
-            None => out.push(no_match(&key, name, declared.keys())),
+            (None, _) if unmatched == Unmatched::Ignored => {}
+            (None, _) => out.extend(keys().take(1).map(|key| no_match(&key, &patch, declared.keys()))),
         }
     }
 }
 
 fn decode<'a>(root: &'a Node, out: &mut Diagnostics) -> Option<Patch<'a>> {
     let mut fields = Fields::new(root, "a patch", out)?;
+    let version = fields.optional("apiVersion");
     let kind = fields.required("kind", out);
     let name = fields.required("name", out);
     let change = fields.required("patch", out);
     fields.finish(out);
-    let kind = kind.and_then(|node| read_kind(node, out));
-    let name = name.and_then(|node| Some((read::name(node, out)?, node.span)));
+    let version = version.map_or(Some(None), |node| read_version(node, out).map(Some));
+    let kinds = kind.and_then(|node| read_kind(node, version.flatten(), out));
+    let read = |node, out: &mut Diagnostics| match kinds.as_ref().and_then(|kinds| kinds.first()) {
+        Some(kind) => read::name_of(*kind, node, out),
+        None => read::name(node, out),
+    };
+    let name = name.and_then(|node| Some((read(node, out)?, node.span)));
     let change = change.filter(|node| node.mapping("`patch`", out).is_some() && keeps_identity(node, out));
     let (name, place) = name?;
-    Some(Patch { key: Key { kind: kind?, name }, name: place, change: change? })
+    version?;
+    Some(Patch { kinds: kinds?, name, place, change: change? })
 }
 
 /// Reports what would make another object of the one that is patched.
@@ -93,20 +107,30 @@ fn declared(documents: &[Document]) -> HashMap<Key, Vec<usize>> {
 
 fn key_of(root: &Node) -> Option<Key> {
     let text = |node: Option<&Node>| Some(node?.as_scalar()?.text().to_owned());
-    let kind = super::named(&text(root.get("kind"))?)?;
-    let name = Name::parse(&text(root.get("metadata")?.get("name"))?).ok()?;
+    let version = ApiVersion::parse(&text(root.get("apiVersion"))?)?;
+    let kind = super::named(version, &text(root.get("kind"))?)?;
+    let name = kind.name(&text(root.get("metadata")?.get("name"))?).ok()?;
     Some(Key { kind, name })
 }
 
-fn no_match<'a>(key: &Key, place: Span, declared: impl Iterator<Item = &'a Key>) -> Diagnostic {
-    let mut names: Vec<_> = declared.filter(|other| other.kind == key.kind).map(|other| other.name.as_str()).collect();
+fn ambiguous(patch: &Patch<'_>) -> Diagnostic {
+    let versions: Vec<_> =
+        patch.kinds.iter().map(|kind| format!("`apiVersion: {}`", kind.info().api_version)).collect();
+    let message = format!("the patch matches objects of {} versions", versions.len());
+    let diagnostic = Diagnostic::error("ambiguous", message).primary(patch.place, "declared more than once");
+    diagnostic.help(format!("say {}", versions.join(" or ")))
+}
+
+fn no_match<'a>(key: &Key, patch: &Patch<'_>, declared: impl Iterator<Item = &'a Key>) -> Diagnostic {
+    let is_near = |other: &&Key| patch.kinds.contains(&other.kind);
+    let mut names: Vec<_> = declared.filter(is_near).map(|other| other.name.as_str()).collect();
     names.sort_unstable();
     let help = match suggest(key.name.as_str(), names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "a patch changes what the manifests declare; it adds no object".to_owned(),
     };
     let diagnostic = Diagnostic::error("no-match", format!("the patch matches nothing: no manifest declares {key}"));
-    diagnostic.primary(place, "not declared").help(help)
+    diagnostic.primary(patch.place, "not declared").help(help)
 }
 
 #[cfg(test)]
@@ -199,7 +223,7 @@ spec:
         insta::assert_snapshot!(problem("kind: Templat\nname: python\npatch: {spec: {}}\n"), @"patch.yaml:1:7: unknown kind `Templat`; did you mean `Template`?");
         insta::assert_snapshot!(problem("kind: Template\nname: python\n"), @"patch.yaml:1:1: missing field `patch` in a patch; -");
         insta::assert_snapshot!(problem("kind: Template\nname: python\npatch: [1]\n"), @"patch.yaml:3:9: `patch` must be a mapping, not a sequence; -");
-        insta::assert_snapshot!(problem("kind: Template\nname: python\npatch: {spec: {}}\nspec: {}\n"), @"patch.yaml:4:1: unknown field `spec` in a patch; the fields of a patch are `kind`, `name`, `patch`");
+        insta::assert_snapshot!(problem("kind: Template\nname: python\npatch: {spec: {}}\nspec: {}\n"), @"patch.yaml:4:1: unknown field `spec` in a patch; the fields of a patch are `apiVersion`, `kind`, `name`, `patch`");
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Violation};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, VerbCx, Violation};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Replicas, Value};
+use super::version::ApiVersion;
 use super::{TEMPLATE, read};
 use crate::client::{Client, CreatePoolOptions, Error, Reader, UpdatePoolOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -31,16 +32,20 @@ impl Kind for PoolKind {
     type Wire = wire::Pool;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Pool",
         singular: "pool",
         plural: "pools",
         short: &["po"],
+        naming: Naming::Label,
         doc: "Sandboxes of one template that are kept warm. A sandbox that is created from the template takes one of \
               them, and the pool refills.",
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
+        made_by_programs: false,
         ready_caveat: Some("the API tells only that one replica is ready"),
         ready_timeout: Duration::from_mins(10),
         ready_timeout_limits: (Duration::from_secs(10), Duration::from_mins(10)),
@@ -132,31 +137,31 @@ impl Kind for PoolKind {
         reader.get_pool(name).await
     }
 
-    async fn create(
-        client: &Client,
-        name: &Name,
-        spec: &PoolSpec,
-        options: CreateOptions,
-    ) -> Result<wire::Pool, Error> {
+    async fn create(cx: VerbCx<'_>, name: &Name, spec: &PoolSpec, options: CreateOptions) -> Result<wire::Pool, Error> {
         let timeout = options.ready_timeout.unwrap_or(Self::INFO.ready_timeout);
         let create = CreatePoolOptions::default().timeout(timeout).extra(options.carry);
         // The API creates no pool without replicas (contract section 2.8): one is made, and then paused.
         let first = spec.replicas.min.max(1);
-        let pool = client.create_pool(name, &spec.template_name, first, create).await?;
+        let pool = cx.client.create_pool(name, &spec.template_name, first, create).await?;
         if spec.replicas.min == 0 {
-            return client.update_pool(name.as_str(), UpdatePoolOptions::default().replicas(0)).await;
+            return cx.client.update_pool(name.as_str(), UpdatePoolOptions::default().replicas(0)).await;
         }
         Ok(pool)
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &PoolSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdatePoolOptions::default();
         for change in changes {
             if let ("replicas", Value::Replicas(replicas)) = change {
                 options = options.replicas(replicas.min);
             }
         }
-        client.update_pool(name.as_str(), options).await.map(drop)
+        cx.client.update_pool(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

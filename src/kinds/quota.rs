@@ -6,6 +6,7 @@ use std::ops::{Add, Mul};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Error, Reader};
+use crate::types::{ByteSize, Cpu};
 
 /// Something that a workspace may limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +142,25 @@ impl Mul<u32> for Quota {
             storage_bytes: self.storage_bytes.saturating_mul(times),
         }
     }
+}
+
+/// Returns a size as people write it.
+///
+/// # Panics
+///
+/// Never: what is spelt is a size.
+pub(super) fn size_of(bytes: u64) -> ByteSize {
+    Resource::Storage.spell(bytes).parse().expect("a number of bytes, in its largest unit, is a size")
+}
+
+/// Returns an amount of CPU as people write it.
+///
+/// # Panics
+///
+/// Never: what is spelt is an amount.
+pub(super) fn cpu_of(millicores: u64) -> Cpu {
+    let text = if millicores.is_multiple_of(1000) { (millicores / 1000).to_string() } else { format!("{millicores}m") };
+    text.parse().expect("a number of millicores is an amount of CPU")
 }
 
 impl Capacity {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::VOLUME;
+use super::kind::{KindId, Naming};
+use super::secret::SecretRef;
 use super::value::{Reference, Replicas};
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node, ScalarKind};
 use crate::types::{Image, Name, NameError, QuantityError, Ttl};
@@ -17,6 +19,9 @@ pub(super) mod code {
     pub(in crate::kinds) const BAD_IMAGE: &str = "bad-image";
     pub(in crate::kinds) const BAD_PATH: &str = "bad-mount-path";
     pub(in crate::kinds) const BAD_NUMBER: &str = "bad-number";
+    pub(in crate::kinds) const EMPTY: &str = "empty";
+    pub(in crate::kinds) const SECRET: &str = "secret";
+    pub(in crate::kinds) const LOGIN: &str = "login";
     pub(in crate::kinds) const DUPLICATE: &str = "duplicate";
     pub(in crate::kinds) const SERVER_LIMIT: &str = "server-limit";
 }
@@ -39,6 +44,44 @@ pub(super) fn name(node: &Node, out: &mut Diagnostics) -> Option<Name> {
             None
         }
     }
+}
+
+/// Reads the name of an object of this kind.
+pub(super) fn name_of(kind: KindId, node: &Node, out: &mut Diagnostics) -> Option<Name> {
+    if kind.info().naming == Naming::Label {
+        return name(node, out);
+    }
+    let text = node.text("a name", out)?;
+    // What has an id behind its name is none that anybody could declare.
+    match Name::published(text) {
+        Ok(name) if !text.contains('@') => return Some(name),
+        Ok(_) => out.push(bad_published(text, node, "an id cannot be declared")),
+        Err(error) => out.push(bad_published(text, node, error.to_string())),
+    }
+    None
+}
+
+fn bad_published(text: &str, node: &Node, why: impl Into<String>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code::BAD_NAME, format!("`{text}` is not a valid name"));
+    diagnostic.primary(node.span, why).help("for example `team/python:3.12`")
+}
+
+/// Reads the name of an object of this kind, as a reference.
+pub(super) fn reference(kind: KindId, node: &Node, out: &mut Diagnostics) -> Option<Arc<str>> {
+    name_of(kind, node, out).map(|name| name.as_str().into())
+}
+
+/// Reads a mapping of texts to texts.
+pub(super) fn map(node: &Node, what: &str, out: &mut Diagnostics) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+    let mut map = BTreeMap::new();
+    let mut all_good = true;
+    for entry in node.mapping(what, out)? {
+        match entry.value.text("a value", out) {
+            Some(value) => drop(map.insert(entry.name().into(), value.into())),
+            None => all_good = false,
+        }
+    }
+    all_good.then_some(map)
 }
 
 /// Returns a valid name that looks like `text`.
@@ -145,6 +188,52 @@ pub(super) fn ttl(node: &Node, out: &mut Diagnostics) -> Option<Ttl> {
             let near = (seconds.max(0).saturating_add(59)) / 60 * 60;
             let help = format!("for example `{}`; 0 disables the limit", near.max(60));
             out.push(diagnostic.primary(node.span, error.to_string()).help(help));
+            None
+        }
+    }
+}
+
+/// Reads a text that is not empty.
+pub(super) fn text(node: &Node, what: &str, out: &mut Diagnostics) -> Option<Arc<str>> {
+    let text = node.text(what, out)?;
+    if text.is_empty() {
+        let diagnostic = Diagnostic::error(code::EMPTY, format!("{what} cannot be empty"));
+        out.push(diagnostic.primary(node.span, "nothing is said here"));
+        return None;
+    }
+    Some(text.into())
+}
+
+/// Reads a whole number that is not negative.
+pub(super) fn number(node: &Node, what: &str, out: &mut Diagnostics) -> Option<u64> {
+    let number = node.integer(what, out)?;
+    let found = u64::try_from(number).ok();
+    if found.is_none() {
+        let diagnostic = Diagnostic::error(code::BAD_NUMBER, format!("{number} is not {what}"));
+        out.push(diagnostic.primary(node.span, "it cannot be negative"));
+    }
+    found
+}
+
+/// Reads where a secret is. The secret itself is refused, and not repeated.
+pub(super) fn secret(node: &Node, what: &str, out: &mut Diagnostics) -> Option<SecretRef> {
+    let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
+    if node.as_mapping().is_none() {
+        let diagnostic = Diagnostic::error(code::SECRET, format!("{what} does not stand in a manifest itself"));
+        out.push(diagnostic.concealed(node.span, "only where it is").help(help));
+        return None;
+    }
+    let mut fields = Fields::new(node, what.to_owned(), out)?;
+    let (env, file) = (fields.optional("env"), fields.optional("file"));
+    let n_before = out.len();
+    fields.finish(out);
+    // Under a field that nobody asked for, the secret itself may stand.
+    match (env, file, out.len() == n_before) {
+        (Some(env), None, true) => text(env, "the name of an environment variable", out).map(SecretRef::Env),
+        (None, Some(file), true) => text(file, "the path of a file", out).map(SecretRef::File),
+        _ => {
+            let diagnostic = Diagnostic::error(code::SECRET, format!("{what} is in one place"));
+            out.push(diagnostic.concealed(node.span, "one of `env` and `file`").help(help));
             None
         }
     }

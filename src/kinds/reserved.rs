@@ -1,6 +1,6 @@
 //! Names that no manifest may declare: those of objects that a plan makes, or puts aside, on its way.
 
-use crate::types::Name;
+use crate::types::{Name, ObjectId};
 
 /// What the reserved names have in them.
 const MARK: &str = "--sbx-";
@@ -9,10 +9,23 @@ const DIGITS: usize = 8;
 
 /// Returns whether no manifest may declare this name.
 pub fn is_reserved(name: &Name) -> bool {
-    name.as_str().contains(MARK)
+    name.as_str().contains(MARK) || known_by_id(name).is_some()
 }
 
-/// Returns `NAME--sbx-HASH`, with a hash over `parts`; NAME is cut to where the whole fits.
+/// Returns the name that something published has once its name points elsewhere; `None` if its id is none that a server
+/// gives.
+pub fn by_id(name: &Name, id: &ObjectId) -> Option<Name> {
+    let path = name.as_str().split([':', '@']).next()?;
+    Name::published(&format!("{path}@{id}")).ok()
+}
+
+/// Returns the path and the id of something that no name points to.
+pub fn known_by_id(name: &Name) -> Option<(&str, &str)> {
+    name.as_str().split_once('@')
+}
+
+/// Returns `NAME--sbx-HASH`, with a hash over `parts`; NAME is cut to where the whole fits, and what no label can have in
+/// it is a hyphen.
 ///
 /// # Panics
 ///
@@ -20,7 +33,11 @@ pub fn is_reserved(name: &Name) -> bool {
 ///
 /// The same arguments give the same name in every version of `sbx`, since a later run has to recognise it.
 pub fn reserved_name(name: &Name, parts: &[&str]) -> Name {
-    let text = format!("{}{MARK}{:0DIGITS$x}", reserved_start(name), hash(parts));
+    let is_of_labels = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let start = reserved_start(name).trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let start: String = start.chars().map(|c| if is_of_labels(c) { c } else { '-' }).collect();
+    let start = if start.is_empty() { "x" } else { &start };
+    let text = format!("{start}{MARK}{:0DIGITS$x}", hash(parts));
     Name::parse(&text).expect("a good name, cut, with letters and digits behind it is one")
 }
 
@@ -32,6 +49,9 @@ pub fn reserved_start(name: &Name) -> &str {
 
 /// Returns what a reserved name starts with; `None` if it is not one that [`reserved_name`] can have made.
 pub fn reserved_start_of(name: &Name) -> Option<&str> {
+    if let Some((path, _)) = known_by_id(name) {
+        return Some(path);
+    }
     let (start, digits) = name.as_str().rsplit_once(MARK)?;
     let is_hash = digits.len() == DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_hash && !start.is_empty()).then_some(start)

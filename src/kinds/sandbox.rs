@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::template::TemplateSpec;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use super::{TEMPLATE, read};
 use crate::client::{Client, CreateSandboxOptions, Error, Reader, UpdateSandboxOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -33,15 +34,19 @@ impl Kind for SandboxKind {
     type Wire = wire::Sandbox;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Sandbox",
         singular: "sandbox",
         plural: "sandboxes",
         short: &["sb", "box", "boxes"],
+        naming: Naming::Label,
         doc: "A sandbox that should always be there. Sandboxes that programs create for themselves need no manifest.",
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        on_superseded: "on_template_change",
         expires: true,
+        made_by_programs: true,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(1), Duration::from_mins(10)),
@@ -132,15 +137,18 @@ impl Kind for SandboxKind {
     }
 
     async fn list(reader: &Reader) -> Result<Vec<wire::Sandbox>, Error> {
-        reader.list_sandboxes().await
+        let mut sandboxes = reader.list_sandboxes().await?;
+        // Generations share the collection: one that was made from no template is of the other one.
+        sandboxes.retain(|sandbox| !sandbox.template_name.is_empty());
+        Ok(sandboxes)
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<wire::Sandbox, Error> {
-        reader.get_sandbox(name).await
+        reader.get_sandbox_of_template(name).await
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &SandboxSpec,
         options: CreateOptions,
@@ -155,10 +163,15 @@ impl Kind for SandboxKind {
         if let Some(idle_ttl) = spec.idle_ttl {
             create = create.idle_ttl(idle_ttl);
         }
-        client.create_sandbox(&spec.template_name, create).await.map(crate::client::Sandbox::into_wire)
+        cx.client.create_sandbox(&spec.template_name, create).await.map(crate::client::Sandbox::into_wire)
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &SandboxSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdateSandboxOptions::default();
         for change in changes {
             options = match change {
@@ -167,7 +180,7 @@ impl Kind for SandboxKind {
                 _ => options,
             };
         }
-        client.update_sandbox(name.as_str(), options).await.map(drop)
+        cx.client.update_sandbox(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{KindId, KindInfo};
-use super::object::API_VERSION;
+use super::kind::{KindId, KindInfo, Naming};
 use super::spec::Spec;
+use super::version::ApiVersion;
 use crate::types::Name;
 
 /// What is known about a kind or a field, for a person.
@@ -32,23 +32,49 @@ pub fn manifest_schema() -> Json {
         "type": "object",
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
-            "kind": {"enum": super::all().map(|kind| kind.info().kind).collect::<Vec<_>>()},
+            "apiVersion": {"enum": ApiVersion::with_kinds().map(ApiVersion::as_str).collect::<Vec<_>>()},
+            "kind": {"enum": names_of_kinds()},
         },
         "oneOf": kinds,
     })
 }
 
-/// Explains a kind (`pool`) or one of its fields (`pool.replicas`); `None` if there is no such thing.
+/// Returns the name of every kind, once.
+fn names_of_kinds() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for kind in super::all() {
+        if !names.contains(&kind.info().kind) {
+            names.push(kind.info().kind);
+        }
+    }
+    names
+}
+
+/// Explains a kind (`pool`) or one of its fields (`pool.replicas`); `None` if there is no such thing. Where kinds of several
+/// versions have the name, it is the first one that has the field; `sandbox.v2` means the one of that version.
 pub fn explain(path: &str) -> Option<Explanation> {
+    let (word, rest) = split_kind(path);
+    super::meant_by(word).into_iter().find_map(|kind| explain_in(kind, rest))
+}
+
+/// Splits a path like `sandbox.v2.snapshot` into the words for the kind and for the field; the latter may be empty.
+pub fn split_kind(path: &str) -> (&str, &str) {
     let (word, rest) = path.split_once('.').unwrap_or((path, ""));
-    let kind = super::meant_by(word)?;
-    let rest = rest.strip_prefix("spec.").unwrap_or(rest);
-    if rest.is_empty() || rest == "spec" {
+    let (second, below) = rest.split_once('.').unwrap_or((rest, ""));
+    if ApiVersion::ALL.iter().any(|version| version.suffix() == second) {
+        (&path[..=word.len() + second.len()], below)
+    } else {
+        (word, rest)
+    }
+}
+
+fn explain_in(kind: KindId, path: &str) -> Option<Explanation> {
+    let path = path.strip_prefix("spec.").unwrap_or(path);
+    if path.is_empty() || path == "spec" {
         return Some(explain_kind(kind));
     }
-    let field = kind.fields().iter().find(|field| field.path == rest);
-    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, rest))
+    let field = kind.fields().iter().find(|field| field.path == path);
+    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, path))
 }
 
 /// Returns a spec as a manifest has it.
@@ -67,7 +93,7 @@ pub fn spec_to_json(spec: &Spec) -> Json {
 /// Returns a whole manifest for an object.
 pub fn to_manifest(name: &Name, spec: &Spec) -> Json {
     json!({
-        "apiVersion": API_VERSION,
+        "apiVersion": spec.kind().info().api_version.as_str(),
         "kind": spec.kind().info().kind,
         "metadata": {"name": name.as_str()},
         "spec": spec_to_json(spec),
@@ -90,7 +116,11 @@ fn explain_kind(kind: KindId) -> Explanation {
         title: info.singular.to_owned(),
         shape: "a kind",
         doc: info.doc,
-        facts: vec![("also", names.join(", ")), ("kind", info.kind.to_owned())],
+        facts: vec![
+            ("also", names.join(", ")),
+            ("kind", info.kind.to_owned()),
+            ("apiVersion", info.api_version.to_string()),
+        ],
         fields: kind.fields().iter().map(|field| (field.path, first_sentence(field.doc))).collect(),
     }
 }
@@ -105,6 +135,7 @@ fn explain_field(info: &KindInfo, field: &'static Field) -> Explanation {
         Change::InPlace => "in place",
         Change::GrowOnly => "in place, to more only",
         Change::Replace => "by making the object anew",
+        Change::WriteOnly => "in place, and is never read back",
     };
     Explanation {
         title: format!("{}.{}", info.singular, field.path),
@@ -141,43 +172,52 @@ fn kind_schema(kind: KindId) -> Json {
         "additionalProperties": false,
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
+            "apiVersion": {"const": info.api_version.as_str()},
             "kind": {"const": info.kind},
-            "metadata": metadata_schema(),
+            "metadata": metadata_schema(info.naming),
             "lifecycle": lifecycle_schema(info),
             "spec": spec_schema(kind),
         },
     })
 }
 
-fn metadata_schema() -> Json {
+fn metadata_schema(naming: Naming) -> Json {
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
     json!({
         "type": "object",
         "additionalProperties": false,
         "required": ["name"],
-        "properties": {"name": name_schema(), "labels": texts, "annotations": texts},
+        "properties": {"name": name_schema(naming), "labels": texts, "annotations": texts},
     })
 }
 
-fn name_schema() -> Json {
-    json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"})
+fn name_schema(naming: Naming) -> Json {
+    match naming {
+        Naming::Label => json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"}),
+        Naming::Published => json!({
+            "type": "string",
+            "pattern": "^[a-z0-9]([-._a-z0-9]*[a-z0-9])?(/[a-z0-9]([-._a-z0-9]*[a-z0-9])?)*(:[A-Za-z0-9_][-._A-Za-z0-9]*)?$",
+        }),
+    }
 }
 
 fn lifecycle_schema(info: &KindInfo) -> Json {
+    let has_labels = info.naming == Naming::Label;
     let mut properties = json!({
         "prevent_destroy": {"type": "boolean", "description": "Refuse every plan that would destroy the object."},
-        "renamed_from": {"type": "string", "description": "The name the object had before; none for a new object."},
         "on_remove": {"enum": ["delete", "retain"], "description": "What happens when it is declared no longer."},
         "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m."},
     });
-    if !info.holds_data {
+    if has_labels {
+        properties["renamed_from"] =
+            json!({"type": "string", "description": "The name the object had before; none for a new object."});
+    }
+    if has_labels && !info.holds_data {
         properties["replace"] =
             json!({"enum": ["rolling", "recreate"], "description": "How it is made anew when it cannot change."});
     }
     if info.outlives_its_source {
-        properties["on_template_change"] =
-            json!({"enum": ["keep", "replace"], "description": "What happens when its template is superseded."});
+        properties[info.on_superseded] = json!({"enum": ["keep", "replace"], "description": "What happens when what it was made from is superseded."});
     }
     if info.expires {
         properties["on_expiry"] =
@@ -213,8 +253,8 @@ fn spec_schema(kind: KindId) -> Json {
 fn field_schema(field: &Field) -> Json {
     let mut schema = match field.shape {
         Shape::Cpu | Shape::Size => json!({"type": ["string", "number"]}),
-        Shape::Image => json!({"type": "string", "minLength": 1}),
-        Shape::Reference(_) => name_schema(),
+        Shape::Image | Shape::Text => json!({"type": "string", "minLength": 1}),
+        Shape::Reference(kind) => name_schema(kind.info().naming),
         Shape::Ttl => json!({"type": "integer", "minimum": 0, "multipleOf": 60}),
         Shape::Replicas => {
             let count = json!({"type": "integer", "minimum": 0});
@@ -226,13 +266,26 @@ fn field_schema(field: &Field) -> Json {
             });
             json!({"oneOf": [count, range]})
         }
-        Shape::Mounts(_) => json!({
+        Shape::Number => json!({"type": "integer", "minimum": 0}),
+        Shape::Secret => json!({
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {
+                "env": {"type": "string", "minLength": 1, "description": "The environment variable that holds it."},
+                "file": {"type": "string", "minLength": 1, "description": "The file that it is in."},
+            },
+        }),
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::Map => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Shape::Mounts(kind) => json!({
             "type": "array",
             "items": {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["volume_name", "mount_path"],
-                "properties": {"volume_name": name_schema(), "mount_path": {"type": "string", "pattern": "^/."}},
+                "properties": {"volume_name": name_schema(kind.info().naming), "mount_path": {"type": "string", "pattern": "^/."}},
             },
         }),
     };

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::field::Absent;
+use super::field::{Absent, Change};
 use super::kind::{Kind, KindId};
+use super::secret::SecretRef;
 use super::value::{Reference, Value};
 
 /// The spec of an object of any kind: its values for comparing, and the typed spec for its kind's verbs.
@@ -64,6 +65,29 @@ impl Spec {
                 None => None,
             }
         })
+    }
+
+    /// Returns this spec as a server gives it back: without what it never tells.
+    #[must_use]
+    pub fn read_back(&self) -> Self {
+        let fields = self.kind.fields();
+        self.map(|index, _, value| value.filter(|_| fields[index].change != Change::WriteOnly).cloned())
+    }
+
+    /// Returns this spec with what is never read back as another spec of its kind has it.
+    #[must_use]
+    pub fn with_unreadable_of(&self, other: &Self) -> Self {
+        let fields = self.kind.fields();
+        self.map(
+            |index, _, value| {
+                if fields[index].change == Change::WriteOnly { other.values[index].clone() } else { value.cloned() }
+            },
+        )
+    }
+
+    /// Returns the secrets that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.values.iter().flatten().flat_map(Value::secrets)
     }
 
     /// Returns this spec with other values for the fields at these paths.

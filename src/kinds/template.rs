@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::value::{Reference, Value};
+use super::version::ApiVersion;
 use super::{VOLUME, read};
 use crate::client::{Client, CreateTemplateOptions, Error, Reader};
 use crate::manifest::{Diagnostics, Fields, Node};
@@ -50,15 +51,19 @@ impl Kind for TemplateKind {
     type Wire = wire::Template;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Template",
         singular: "template",
         plural: "templates",
         short: &["tpl", "tpls"],
+        naming: Naming::Label,
         doc: "What sandboxes are made from: an image, resources and volumes. Only its name can change in place.",
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
+        made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(1),
         ready_timeout_limits: (Duration::ZERO, Duration::MAX),
@@ -178,7 +183,7 @@ impl Kind for TemplateKind {
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &TemplateSpec,
         options: CreateOptions,
@@ -193,10 +198,15 @@ impl Kind for TemplateKind {
         if let Some(storage) = &spec.storage {
             create = create.storage(storage.clone());
         }
-        client.create_template(name, spec.image.as_str(), create).await
+        cx.client.create_template(name, spec.image.as_str(), create).await
     }
 
-    async fn update(_client: &Client, _name: &Name, _changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        _cx: VerbCx<'_>,
+        _name: &Name,
+        _spec: &TemplateSpec,
+        _changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         // No field of a template changes in place, so a plan never asks for it.
         Ok(())
     }

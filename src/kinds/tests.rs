@@ -35,19 +35,67 @@ kind: Sandbox
 metadata: {name: box}
 spec: {template_name: python, ttl_seconds: 3600, idle_ttl_seconds: 0}
 lifecycle: {on_template_change: replace, on_expiry: recreate}
+---
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: private}
+spec:
+  url: ghcr.io/acme
+  username: ci-bot
+  password: {env: TOKEN}
+  secret_version: 2
+---
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: role}
+spec: {url: 123456789012.dkr.ecr.eu-west-1.amazonaws.com, aws_role_arn: arn:aws:iam::123456789012:role/pull}
+---
+apiVersion: sbx/v2
+kind: Snapshot
+metadata: {name: team/python:3.12}
+spec:
+  docker_image: ghcr.io/acme/python:3.12
+  fs_capacity_bytes: 8Gi
+  registry_name: private
+  labels: {team: research}
+  description: for the evaluations
+  run_config: {user: nobody, work_dir: /srv, env_vars: {LANG: C.UTF-8}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: box}
+spec:
+  snapshot: team/python:3.12
+  vcpus: 2
+  mem_bytes: 8Gi
+  fs_capacity_bytes: 16Gi
+  idle_ttl_seconds: 600
+  delete_after_stop_seconds: 0
+  labels: {team: research}
+  preserve_memory_on_stop: true
+  persistent: true
+  run_config: {user: nobody, work_dir: /srv, env_vars: {LANG: C.UTF-8}}
+lifecycle: {on_snapshot_change: replace, on_expiry: recreate}
 ";
 
 #[test]
 fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
     let (objects, diagnostics) = decoded(COMPLETE);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let kinds: Vec<_> = objects.iter().map(|object| object.key.kind).collect();
+    let mut kinds: Vec<_> = objects.iter().map(|object| object.key.kind).collect();
+    kinds.dedup();
     assert_eq!(kinds, all().collect::<Vec<_>>());
+    for (kind, index, field) in all().flat_map(|kind| kind.fields().iter().enumerate().map(move |(i, f)| (kind, i, f)))
+    {
+        let of_kind = || objects.iter().filter(move |object| object.key.kind == kind);
+        let is_given = of_kind().any(|object| object.spec.values()[index].is_some());
+        assert!(is_given, "{kind}.{} has a value in an example", field.path);
+    }
     for object in objects {
         let fields = object.key.kind.fields();
         assert_eq!(fields.len(), object.spec.values().len(), "{}: a rule for each field", object.key.kind);
         for (field, value) in fields.iter().zip(object.spec.values()) {
-            let value = value.as_ref().unwrap_or_else(|| panic!("{} has a value in the example", field.path));
+            let Some(value) = value else { continue };
             let shape = match value {
                 Value::Cpu(_) => Shape::Cpu,
                 Value::Size(_) => Shape::Size,
@@ -56,6 +104,11 @@ fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
                 Value::Ttl(_) => Shape::Ttl,
                 Value::Reference(reference) => Shape::Reference(reference.kind),
                 Value::Mounts(_) => Shape::Mounts(VOLUME),
+                Value::Text(_) => Shape::Text,
+                Value::Number(_) => Shape::Number,
+                Value::Secret(_) => Shape::Secret,
+                Value::Flag(_) => Shape::Flag,
+                Value::Map(_) => Shape::Map,
             };
             assert_eq!(field.shape, shape, "{}.{}", object.key.kind, field.path);
             assert!(!field.doc.is_empty() && !field.example.is_empty());
@@ -75,13 +128,15 @@ fn references_go_down_the_list_of_kinds() {
 
 #[test]
 fn the_list_and_the_constants_agree() {
-    let names: Vec<_> = [VOLUME, TEMPLATE, POOL, SANDBOX].iter().map(|kind| kind.info().kind).collect();
-    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox"]);
+    let names: Vec<_> =
+        [VOLUME, TEMPLATE, POOL, SANDBOX, REGISTRY, SNAPSHOT, SANDBOX_V2].iter().map(|kind| kind.info().kind).collect();
+    assert_eq!(names, ["Volume", "Template", "Pool", "Sandbox", "Registry", "Snapshot", "Sandbox"]);
     assert_eq!(names.len(), ALL.len());
     for kind in all() {
         let info = kind.info();
         for word in [info.singular, info.plural].iter().chain(info.short) {
-            assert_eq!(meant_by(word), Some(kind), "{word}");
+            assert!(meant_by(word).contains(&kind), "{word}");
+            assert_eq!(meant_by(&format!("{word}.{}", info.api_version.suffix())), [kind], "{word}");
         }
     }
 }
@@ -163,7 +218,7 @@ fn defaults_are_filled_in_and_what_is_left_alone_is_not() {
 fn everything_wrong_is_reported_at_once() {
     let (objects, diagnostics) = decoded(
         "
-apiVersion: sbx/v2
+apiVersion: sbx/v3
 kind: Tempalte
 metadata: {name: Bad_Name}
 spec: {}
@@ -212,7 +267,7 @@ spec: {image: python}
     );
     let messages: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     for expected in [
-        "unknown `apiVersion`: `sbx/v2`",
+        "unknown `apiVersion`: `sbx/v3`",
         "unknown kind `Tempalte`",
         "`Bad_Name` is not a valid name",
         "`5GB` is not a size",
@@ -285,4 +340,34 @@ fn the_schema_knows_every_field_of_every_kind() {
             assert!(schema.pointer(&pointer).is_some(), "{}.{}", kind, field.path);
         }
     }
+}
+
+#[test]
+fn a_kind_of_another_version_says_so() {
+    let problem = |head: &str| {
+        let (_, diagnostics) = decoded(&format!("{{{head}, metadata: {{name: a}}, spec: {{size: 1Gi}}}}"));
+        let shown = diagnostics
+            .iter()
+            .map(|problem| format!("{}; {}", problem.message, problem.help.as_deref().unwrap_or("-")));
+        shown.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Volume"), @"there is no `Volume` in `sbx/v2`; `Volume` is of `sbx/v1`");
+    insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Registri"), @"unknown kind `Registri`; did you mean `Registry`?");
+    insta::assert_snapshot!(problem("apiVersion: sbx/v3, kind: Volume"), @"unknown `apiVersion`: `sbx/v3`; this version of sbx reads `sbx/v1` and `sbx/v2`");
+}
+
+#[test]
+fn a_secret_is_named_and_never_written_out() {
+    let problem = |login: &str| {
+        let text =
+            format!("{{apiVersion: sbx/v2, kind: Registry, metadata: {{name: a}}, spec: {{url: a.example, {login}}}}}");
+        let (objects, diagnostics) = decoded(&text);
+        assert!(objects.is_empty() && !format!("{diagnostics:?}").contains("hunter2"), "{diagnostics:?}");
+        diagnostics.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    insta::assert_snapshot!(problem("username: a, password: hunter2"), @"a password does not stand in a manifest itself");
+    insta::assert_snapshot!(problem("username: a, password: {env: A, file: b}"), @"a password is in one place");
+    insta::assert_snapshot!(problem("username: a"), @"a user name without a password");
+    insta::assert_snapshot!(problem("password: {env: A}"), @"a password without a user name");
+    insta::assert_snapshot!(problem("username: a, password: {env: A}, aws_role_arn: b"), @"two ways to log in");
 }

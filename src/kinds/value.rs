@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::kind::{Key, KindId};
-use crate::types::{ByteSize, Cpu, Image, Name, Ttl};
+use super::secret::SecretRef;
+use crate::types::{ByteSize, Cpu, Image, Ttl};
 
 /// The value of one field of a spec.
 ///
@@ -29,6 +30,16 @@ pub enum Value {
     Reference(Reference),
     /// Objects at paths, keyed by path.
     Mounts(BTreeMap<Arc<str>, Reference>),
+    /// A text.
+    Text(Arc<str>),
+    /// A number.
+    Number(u64),
+    /// `true` or `false`.
+    Flag(bool),
+    /// Texts by their keys.
+    Map(BTreeMap<Arc<str>, Arc<str>>),
+    /// Where a secret is. The secret itself is never a value.
+    Secret(SecretRef),
 }
 
 /// A mention of another object by its name.
@@ -55,7 +66,7 @@ pub struct Replicas {
 impl Reference {
     /// Returns what it refers to; `None` if no object can have that name.
     pub fn key(&self) -> Option<Key> {
-        Some(Key { kind: self.kind, name: Name::parse(&self.name).ok()? })
+        Some(Key { kind: self.kind, name: self.kind.name(&self.name).ok()? })
     }
 }
 
@@ -65,8 +76,17 @@ impl Value {
         match self {
             Self::Reference(reference) => vec![reference],
             Self::Mounts(mounts) => mounts.values().collect(),
-            Self::Cpu(_) | Self::Size(_) | Self::Image(_) | Self::Replicas(_) | Self::Ttl(_) => Vec::new(),
+            _ => Vec::new(),
         }
+    }
+
+    /// Returns the secrets that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            _ => None,
+        }
+        .into_iter()
     }
 
     /// Returns whether `live` is what this declared value asks for, where `same` tells whether a declared and a live
@@ -78,6 +98,8 @@ impl Value {
             (Self::Mounts(declared), Self::Mounts(live)) => {
                 declared.len() == live.len() && declared.iter().zip(live).all(|(d, l)| d.0 == l.0 && same(d.1, l.1))
             }
+            // What is inherited, or added by the server, is no difference.
+            (Self::Map(declared), Self::Map(live)) => declared.iter().all(|(key, value)| live.get(key) == Some(value)),
             _ => self == live,
         }
     }
@@ -105,6 +127,8 @@ impl Value {
         match self {
             Self::Ttl(ttl) => *ttl == Ttl::DISABLED,
             Self::Mounts(mounts) => mounts.is_empty(),
+            Self::Map(map) => map.is_empty(),
+            Self::Flag(flag) => !flag,
             _ => false,
         }
     }
@@ -131,6 +155,14 @@ impl Value {
             Self::Image(image) => image.normalized().to_owned(),
             Self::Replicas(Replicas { min, max }) => format!("{min}..{max}"),
             Self::Ttl(ttl) => ttl.as_seconds().to_string(),
+            Self::Text(text) => text.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Secret(secret) => secret.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Map(map) => {
+                let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                texts.join("\n")
+            }
             Self::Reference(reference) => of(reference),
             Self::Mounts(mounts) => {
                 let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
@@ -148,6 +180,11 @@ impl Value {
             Self::Replicas(Replicas { min, max }) if min == max => json!(min),
             Self::Replicas(Replicas { min, max }) => json!({"min": min, "max": max}),
             Self::Ttl(ttl) => json!(ttl.as_seconds()),
+            Self::Text(text) => json!(text),
+            Self::Number(number) => json!(number),
+            Self::Secret(secret) => secret.to_json(),
+            Self::Flag(flag) => json!(flag),
+            Self::Map(map) => map.iter().map(|(key, value)| (key.to_string(), json!(value))).collect(),
             Self::Reference(reference) => json!(reference.name),
             Self::Mounts(mounts) => mounts
                 .iter()
@@ -166,6 +203,15 @@ impl fmt::Display for Value {
             Self::Replicas(replicas) => replicas.fmt(f),
             Self::Ttl(Ttl::DISABLED) => f.pad("0 (disabled)"),
             Self::Ttl(ttl) => ttl.fmt(f),
+            Self::Text(text) => f.pad(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Map(map) if map.is_empty() => f.pad("none"),
+            Self::Map(map) => {
+                let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                f.pad(&texts.join(", "))
+            }
             Self::Reference(reference) => f.pad(&reference.name),
             Self::Mounts(mounts) if mounts.is_empty() => f.pad("none"),
             Self::Mounts(mounts) => {
@@ -173,6 +219,41 @@ impl fmt::Display for Value {
                 f.pad(&texts.join(", "))
             }
         }
+    }
+}
+
+/// A value of another type than its field has.
+pub(super) struct Mistyped;
+
+/// Reads the value of a field that may be left out.
+pub(super) fn given<T>(value: Option<&Value>, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Mistyped> {
+    value.map(|value| read(value).ok_or(Mistyped)).transpose()
+}
+
+impl Value {
+    /// Returns the text that it is.
+    pub(super) fn to_text(&self) -> Option<Arc<str>> {
+        if let Self::Text(text) = self { Some(Arc::clone(text)) } else { None }
+    }
+
+    /// Returns the map that it is.
+    pub(super) fn to_map(&self) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+        if let Self::Map(map) = self { Some(map.clone()) } else { None }
+    }
+
+    /// Returns the size that it is.
+    pub(super) fn to_size(&self) -> Option<ByteSize> {
+        if let Self::Size(size) = self { Some(size.clone()) } else { None }
+    }
+
+    /// Returns the time to live that it is.
+    pub(super) fn to_ttl(&self) -> Option<Ttl> {
+        if let Self::Ttl(ttl) = self { Some(*ttl) } else { None }
+    }
+
+    /// Returns whether it is `true` or `false`, if it is one of the two.
+    pub(super) fn to_flag(&self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(*flag) } else { None }
     }
 }
 

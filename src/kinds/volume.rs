@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Projection, Unreadable};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::Quota;
 use super::read;
 use super::value::Value;
+use super::version::ApiVersion;
 use crate::client::{Client, CreateVolumeOptions, Error, Reader, UpdateVolumeOptions};
 use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Name};
@@ -27,15 +28,19 @@ impl Kind for VolumeKind {
     type Wire = wire::Volume;
 
     const INFO: KindInfo = KindInfo {
+        api_version: ApiVersion::V1,
         kind: "Volume",
         singular: "volume",
         plural: "volumes",
         short: &["vol", "vols"],
+        naming: Naming::Label,
         doc: "Storage that outlives the sandboxes that mount it. A template mounts it at a path.",
         holds_data: true,
         asks_if_renamed: true,
         outlives_its_source: false,
+        on_superseded: "on_template_change",
         expires: false,
+        made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),
         ready_timeout_limits: (Duration::from_secs(5), Duration::from_mins(5)),
@@ -98,23 +103,28 @@ impl Kind for VolumeKind {
     }
 
     async fn create(
-        client: &Client,
+        cx: VerbCx<'_>,
         name: &Name,
         spec: &VolumeSpec,
         options: CreateOptions,
     ) -> Result<wire::Volume, Error> {
         let timeout = options.ready_timeout.unwrap_or(Self::INFO.ready_timeout);
-        client.create_volume(name, &spec.size, CreateVolumeOptions::default().timeout(timeout)).await
+        cx.client.create_volume(name, &spec.size, CreateVolumeOptions::default().timeout(timeout)).await
     }
 
-    async fn update(client: &Client, name: &Name, changes: &[(&'static str, Value)]) -> Result<(), Error> {
+    async fn update(
+        cx: VerbCx<'_>,
+        name: &Name,
+        _spec: &VolumeSpec,
+        changes: &[(&'static str, Value)],
+    ) -> Result<(), Error> {
         let mut options = UpdateVolumeOptions::default();
         for change in changes {
             if let ("size", Value::Size(size)) = change {
                 options = options.size(size.clone());
             }
         }
-        client.update_volume(name.as_str(), options).await.map(drop)
+        cx.client.update_volume(name.as_str(), options).await.map(drop)
     }
 
     async fn rename(client: &Client, name: &Name, new_name: &Name) -> Result<(), Error> {

@@ -65,6 +65,8 @@ pub struct Label {
     pub text: String,
     /// Whether it is the problem itself, and not something that helps to understand it.
     pub primary: bool,
+    /// Whether the text there is a secret: no line that it is on may be shown, for whatever reason.
+    pub concealed: bool,
 }
 
 impl Diagnostic {
@@ -83,14 +85,21 @@ impl Diagnostic {
     /// Marks the place of the problem.
     #[must_use]
     pub fn primary(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into(), primary: true });
+        self.labels.push(Label { span, text: text.into(), primary: true, concealed: false });
+        self
+    }
+
+    /// Marks the place of the problem, where a secret stands.
+    #[must_use]
+    pub fn concealed(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into(), primary: true, concealed: true });
         self
     }
 
     /// Marks a place that helps to understand the problem.
     #[must_use]
     pub fn secondary(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into(), primary: false });
+        self.labels.push(Label { span, text: text.into(), primary: false, concealed: false });
         self
     }
 

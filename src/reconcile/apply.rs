@@ -26,6 +26,7 @@ use super::graph;
 use super::inventory::Effect;
 use super::plan::{Plan, Step, Verb};
 use crate::client::{Client, Deadline};
+use crate::kinds::{NoSecrets, SecretSource};
 
 /// What applying a plan takes beside the plan.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub struct ApplyCx {
     pub parallelism: NonZeroUsize,
     /// Who writes down what becomes of what is owned; `None` where nobody keeps a record.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// Where the secrets are read that manifests name, each just before the call that takes it.
+    pub secrets: Arc<dyn SecretSource>,
     /// When time is up: nothing starts after it, and what runs has [`GRACE`] to end.
     pub deadline: Option<Deadline>,
     /// Cuts running steps off where they are, but for calls that belong together.
@@ -46,10 +49,11 @@ pub struct ApplyCx {
 pub const GRACE: Duration = Duration::from_secs(10);
 
 impl ApplyCx {
-    /// Makes a context in which `parallelism` steps run at once, at most, for as long as it takes, and nobody keeps a
-    /// record.
+    /// Makes a context in which `parallelism` steps run at once, at most, for as long as it takes, there are no secrets,
+    /// and nobody keeps a record.
     pub fn new(client: Client, parallelism: NonZeroUsize) -> Self {
-        Self { client, parallelism, recorder: None, deadline: None, abort: CancellationToken::new() }
+        let (secrets, abort) = (Arc::new(NoSecrets), CancellationToken::new());
+        Self { client, parallelism, recorder: None, secrets, deadline: None, abort }
     }
 }
 
@@ -204,7 +208,12 @@ impl<'a> Run<'a> {
     async fn start(&mut self, index: usize) {
         self.report(index, Phase::Started).await;
         let step = self.plan.steps[index].clone();
-        let cx = StepCx::new(&step, &self.cx.client, self.checks.list_for(&step), self.swap_of(&step));
+        let cx = StepCx {
+            list: self.checks.list_for(&step),
+            swap: self.swap_of(&step),
+            declared: self.plan.changes.get(step.change).and_then(|change| change.spec.clone()),
+            ..StepCx::new(&step, &self.cx.client, Arc::clone(&self.cx.secrets))
+        };
         let cut = self.cut.clone();
         let task = self.running.spawn(async move {
             let started = Instant::now();

@@ -40,11 +40,13 @@ impl Cause {
 
 /// Returns the fields in which `live` is not what `desired` asks for.
 ///
-/// `same` tells whether a declared and a live reference point at one object: names alone do not.
+/// `same` tells whether a declared and a live reference point at one object: names alone do not. Fields that are never read
+/// back are not among them: [`untold`] has those.
 pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Reference) -> bool) -> Vec<FieldChange> {
     let fields = desired.kind().fields();
     let pairs = desired.values().iter().zip(live.values());
-    let changed = fields.iter().zip(pairs).filter_map(|(field, (desired, live))| {
+    let told = fields.iter().zip(pairs).filter(|(field, _)| field.change != Change::WriteOnly);
+    let changed = told.filter_map(|(field, (desired, live))| {
         let to = match (desired, live) {
             (Some(desired), Some(live)) if desired.is_satisfied_by(live, same) => return None,
             (Some(desired), None) if desired.is_satisfied_by_absence() => return None,
@@ -62,4 +64,30 @@ pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Refer
         })
     });
     changed.collect()
+}
+
+/// Returns the fields that are never read back and in which what was applied last is not what `desired` asks for. What was
+/// applied is what they are, as far as anybody knows.
+pub(super) fn untold(desired: &Spec, applied: &Spec) -> Vec<FieldChange> {
+    let pairs = desired.values().iter().zip(applied.values());
+    let fields = desired.kind().fields().iter().zip(pairs).filter(|(field, _)| field.change == Change::WriteOnly);
+    let changed = fields.filter_map(|(field, (desired, applied))| {
+        let to = desired.clone().filter(|desired| Some(desired) != applied.as_ref())?;
+        Some(FieldChange {
+            path: field.path,
+            change: field.change,
+            from: applied.clone(),
+            to: Some(to),
+            cause: Cause::Declared,
+            applied: applied.clone(),
+        })
+    });
+    changed.collect()
+}
+
+/// Returns the fields that are declared and never read back.
+pub(super) fn unverifiable(desired: &Spec) -> Vec<&'static str> {
+    let fields = desired.kind().fields().iter().zip(desired.values());
+    let untold = fields.filter(|(field, value)| field.change == Change::WriteOnly && value.is_some());
+    untold.map(|(field, _)| field.path).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::inventory::Effect;
 use crate::client;
-use crate::kinds::Key;
+use crate::kinds::{Key, SecretError};
 use crate::types::Name;
 
 /// Why a step failed. What it was to do is the step's to say.
@@ -12,6 +12,9 @@ pub enum StepError {
     /// A call failed.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// A secret that the object takes is not there. Nothing was called.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The object is not what the plan saw any more.
     #[error("{key} has changed since it was planned")]
     Changed {

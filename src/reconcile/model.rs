@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::plan::{Plan, Step, Verb};
 use super::world::World;
-use crate::kinds::{Change, Health, Key, KindId, Live, Lookup, Reference, Spec, Value};
+use crate::kinds::{self, Change, Health, Key, KindId, Live, Lookup, Naming, Reference, Spec, Value};
 use crate::types::{Name, ObjectId};
 
 /// A workspace that obeys the server's rules.
@@ -113,6 +113,7 @@ impl Model {
     pub fn to_world(&self, before: &World) -> World {
         let mut world = World::new(self.live.values().cloned(), before.now);
         world.capacity = before.capacity;
+        world.unspoken.clone_from(&before.unspoken);
         world
     }
 
@@ -147,8 +148,12 @@ impl Model {
     }
 
     fn create(&mut self, key: &Key, spec: &Spec) -> Result<(), Refusal> {
-        if self.live.contains_key(key) {
-            return Err(Refusal::NameTaken { key: key.clone() });
+        if let Some(there) = self.live.get(key) {
+            let retired = there.id.as_ref().and_then(|id| kinds::by_id(&key.name, id));
+            match retired.filter(|_| key.kind.info().naming == Naming::Published) {
+                Some(retired) => self.rename(key, &retired)?,
+                None => return Err(Refusal::NameTaken { key: key.clone() }),
+            }
         }
         for reference in spec.references() {
             if !self.exists(reference) {
@@ -162,7 +167,7 @@ impl Model {
         let live = Live {
             key: key.clone(),
             id: Some(ObjectId::new(format!("{MADE}{}", self.n_created))),
-            spec: Ok(spec.clone()),
+            spec: Ok(spec.read_back()),
             health: Health::Good,
             created_at: None,
             expires_at: None,
@@ -173,8 +178,7 @@ impl Model {
     }
 
     fn exists(&self, reference: &Reference) -> bool {
-        let name = Name::parse(&reference.name);
-        name.is_ok_and(|name| self.live.contains_key(&Key { kind: reference.kind, name }))
+        reference.key().is_some_and(|key| self.live.contains_key(&key))
     }
 
     fn update(&mut self, key: &Key, changes: &[(&'static str, Value)]) -> Result<(), Refusal> {
@@ -189,7 +193,7 @@ impl Model {
         }
         let changed = spec.with_changes(changes);
         if let Some(live) = self.remove(key) {
-            self.insert(Live { spec: Ok(changed), ..live });
+            self.insert(Live { spec: Ok(changed.read_back()), ..live });
         }
         Ok(())
     }
@@ -228,7 +232,7 @@ impl Model {
 
 impl Lookup for Model {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
-        let key = Key { kind, name: Name::parse(name).ok()? };
+        let key = Key { kind, name: kind.name(name).ok()? };
         self.live.get(&key)?.spec.as_ref().ok()
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json};
 
 use super::World;
 use super::inventory::{Deed, Inventory};
-use crate::kinds::{self, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::kinds::{self, ApiVersion, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
+use crate::types::{ObjectId, Timestamp};
 
 /// What the document says that it is.
 const FORMAT: &str = "sbx.observation";
@@ -58,6 +58,8 @@ struct Document {
     observed_at: Timestamp,
     objects: Vec<LiveDocument>,
     misnamed: Vec<Named>,
+    /// The kinds that the server was asked for and has. What an early version wrote does not say: it knew one version's.
+    kinds: Option<Vec<String>>,
     capacity: Option<Capacity>,
     inventory: Option<Json>,
     siblings: Vec<SiblingDocument>,
@@ -72,7 +74,7 @@ struct Named {
 #[derive(Debug, Serialize, Deserialize)]
 struct LiveDocument {
     kind: String,
-    name: Name,
+    name: String,
     id: Option<ObjectId>,
     spec: Option<Json>,
     unreadable: Option<String>,
@@ -88,6 +90,7 @@ struct LiveDocument {
 #[serde(tag = "state", content = "message", rename_all = "snake_case")]
 enum HealthDocument {
     Good,
+    Stopped,
     Pending(String),
     Failed(String),
 }
@@ -148,6 +151,7 @@ impl Document {
             observed_at: world.now,
             objects: world.iter().map(LiveDocument::of).collect(),
             misnamed: world.misnamed.iter().map(named).collect(),
+            kinds: Some(kinds::all().filter(|kind| world.speaks(*kind)).map(word).collect()),
             capacity: world.capacity,
             inventory: world.inventory.as_deref().map(inventory_to_json),
             siblings,
@@ -157,6 +161,11 @@ impl Document {
     fn into_observation(self) -> Result<Observation, String> {
         let objects = self.objects.into_iter().map(LiveDocument::into_live).collect::<Result<Vec<_>, _>>()?;
         let mut world = World::new(objects, self.observed_at);
+        let was_seen = |kind: &KindId| match &self.kinds {
+            Some(kinds) => kinds.contains(&word(*kind)),
+            None => kind.info().api_version == ApiVersion::V1,
+        };
+        world.unspoken = kinds::all().filter(|kind| !was_seen(kind)).collect();
         if let Some(inventory) = self.inventory {
             let inventory = Inventory::from_text(&inventory.to_string()).map_err(|error| error.to_string())?;
             world = world.with_inventory(&inventory);
@@ -188,13 +197,14 @@ impl LiveDocument {
         let named = |reference: &Reference| Named { kind: word(reference.kind), name: reference.name.to_string() };
         Self {
             kind: word(live.key.kind),
-            name: live.key.name.clone(),
+            name: live.key.name.to_string(),
             id: live.id.clone(),
             spec: live.spec.as_ref().ok().map(kinds::spec_to_json),
             unreadable: live.spec.as_ref().err().map(|unreadable| unreadable.why.clone()),
             references: live.references().map(named).collect(),
             health: match &live.health {
                 Health::Good => HealthDocument::Good,
+                Health::Stopped => HealthDocument::Stopped,
                 Health::Pending(status) => HealthDocument::Pending(status.clone()),
                 Health::Failed(message) => HealthDocument::Failed(message.clone()),
             },
@@ -206,6 +216,7 @@ impl LiveDocument {
 
     fn into_live(self) -> Result<Live, String> {
         let kind = kind_of(&self.kind)?;
+        let name = kind.name(&self.name).map_err(|error| format!("`{}` is not a name: {error}", self.name))?;
         let mut references = Vec::new();
         for Named { kind, name } in self.references {
             references.push(Reference { kind: kind_of(&kind)?, name: name.into() });
@@ -216,11 +227,12 @@ impl LiveDocument {
             (None, why) => Err(why.unwrap_or_else(|| "it has no spec".to_owned())),
         };
         Ok(Live {
-            key: Key { kind, name: self.name },
+            key: Key { kind, name },
             id: self.id,
             spec: spec.map_err(|why| Unreadable { why, references }),
             health: match self.health {
                 HealthDocument::Good => Health::Good,
+                HealthDocument::Stopped => Health::Stopped,
                 HealthDocument::Pending(status) => Health::Pending(status),
                 HealthDocument::Failed(message) => Health::Failed(message),
             },
@@ -238,11 +250,11 @@ impl SiblingDocument {
 }
 
 fn word(kind: KindId) -> String {
-    kind.info().kind.to_owned()
+    kind.recorded_as()
 }
 
 fn kind_of(word: &str) -> Result<KindId, String> {
-    kinds::named(word).ok_or_else(|| format!("there is no kind `{word}`"))
+    KindId::from_record(word).ok_or_else(|| format!("there is no kind `{word}`"))
 }
 
 #[cfg(test)]
@@ -337,6 +349,6 @@ mod tests {
         assert_eq!(error(damaged), "it is damaged: there is no kind `Snapshot`");
         let mut damaged = observation().to_json();
         damaged["objects"][0]["name"] = json!("A B");
-        assert!(error(damaged).starts_with("it is damaged: objects[0].name: "));
+        assert!(error(damaged).starts_with("it is damaged: `A B` is not a name: "));
     }
 }

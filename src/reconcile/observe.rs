@@ -1,36 +1,78 @@
 //! Reads the live state: all lists at once, with a client that cannot write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::inventory::{Entry, Inventory};
 use super::world::World;
-use crate::client::{Error, Reader};
-use crate::kinds::{self, Key, KindId, Live};
+use crate::client::{self, Error, Reader};
+use crate::kinds::{self, Absent, Key, KindId, Live, Misnamed, Shape};
 use crate::types::Timestamp;
 
 /// Reads every kind's list and the workspace's quota, in parallel.
 ///
+/// A kind that the server does not have is noted as such ([`World::unspoken`]).
+///
 /// # Errors
 ///
-/// Whatever the client reports for the first call that failed; a server without this API is said to be one.
+/// Whatever the client reports for the first call that failed; a server that has none of the kinds is said to be one.
 pub async fn observe(reader: &Reader, now: Timestamp) -> Result<World, Error> {
-    let lists = try_join_all(kinds::all().map(|kind| list(kind, reader)));
+    let lists = try_join_all(kinds::all().map(|kind| list_if_spoken(kind, reader)));
     let (lists, capacity) = try_join(lists, kinds::capacity(reader)).await?;
 
     let (mut live, mut misnamed) = (Vec::new(), Vec::new());
-    for object in lists.into_iter().flatten() {
-        match object {
-            Ok(object) => live.push(object),
-            Err(object) => misnamed.push(object),
+    let mut refused: BTreeMap<KindId, Error> = BTreeMap::new();
+    for (kind, list) in kinds::all().zip(lists) {
+        match list {
+            Ok(objects) => objects.into_iter().for_each(|object| match object {
+                Ok(object) => live.push(object),
+                Err(object) => misnamed.push(object),
+            }),
+            Err(error) => drop(refused.insert(kind, error)),
         }
     }
-    let mut world = World::new(live, now);
+    let unspoken = unspoken(&refused);
+    if unspoken.len() == kinds::all().count()
+        && let Some((_, error)) = refused.pop_first()
+    {
+        return Err(error);
+    }
+    let is_spoken = |kind: KindId| !unspoken.contains(&kind);
+    let mut world = World::new(live.into_iter().filter(|live| is_spoken(live.key.kind)), now);
     world.misnamed = misnamed;
+    world.misnamed.retain(|object| is_spoken(object.kind));
+    world.unspoken = unspoken;
     world.capacity = capacity;
     Ok(world)
+}
+
+/// Returns the kinds that the server does not have, where these lists were refused.
+///
+/// Generations share collections: a server may list objects of a kind whose makings it does not have. So a kind is spoken
+/// only if those are that it cannot be declared without. References go down the list of kinds, so one pass finds all.
+fn unspoken(refused: &BTreeMap<KindId, Error>) -> BTreeSet<KindId> {
+    let mut unspoken = BTreeSet::new();
+    for kind in kinds::all() {
+        let needs = kind.fields().iter().filter(|field| field.absent == Absent::Required);
+        let mut makings = needs.filter_map(|field| match field.shape {
+            Shape::Reference(of) => Some(of),
+            _ => None,
+        });
+        if refused.contains_key(&kind) || makings.any(|of| unspoken.contains(&of)) {
+            unspoken.insert(kind);
+        }
+    }
+    unspoken
+}
+
+/// Lists a kind; the error inside says that the server does not have it.
+async fn list_if_spoken(kind: KindId, reader: &Reader) -> Result<Result<Listed, Error>, Error> {
+    match list(kind, reader).await {
+        Err(error) if error.kind() == client::Kind::WrongGeneration => Ok(Err(error)),
+        listed => listed.map(Ok),
+    }
 }
 
 /// How many objects are looked for at once.
@@ -79,9 +121,12 @@ async fn look(names: impl Iterator<Item = &Key>, entry: &Entry, reader: &Reader)
 fn missing<'a>(world: &'a World, inventory: &'a Inventory) -> impl Iterator<Item = (&'a Key, &'a Entry)> {
     let is_missing =
         |(key, entry): &(&Key, &Entry)| entry.id.as_ref().is_some_and(|id| world.by_id(key.kind, id).is_none());
-    inventory.iter().filter(is_missing)
+    let inventory = inventory.iter().filter(|(key, _)| world.speaks(key.kind));
+    inventory.filter(is_missing)
 }
 
-async fn list(kind: KindId, reader: &Reader) -> Result<Vec<Result<Live, kinds::Misnamed>>, Error> {
+type Listed = Vec<Result<Live, Misnamed>>;
+
+async fn list(kind: KindId, reader: &Reader) -> Result<Listed, Error> {
     kind.list(reader).await
 }

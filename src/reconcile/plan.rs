@@ -40,7 +40,7 @@ use self::undeclared::Undeclared;
 use super::diff::{Cause, FieldChange};
 use super::inventory::{Effect, Entry};
 use super::world::{Desired, World};
-use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Resource, Spec, Value};
+use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Resource, SecretRef, Spec, Value};
 use crate::types::{Name, ObjectId};
 
 /// What has to happen for the live state to be what is declared.
@@ -315,6 +315,16 @@ impl Plan {
             _ => None,
         });
         protected.unwrap_or_default()
+    }
+
+    /// Returns the secrets that its steps take.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let specs = self.steps.iter().filter_map(|step| match &step.verb {
+            Verb::Create { spec, .. } => Some(spec),
+            Verb::Update { .. } => self.changes.get(step.change)?.spec.as_ref(),
+            _ => None,
+        });
+        specs.flat_map(Spec::secrets)
     }
 
     /// Returns whether there is nothing to do and nothing in the way.

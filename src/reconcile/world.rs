@@ -1,11 +1,11 @@
 //! Everything that the planner may know, as values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::inventory::{Inventory, Standing};
-use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
-use crate::types::{Name, ObjectId, Timestamp};
+use crate::kinds::{self, ApiVersion, Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
+use crate::types::{ObjectId, Timestamp};
 
 /// What is live, as it was observed at one time, and what is known to be ours of it.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct World {
     pub siblings: HashMap<(KindId, ObjectId), Arc<str>>,
     /// Live objects whose names are none that a manifest could have; they are reported and left alone.
     pub misnamed: Vec<Misnamed>,
+    /// Kinds that this server does not have: nothing is known of their objects, which is not to say that there are none.
+    pub unspoken: BTreeSet<KindId>,
     /// What the workspace uses and may use, if the server tells.
     pub capacity: Option<Capacity>,
     /// When it was observed.
@@ -48,6 +50,7 @@ impl World {
             inventory: None,
             siblings: HashMap::new(),
             misnamed: Vec::new(),
+            unspoken: BTreeSet::new(),
             capacity: None,
             now,
         }
@@ -63,8 +66,8 @@ impl World {
     /// Adds live objects that were not seen at first.
     #[must_use]
     pub(super) fn with_more(self, more: impl IntoIterator<Item = Live>) -> Self {
-        let Self { live, misnamed, capacity, now, inventory, siblings, .. } = self;
-        Self { inventory, siblings, misnamed, capacity, ..Self::new(live.into_values().chain(more), now) }
+        let Self { live, misnamed, unspoken, capacity, now, inventory, siblings, .. } = self;
+        Self { inventory, siblings, misnamed, unspoken, capacity, ..Self::new(live.into_values().chain(more), now) }
     }
 
     /// Adds what is known to be ours, once the live state has said what became of its open intents.
@@ -72,6 +75,24 @@ impl World {
     pub fn with_inventory(mut self, inventory: &Inventory) -> Self {
         self.inventory = Some(Arc::new(inventory.settled(&self)));
         self
+    }
+
+    /// Returns whether the server has this kind of object, so that what was not seen is not there.
+    pub fn speaks(&self, kind: KindId) -> bool {
+        !self.unspoken.contains(&kind)
+    }
+
+    /// Returns the kinds that this server does not have, of versions that it speaks otherwise.
+    pub fn lacking(&self) -> impl Iterator<Item = KindId> {
+        let versions = self.spoken_versions();
+        self.unspoken.iter().copied().filter(move |kind| versions.contains(&kind.info().api_version))
+    }
+
+    /// Returns the versions of which the server has at least one kind, oldest first.
+    pub fn spoken_versions(&self) -> Vec<ApiVersion> {
+        let has_one =
+            |version: &ApiVersion| kinds::all().any(|kind| kind.info().api_version == *version && self.speaks(kind));
+        ApiVersion::ALL.into_iter().filter(has_one).collect()
     }
 
     /// Returns the live object with this id.
@@ -109,7 +130,7 @@ impl World {
 
 impl Lookup for World {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
-        let key = Key { kind, name: Name::parse(name).ok()? };
+        let key = Key { kind, name: kind.name(name).ok()? };
         self.live.get(&key)?.spec.as_ref().ok()
     }
 }
@@ -167,7 +188,7 @@ impl Desired {
 
 impl Lookup for Desired {
     fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
-        let key = Key { kind, name: Name::parse(name).ok()? };
+        let key = Key { kind, name: kind.name(name).ok()? };
         self.objects.get(&key).map(|object| &object.spec)
     }
 }

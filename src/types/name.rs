@@ -38,6 +38,33 @@ impl Name {
         Ok(Self(text.into()))
     }
 
+    /// Checks the name of something that is published, and wraps it: components separated by `/`, with a tag behind a `:`
+    /// maybe, or with an id behind an `@` where no tag points there any more. The tag `latest` is left out.
+    ///
+    /// ```
+    /// use sbx::types::Name;
+    ///
+    /// assert_eq!(Name::published("team/python:3.12")?.as_str(), "team/python:3.12");
+    /// assert_eq!(Name::published("python:latest")?.as_str(), "python");
+    /// assert!(Name::published("Python").is_err());
+    /// # Ok::<(), sbx::types::NameError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says which part of the rule is broken.
+    pub fn published(text: &str) -> Result<Self, NameError> {
+        let (path, rest) = text.find([':', '@']).map_or((text, ""), |at| text.split_at(at));
+        check_path(path)?;
+        match rest.split_at_checked(1) {
+            None | Some((":", "latest")) => return Ok(Self(path.into())),
+            Some((":", tag)) => check_tag(tag)?,
+            Some((_, "")) => return Err(NameError::Empty),
+            Some((_, id)) => check_all(id, |c| c.is_ascii_alphanumeric() || c == '-')?,
+        }
+        Ok(Self(text.into()))
+    }
+
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -57,6 +84,20 @@ pub enum NameError {
         /// How many characters the text has.
         len: usize,
     },
+    /// The text has more characters than the name of something that is published, or its tag, may have.
+    #[error("the name of a snapshot has at most 255 characters, and its tag 128; this is {len}")]
+    TooLongPath {
+        /// How many characters the text has.
+        len: usize,
+    },
+    /// A character that the name of something that is published cannot have there.
+    #[error(
+        "a name has lower-case letters, digits, `-`, `.`, `_` and `/`, and may have a tag behind a `:`, not `{found}`"
+    )]
+    BadPublished {
+        /// The character found.
+        found: char,
+    },
     /// The first character is not a lower-case letter.
     #[error("a name starts with a lower-case letter, not `{found}`")]
     BadStart {
@@ -72,6 +113,46 @@ pub enum NameError {
         /// The character found.
         found: char,
     },
+}
+
+/// The longest name of something that is published, without its tag, in bytes.
+const MAX_PATH: usize = 255;
+/// The longest tag, in bytes.
+const MAX_TAG: usize = 128;
+
+fn check_path(path: &str) -> Result<(), NameError> {
+    if path.len() > MAX_PATH {
+        return Err(NameError::TooLongPath { len: path.len() });
+    }
+    for component in path.split('/') {
+        let first = component.chars().next().ok_or(NameError::Empty)?;
+        check_all(component, |c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '_'))?;
+        if !first.is_ascii_alphanumeric() {
+            return Err(NameError::BadStart { found: first });
+        }
+        if component.ends_with(['-', '.', '_']) {
+            return Err(NameError::BadEnd);
+        }
+    }
+    Ok(())
+}
+
+fn check_tag(tag: &str) -> Result<(), NameError> {
+    let first = tag.chars().next().ok_or(NameError::Empty)?;
+    if tag.len() > MAX_TAG {
+        return Err(NameError::TooLongPath { len: tag.len() });
+    }
+    if matches!(first, '.' | '-') {
+        return Err(NameError::BadStart { found: first });
+    }
+    check_all(tag, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+}
+
+fn check_all(text: &str, is_good: impl Fn(char) -> bool) -> Result<(), NameError> {
+    match text.chars().find(|c| !is_good(*c)) {
+        Some(found) => Err(NameError::BadPublished { found }),
+        None => Ok(()),
+    }
 }
 
 fn check(text: &str) -> Result<(), NameError> {

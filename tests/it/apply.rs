@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use sbx::reconcile::{Counts, Event, EventSink, Outcome, Phase, RunState, apply, plan};
+use sbx::reconcile::{Counts, Event, EventSink, Outcome, Phase, RunState, World, apply, plan};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,17 @@ async fn run(
     stop: CancellationToken,
 ) -> (Outcome, Vec<Event>) {
     let world = workspace.world().await.expect("the lists can be read");
+    run_in(workspace, world, manifests, parallelism, stop).await
+}
+
+/// Does so from what was read before.
+async fn run_in(
+    workspace: &Workspace,
+    world: World,
+    manifests: &str,
+    parallelism: usize,
+    stop: CancellationToken,
+) -> (Outcome, Vec<Event>) {
     let plan = plan::plan(&desired(manifests), &world, &plan::Policy::default());
     let (sender, mut receiver) = mpsc::channel(4);
     let cx = workspace.cx(NonZeroUsize::new(parallelism).expect("it is not 0"));
@@ -74,9 +85,10 @@ async fn no_more_steps_run_at_once_than_allowed() {
 #[tokio::test]
 async fn a_failure_stops_only_what_waits_for_it() {
     let workspace = Workspace::open(0).await;
-    // Five calls read the world; the sixth creates the volume, which begins the longest chain.
-    workspace.begin(Some((5, Fault::Broken)));
-    let (outcome, events) = run(&workspace, CHAIN_AND_MORE, 1, CancellationToken::new()).await;
+    let world = workspace.world().await.expect("the lists can be read");
+    // The first call creates the volume, which begins the longest chain.
+    workspace.begin(Some((0, Fault::Broken)));
+    let (outcome, events) = run_in(&workspace, world, CHAIN_AND_MORE, 1, CancellationToken::new()).await;
     assert_eq!(outcome.counts(), Counts { done: 2, failed: 1, skipped: 2, ..Counts::default() });
     assert!(!outcome.is_interrupted);
     let failed = events.iter().find(|event| matches!(event.phase, Phase::Failed { .. })).expect("one failed").step;

@@ -118,7 +118,7 @@ async fn printed_plan(case: &Path, form: &'static str) -> Printed {
     }
 }
 
-/// A server that answers lists with what the world has, and everything else with 404.
+/// A server that answers lists with what the world has, and everything else with 404; so it does lists that are `false`.
 fn canned(world: Value) -> Router {
     let list = move |UrlPath(route): UrlPath<String>| {
         let key = if route == "boxes" { "sandboxes" } else { route.as_str() };
@@ -126,11 +126,15 @@ fn canned(world: Value) -> Router {
             ("usage", Value::Null) => (StatusCode::NOT_FOUND, String::new()),
             ("usage", usage) => (StatusCode::OK, usage.to_string()),
             (_, Value::Null) => (StatusCode::OK, json!({key: []}).to_string()),
+            (_, Value::Bool(false)) => (StatusCode::NOT_FOUND, String::new()),
             (_, objects) => (StatusCode::OK, json!({key: objects}).to_string()),
         };
         async move { answer.into_response() }
     };
-    Router::new().route("/v2/sandboxes/{route}", get(list))
+    // Of single objects it says that they are not there, as the API does: a bare 404 is that of another generation.
+    let missing = json!({"detail": {"error": "NotFound", "message": "there is no such object"}}).to_string();
+    let router = Router::new().route("/v2/sandboxes/{route}", get(list));
+    router.fallback(move || async move { (StatusCode::NOT_FOUND, missing) })
 }
 
 fn read(path: &Path) -> String {

@@ -25,6 +25,7 @@ mod reference;
 mod refusing;
 mod reviewing;
 mod schemas;
+mod second;
 pub(crate) mod server;
 mod serving;
 mod validating;

@@ -2,6 +2,7 @@
 
 use std::env::VarError;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sbx::types::Timestamp;
 
@@ -71,9 +72,10 @@ pub(crate) const OBJECT_STORES: [&str; 31] = [
 ];
 
 /// The environment variables, as a function, so that tests bring their own.
-pub(crate) struct Environment(Box<Lookup>);
+#[derive(Clone)]
+pub(crate) struct Environment(Arc<Lookup>);
 
-type Lookup = dyn Fn(&str) -> Option<String>;
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Environment {
     /// Returns the environment of this process.
@@ -90,8 +92,8 @@ impl Environment {
     }
 
     /// Returns an environment in which `lookup` finds the variables.
-    pub(crate) fn new(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self(Box::new(lookup))
+    pub(crate) fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
     }
 
     /// Returns the value of a variable; one that is empty or blank counts as not set.

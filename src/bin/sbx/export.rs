@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sbx::kinds::{self, Health, Key, KindId, Live, is_reserved};
+use sbx::kinds::{self, Health, Key, Live, is_reserved};
 use sbx::manifest::{self, Input, Limits};
 use sbx::reconcile::World;
 
@@ -59,14 +59,20 @@ impl Export {
         if one_each {
             return self.objects.iter().map(file_of_one).collect();
         }
-        let of_kind = |kind: KindId| {
-            let objects: Vec<_> = self.objects.iter().filter(|object| object.key.kind == kind).collect();
-            (!objects.is_empty()).then(|| File {
-                path: PathBuf::from(kind.info().plural).with_extension("yaml"),
-                text: modeline(Path::new(SCHEMA)) + &stream(objects.into_iter()),
-            })
+        // Kinds of one name share a file, whatever their versions.
+        let mut files: Vec<(&str, Vec<&Exported>)> = Vec::new();
+        for object in &self.objects {
+            let plural = object.key.kind.info().plural;
+            match files.iter_mut().find(|(of, _)| *of == plural) {
+                Some((_, objects)) => objects.push(object),
+                None => files.push((plural, vec![object])),
+            }
+        }
+        let file = |(plural, objects): (&str, Vec<&Exported>)| File {
+            path: PathBuf::from(plural).with_extension("yaml"),
+            text: modeline(Path::new(SCHEMA)) + &stream(objects.into_iter()),
         };
-        kinds::all().filter_map(of_kind).collect()
+        files.into_iter().map(file).collect()
     }
 }
 
@@ -134,7 +140,7 @@ fn read_back(text: &str, live: &Live) -> Result<(), String> {
 mod tests {
     use std::sync::Arc;
 
-    use sbx::kinds::{Reference, TEMPLATE, Unreadable, VOLUME};
+    use sbx::kinds::{KindId, Reference, TEMPLATE, Unreadable, VOLUME};
     use sbx::types::ObjectId;
     use serde_json::json;
 

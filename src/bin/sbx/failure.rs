@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sbx::client;
+use sbx::kinds::SecretError;
 use sbx::reconcile::ObservationError;
 use sbx::reconcile::inventory::Stranger;
 use sbx::reconcile::ledger;
@@ -151,6 +152,12 @@ pub(crate) enum Failure {
         /// Why not.
         source: KeyError,
     },
+    /// Secrets that the plan takes are not there. Nothing was called.
+    #[error("{}", listed(errors))]
+    Secrets {
+        /// Each, with the reason.
+        errors: Vec<SecretError>,
+    },
     /// There is nobody to ask.
     #[error("there is no terminal to ask on")]
     NoTerminal,
@@ -284,6 +291,7 @@ impl Failure {
             | Self::BadFile { .. }
             | Self::OpenToOthers { .. }
             | Self::Key { .. }
+            | Self::Secrets { .. }
             | Self::NoTerminal
             | Self::Declined
             | Self::Refused
@@ -322,6 +330,10 @@ pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+fn listed(errors: &[SecretError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// How many files a message names.

@@ -27,6 +27,7 @@ mod policy;
 mod project;
 mod record;
 mod saved;
+mod secrets;
 mod settings;
 mod ui;
 mod workspace;

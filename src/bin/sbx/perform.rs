@@ -1,10 +1,11 @@
 //! Performing a plan: shown, agreed to, applied, summed up. All commands that write go this way.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::client::Deadline;
-use sbx::kinds::Misnamed;
+use sbx::kinds::{Misnamed, Secrets};
 use sbx::reconcile::plan::Plan;
 use sbx::reconcile::{ApplyCx, EventSink, Outcome, World, apply};
 use tokio::sync::mpsc;
@@ -52,8 +53,17 @@ pub(crate) struct Consent {
 /// How many events may wait to be shown before the run waits for the display.
 const EVENTS: usize = 64;
 
+/// Tells of live objects that no manifest could name, and of kinds that the server does not have although it has others of
+/// their version: what there is of those is not seen.
+pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
+    tell_of_misnamed(&world.misnamed, ui);
+    for kind in world.lacking() {
+        ui.warning(&format!("this server has no {}", kind.info().plural));
+    }
+}
+
 /// Tells of live objects that no manifest could name.
-pub(crate) fn tell_oddities(misnamed: &[Misnamed], ui: &mut Ui) {
+pub(crate) fn tell_of_misnamed(misnamed: &[Misnamed], ui: &mut Ui) {
     for object in misnamed {
         let kind = object.kind.info().singular;
         ui.warning(&format!("left alone: a {kind} named `{}`, which no manifest can declare", object.name));
@@ -95,7 +105,7 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure::Refused`], [`Failure::NoTerminal`] and [`Failure::Declined`], all before anything is changed. What goes
+/// [`Failure::Refused`], [`Failure::Secrets`], [`Failure::NoTerminal`] and [`Failure::Declined`], all before anything is changed. What goes
 /// wrong in the run is part of its report.
 pub(crate) async fn perform(
     view: &View<'_>,
@@ -117,11 +127,12 @@ pub(crate) async fn perform(
         Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
     output::also_plan(view, &subject, ui)?;
     refuse(plan)?;
+    let secrets = Arc::new(workspace.secrets(plan)?);
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
     }
     let entry = Entry::begin(plan, workspace, consent).await?;
-    let ended = run(plan, workspace, &entry, consent, format, ui).await;
+    let ended = run(plan, workspace, &entry, secrets, consent, format, ui).await;
     let recorded = entry.finish(plan, ended.as_ref().ok()).await;
     let outcome = ended?;
     let report = Report::new(plan, &outcome);
@@ -185,6 +196,7 @@ async fn run(
     plan: &Plan,
     workspace: &Workspace,
     entry: &Entry<'_>,
+    secrets: Arc<Secrets>,
     consent: &Consent,
     format: Format,
     ui: &mut Ui,
@@ -195,6 +207,7 @@ async fn run(
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
     cx.deadline = consent.timeout.map(Deadline::after);
     cx.recorder = entry.recorder();
+    cx.secrets = secrets;
     let mut pace = workspace.client.pace();
     if format == Format::Json {
         ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());

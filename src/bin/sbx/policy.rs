@@ -129,7 +129,7 @@ pub(crate) fn take_over(words: &[String], desired: &Desired) -> Result<TakeOver,
 /// [`Failure::Usage`].
 pub(crate) fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<Key>, Failure> {
     let declared = words.iter().map(|word| {
-        let key = naming::key(word)?;
+        let key = naming::key(word)?.among(|key| desired.get(key).is_some())?;
         match desired.get(&key) {
             Some(_) => Ok(key),
             None => Err(Failure::usage(format!("{key} is not declared"))),

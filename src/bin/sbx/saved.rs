@@ -110,7 +110,7 @@ impl Saved {
         }
         workspace.lock("sbx apply", &consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let held = saved.still_holds(&world);
         let n = held.held_back.len();
         cx.ui.status(&format!("The plan was made at {}; {} held back.", saved.made_at, counted(n, "change")));

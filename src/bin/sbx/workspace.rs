@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use sbx::client::{Client, Config, Error};
-use sbx::reconcile::{World, look_again, observe};
+use sbx::kinds::Secrets;
+use sbx::reconcile::{Plan, World, look_again, observe};
 use sbx::server::{self, Embedded};
 
 use crate::args::Connection;
@@ -17,7 +18,7 @@ use crate::record::{LockArgs, Record};
 use crate::settings::{self, Remote, Server, Settings, Source};
 use crate::ui::plan::InventorySeen;
 use crate::ui::{Ui, escape};
-use crate::{interrupt, local};
+use crate::{interrupt, local, secrets};
 
 /// What is said where no record is kept.
 const NO_RECORD: &str = "No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot \
@@ -35,6 +36,8 @@ pub(crate) struct Workspace {
     notice: Option<String>,
     /// The record of what is owned in it; `None` if there is to be none.
     pub(crate) record: Option<Record>,
+    /// Where the secrets are that its manifests name.
+    secrets: secrets::Place,
 }
 
 impl Workspace {
@@ -51,18 +54,19 @@ impl Workspace {
             return Err(Failure::NoServer { has_stray_key: settings.has_stray_key });
         };
         let record = Record::open(&connection.record, &settings, &server, &cx.environment)?;
+        let secrets = secrets::Place::new(cx.environment.clone(), project.root.clone());
         let mut workspace = match server {
-            Server::Local { data_dir, from } => Self::open_local(data_dir, from, settings, cx).await?,
+            Server::Local { data_dir, from } => Self::open_local(data_dir, from, settings, secrets, cx).await?,
             Server::Remote(remote) => {
                 let remote = with_key(remote, &settings, cx).await?;
-                Self::connect(remote, settings)?
+                Self::connect(remote, settings, secrets)?
             }
         };
         workspace.record = record;
         Ok(workspace)
     }
 
-    fn connect(remote: Remote, settings: Settings) -> Result<Self, Failure> {
+    fn connect(remote: Remote, settings: Settings, secrets: secrets::Place) -> Result<Self, Failure> {
         if remote.has_credentials() {
             let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
             return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
@@ -77,7 +81,7 @@ impl Workspace {
         }
         let server = Server::Remote(remote);
         match Client::new(config) {
-            Ok(client) => Ok(Self { client, settings, server, embedded: None, notice: None, record: None }),
+            Ok(client) => Ok(Self { client, settings, server, embedded: None, notice: None, record: None, secrets }),
             Err(source) => Err(Failure::Config { server: Box::new(server), source }),
         }
     }
@@ -87,11 +91,12 @@ impl Workspace {
         data_dir: PathBuf,
         from: Source,
         settings: Settings,
+        secrets: secrets::Place,
         cx: &mut Context,
     ) -> Result<Self, Failure> {
         project::ignore_local_data(&data_dir)?;
         if let Some(running) = server::running(&data_dir) {
-            return Self::join(&running.url, settings, cx);
+            return Self::join(&running.url, settings, secrets, cx);
         }
         match interrupt::or_stop(local::open(&data_dir)).await {
             Ok(embedded) => {
@@ -101,19 +106,19 @@ impl Workspace {
                 cx.ui.status(&format!("Local server, data in {}.{note}", escape(&shown)));
                 let client = local::client(&embedded);
                 let server = Server::Local { data_dir, from };
-                Ok(Self { client, settings, server, embedded: Some(embedded), notice, record: None })
+                Ok(Self { client, settings, server, embedded: Some(embedded), notice, record: None, secrets })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
-                Self::join(&url, settings, cx)
+                Self::join(&url, settings, secrets, cx)
             }
             Err(failure) => Err(failure),
         }
     }
 
-    fn join(url: &str, settings: Settings, cx: &mut Context) -> Result<Self, Failure> {
+    fn join(url: &str, settings: Settings, secrets: secrets::Place, cx: &mut Context) -> Result<Self, Failure> {
         cx.ui.status(&format!("Local server, running at {}.", escape(url)));
-        Self::connect(Remote::running(url, &cx.environment), Settings { ca_file: None, ..settings })
+        Self::connect(Remote::running(url, &cx.environment), Settings { ca_file: None, ..settings }, secrets)
     }
 
     /// Takes the lock of the record, so that what is read from now on is what an apply may begin with. Without a record
@@ -174,6 +179,15 @@ impl Workspace {
     /// [`Failure::Call`].
     pub(crate) async fn live(&self) -> Result<World, Failure> {
         observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
+    }
+
+    /// Reads the secrets that a plan takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Secrets`].
+    pub(crate) fn secrets(&self, plan: &Plan) -> Result<Secrets, Failure> {
+        self.secrets.read(plan)
     }
 
     /// Returns whether its server is in this process, with no address.

@@ -13,6 +13,7 @@ use http::{Method, StatusCode};
 pub(super) use self::detail::Detail;
 pub use self::kind::{Kind, QuotaType, Resource};
 pub(super) use self::map::{Mapped, from_answer, is_quota};
+use super::object::Object;
 use super::request::{Operation, Request, Verb};
 use super::transport::TransportError;
 use crate::wire::{SandboxStatus, ValidationItem};
@@ -191,6 +192,12 @@ impl Error {
         let mut error = Self::new(Kind::InvalidArgument, &request, message);
         error.0.field = Some(argument.to_owned());
         error
+    }
+
+    /// What has the name was made the other generation's way. They share their names, and are nothing of one kind.
+    pub(super) fn of_other_generation<T: Object>(name: &str) -> Self {
+        let request = Request::unsent(Operation::on::<T>(Verb::Get, name));
+        Self::new(Kind::NotFound, &request, "the one of this name is of the other generation")
     }
 
     /// A request that was never answered.

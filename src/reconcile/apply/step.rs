@@ -1,5 +1,6 @@
 //! Performs one step: checks what it rests on, makes its call, and settles what a lost answer leaves open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +9,9 @@ use super::checks::List;
 use super::section::Section;
 use super::swap::{self, Names};
 use crate::client::{self, Client, Deadline};
-use crate::kinds::{CreateOptions, Health, Key, Live, Spec, is_reserved};
+use crate::kinds::{
+    CreateOptions, Health, Key, Live, SecretError, SecretSource, Secrets, Spec, Value, VerbCx, is_reserved,
+};
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -34,12 +37,16 @@ pub(super) struct StepCx {
     pub(super) list: Option<List>,
     /// The names of the swap that it makes or looks at.
     pub(super) swap: Option<Names>,
+    /// What is declared of its object.
+    pub(super) declared: Option<Spec>,
+    /// Where secrets are read.
+    pub(super) secrets: Arc<dyn SecretSource>,
 }
 
 impl StepCx {
-    pub(super) fn new(step: &Step, client: &Client, list: Option<List>, swap: Option<Names>) -> Self {
+    pub(super) fn new(step: &Step, client: &Client, secrets: Arc<dyn SecretSource>) -> Self {
         let client = client.with_deadline(Deadline::after(budget(step)));
-        Self { client, section: Section::new(), list, swap }
+        Self { client, section: Section::new(), list: None, swap: None, declared: None, secrets }
     }
 }
 
@@ -67,12 +74,15 @@ impl From<Done> for Performed {
 }
 
 pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepError> {
-    let client = &cx.client;
     match &step.verb {
-        Verb::Create { spec, options } => create(step, spec, options, client).await,
+        Verb::Create { spec, options } => create(step, spec, options, cx).await,
         Verb::Update { changes } => {
             let live = check(step, cx).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
-            step.key.kind.update(client, &step.key.name, changes).await?;
+            let spec = updated(&live, changes, cx.declared.as_ref())
+                .ok_or_else(|| StepError::Changed { key: step.key.clone() })?;
+            let secrets = secrets_of(&spec, cx)?;
+            let verb_cx = VerbCx { client: &cx.client, secrets: &secrets };
+            step.key.kind.update(verb_cx, &step.key.name, &spec, changes).await?;
             Ok(Performed { how: Done::Acted, live: Some(live) })
         }
         Verb::Rename { to } => rename(step, to, cx).await.map(Performed::from),
@@ -88,12 +98,30 @@ pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepE
     }
 }
 
-async fn create(step: &Step, spec: &Spec, options: &CreateOptions, client: &Client) -> Result<Performed, StepError> {
-    let performed = match step.key.kind.create(client, &step.key.name, spec, options.clone()).await {
-        Ok(live) => Performed { how: Done::Acted, live: Some(live) },
-        Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
-        Err(error) => return Err(error.into()),
-    };
+/// Returns what an object is once fields have changed. What is never read back is as it is declared.
+fn updated(live: &Live, changes: &[(&'static str, Value)], declared: Option<&Spec>) -> Option<Spec> {
+    let Ok(spec) = &live.spec else { return declared.cloned() };
+    let changed = spec.with_changes(changes);
+    Some(match declared {
+        Some(declared) => changed.with_unreadable_of(declared),
+        None => changed,
+    })
+}
+
+/// Reads the secrets that a spec names.
+fn secrets_of(spec: &Spec, cx: &StepCx) -> Result<Secrets, SecretError> {
+    Secrets::read(spec.secrets(), &*cx.secrets)
+}
+
+async fn create(step: &Step, spec: &Spec, options: &CreateOptions, cx: &StepCx) -> Result<Performed, StepError> {
+    let client = &cx.client;
+    let secrets = secrets_of(spec, cx)?;
+    let performed =
+        match step.key.kind.create(VerbCx { client, secrets: &secrets }, &step.key.name, spec, options.clone()).await {
+            Ok(live) => Performed { how: Done::Acted, live: Some(live) },
+            Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
+            Err(error) => return Err(error.into()),
+        };
     // What is built beside another object takes its place only with all that was to be carried over.
     if is_reserved(&step.key.name) {
         swap::read_back(&step.key, &options.carry, client).await?;

@@ -39,7 +39,8 @@ impl Inventory {
         if let Some(recorded) = self.endpoint.as_deref().filter(|recorded| *recorded != endpoint) {
             return Some(Stranger::OtherEndpoint { recorded: recorded.to_owned(), actual: actual() });
         }
-        let lasting = self.iter().filter(|(_, entry)| {
+        let seen = self.iter().filter(|(key, _)| world.speaks(key.kind));
+        let lasting = seen.filter(|(_, entry)| {
             entry.standing == Standing::Owned && entry.expires_at.is_none_or(|expires_at| expires_at > world.now)
         });
         let mut n_owned = 0;

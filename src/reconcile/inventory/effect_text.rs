@@ -7,7 +7,6 @@ use super::fields::{Fields, Line};
 use super::format::{entry_from, entry_line, habits, habits_text, key_from, key_line};
 use super::{Effect, FormatError};
 use crate::kinds::Key;
-use crate::types::Name;
 
 impl Effect {
     /// Returns the effect as one line of JSON, without a line break.
@@ -56,7 +55,7 @@ fn moved(raw: &RawValue) -> Result<Effect, String> {
     let mut fields = Fields::of(raw.get())?;
     let from = key(&mut fields)?;
     let name: String = fields.required("to")?;
-    let name = Name::parse(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
+    let name = from.kind.name(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
     Ok(Effect::Move { to: Key { kind: from.kind, name }, from })
 }
 

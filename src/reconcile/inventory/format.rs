@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::fields::{Fields, Line, on_one_line};
 use super::{Applied, Deed, Entry, Habits, Intent, Inventory, Run, Standing};
-use crate::kinds::{self, Key};
+use crate::kinds::{self, Key, KindId};
 use crate::types::{Labels, Name, ObjectId, Timestamp};
 
 /// Tells an inventory from any other JSON file.
@@ -122,8 +122,8 @@ pub(super) fn entry_from(raw: &RawValue) -> Result<Option<(Key, Entry)>, String>
 pub(super) fn key_from(fields: &mut Fields<'_>) -> Result<Option<Key>, String> {
     let kind: String = fields.required("kind")?;
     let name: String = fields.required("name")?;
-    let Some(kind) = kinds::named(&kind) else { return Ok(None) };
-    let name = Name::parse(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
+    let Some(kind) = KindId::from_record(&kind) else { return Ok(None) };
+    let name = kind.name(&name).map_err(|error| format!("`{name}` is no name: {error}"))?;
     Ok(Some(Key { kind, name }))
 }
 
@@ -148,7 +148,7 @@ fn entry_fields(key: &Key, mut fields: Fields<'_>) -> Result<Entry, String> {
 }
 
 pub(super) fn key_line(line: Line, key: &Key) -> Line {
-    line.put("kind", key.kind.info().kind).put("name", key.name.as_str())
+    line.put("kind", key.kind.recorded_as()).put("name", key.name.as_str())
 }
 
 pub(super) fn entry_line(line: Line, entry: &Entry) -> Line {
@@ -179,7 +179,7 @@ fn intent_from(raw: &RawValue) -> Result<Option<Intent>, String> {
     let Some(key) = key_from(&mut fields)? else { return Ok(None) };
     let at = fields.required("at")?;
     let becomes: Option<String> = fields.optional("becomes")?;
-    let becomes = becomes.map(|name| Name::parse(&name)).transpose().map_err(|error| error.to_string())?;
+    let becomes = becomes.map(|name| key.kind.name(&name)).transpose().map_err(|error| error.to_string())?;
     let deed = match deed.as_str() {
         "create" => {
             let spec: Json = fields.required("sends")?;

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Inventory;
-use crate::kinds;
+use crate::kinds::{self, KindId};
 
 /// Returns the JSON Schema (draft 2020-12) of a written inventory.
 ///
@@ -37,13 +37,13 @@ fn habits() -> Json {
 }
 
 fn entry() -> Json {
-    let kinds: Vec<_> = kinds::all().map(|kind| kind.info().kind).collect();
+    let kinds: Vec<_> = kinds::all().map(KindId::recorded_as).collect();
     json!({
         "type": "object",
         "description": "An object that is owned, or was.",
         "required": ["kind", "name", "spec"],
         "properties": {
-            "kind": {"type": "string", "examples": kinds},
+            "kind": {"type": "string", "examples": kinds, "description": "With `.v2` behind it for one of sbx/v2."},
             "name": {"type": "string"},
             "id": {"type": "string", "description": "Its id, if the server gave one."},
             "standing": {"enum": ["owned", "released"], "default": "owned"},

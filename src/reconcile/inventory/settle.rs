@@ -11,7 +11,7 @@ pub struct Settled {
     /// What is to be written down.
     pub effects: Vec<Effect>,
     /// The intents that still say something: an object was to be made anew, is not there, and what it was to take over
-    /// is nowhere else.
+    /// is nowhere else; or nothing can be seen of its kind.
     pub open: Vec<Intent>,
 }
 
@@ -25,6 +25,10 @@ impl Inventory {
         let mut gone: HashSet<&Key> = HashSet::new();
         let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live);
         for intent in &self.intents {
+            if !world.speaks(intent.key.kind) {
+                settled.open.push(intent.clone());
+                continue;
+            }
             let live = match &intent.deed {
                 Deed::Create { .. } => world.get(&intent.key).or_else(|| swapped(intent, world)),
                 Deed::Update | Deed::Rename | Deed::Delete => world.get(&intent.key),
@@ -129,7 +133,7 @@ fn found(intended: &Entry, live: &Live) -> Entry {
 fn is_made(spec: &Spec, live: &Live, is_meant: &dyn Fn(&Reference, &Reference) -> bool) -> bool {
     let Ok(live_spec) = &live.spec else { return false };
     let fields = spec.kind().fields().iter().zip(spec.values()).zip(live_spec.values());
-    let mut that_stay = fields.filter(|((field, _), _)| field.change != Change::InPlace);
+    let mut that_stay = fields.filter(|((field, _), _)| !matches!(field.change, Change::InPlace | Change::WriteOnly));
     let same = that_stay.all(|((_, intended), live)| match (intended, live) {
         (Some(intended), Some(live)) => intended.is_satisfied_by(live, is_meant),
         (Some(intended), None) => intended.is_satisfied_by_absence(),

@@ -24,7 +24,7 @@ const SPECS: [(&str, &str); 9] = [
 
 fn spec(index: usize) -> Spec {
     let (kind, text) = SPECS[index];
-    kinds::spec_from_json(kinds::meant_by(kind).unwrap(), &serde_json::from_str(text).unwrap()).unwrap()
+    kinds::spec_from_json(kinds::meant_by(kind)[0], &serde_json::from_str(text).unwrap()).unwrap()
 }
 
 fn name() -> impl Strategy<Value = Name> {

@@ -17,10 +17,9 @@ use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
 use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
-use crate::reconcile::diff::{FieldChange, diff};
+use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
-use crate::types::Name;
 
 /// A change together with the objects that it is about.
 pub(super) struct Decision<'a> {
@@ -211,6 +210,11 @@ impl<'a> Round<'a, '_> {
             rollout: None,
             origin: Some(object.origin),
         };
+        if !world.speaks(object.key.kind) {
+            change.action = Action::Blocked;
+            change.notes.push(Note::not_spoken(object.key.kind, world));
+            return Decision { object: Some(object), live: None, is_protected: false, change };
+        }
         change.action = match live.zip(owner) {
             None if half_replaced => Action::Create,
             None => self.miss(object, recorded, &mut change),
@@ -310,6 +314,12 @@ impl<'a> Round<'a, '_> {
         if let Some(entry) = entry {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
+        if let Some(applied) = entry.and_then(Entry::applied) {
+            fields.extend(untold(&object.spec, applied));
+        } else {
+            let paths = unverifiable(&object.spec);
+            change.notes.extend((!paths.is_empty()).then_some(Note::Unverifiable { paths }));
+        }
         change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
@@ -321,10 +331,13 @@ impl<'a> Round<'a, '_> {
             return Action::Replace;
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
-            change.notes.extend(replacing.drain(..).filter_map(outdated));
+            let choice = object.key.kind.info().on_superseded;
+            change.notes.extend(replacing.drain(..).filter_map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
             change.notes.extend(self.reasons_to_replace(&replacing));
+            let kind = object.key.kind;
+            change.notes.extend(kind.info().holds_data.then_some(Note::DataLost { kind }));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }
@@ -386,8 +399,7 @@ impl<'a> Round<'a, '_> {
             Target::Missing => Some(Note::MissingReference { missing: reference.clone() }),
             Target::RenamedTo(new) => Some(Note::ReferenceRenamed { stale: reference.clone(), new: new.clone() }),
             Target::Live(_) | Target::Declared(_) if makes_anew && self.fate(reference) == Some(Action::Blocked) => {
-                let name = Name::parse(&reference.name).ok()?;
-                Some(Note::NeedsBlocked { needs: Key { kind: reference.kind, name } })
+                Some(Note::NeedsBlocked { needs: reference.key()? })
             }
             Target::Live(_) | Target::Declared(_) => None,
         }
@@ -395,8 +407,7 @@ impl<'a> Round<'a, '_> {
 
     /// Returns what has been decided for the declared object that a manifest's reference names.
     fn fate(&self, reference: &Reference) -> Option<Action> {
-        let name = Name::parse(&reference.name).ok()?;
-        self.fates.get(&Key { kind: reference.kind, name }).copied()
+        self.fates.get(&reference.key()?).copied()
     }
 
     /// Returns whether a declared and a live reference point at one object, which this plan leaves in existence.
@@ -411,6 +422,6 @@ impl<'a> Round<'a, '_> {
     }
 }
 
-fn outdated(field: FieldChange) -> Option<Note> {
-    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to })
+fn outdated(field: FieldChange, choice: &'static str) -> Option<Note> {
+    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to, choice })
 }

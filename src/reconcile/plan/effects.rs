@@ -1,6 +1,6 @@
 //! What a plan's steps mean for the inventory: what is written down before them, and after each.
 
-use super::{Change, Plan, Step, Verb};
+use super::{Change, Plan, Rollout, Step, Verb};
 use crate::kinds::{Key, Live};
 use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
@@ -37,6 +37,11 @@ impl Plan {
         let change = &self.changes[step.change];
         let renamed = |name: &Name| Key { kind: step.key.kind, name: name.clone() };
         match &step.verb {
+            Verb::Create { .. } if change.publishes(step) => {
+                let out = change.retired().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
+                let record = change.record.iter().map(|record| put(&step.key, record, change, step, live));
+                out.into_iter().chain(record).collect()
+            }
             Verb::Create { .. } | Verb::Update { .. } => {
                 change.record.iter().map(|record| put(&step.key, record, change, step, live)).collect()
             }
@@ -59,6 +64,22 @@ impl Plan {
                 let habits = Habits { references_follow_renames: Some(true) };
                 is_news.then_some(Effect::Learn(habits)).into_iter().collect()
             }
+        }
+    }
+}
+
+impl Change {
+    /// Returns whether a step takes the name of this object by making another one.
+    fn publishes(&self, step: &Step) -> bool {
+        matches!(&self.rollout, Some(Rollout::Replaces { incoming, .. }) if *incoming == self.key.name)
+            && step.key == self.key
+    }
+
+    /// Returns the name that what is replaced goes on to have.
+    fn retired(&self) -> Option<&Name> {
+        match &self.rollout {
+            Some(Rollout::Replaces { retired, .. }) => Some(retired),
+            _ => None,
         }
     }
 }

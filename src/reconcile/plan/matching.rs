@@ -70,8 +70,7 @@ impl<'a> Matches<'a> {
 
     /// Resolves a reference of a manifest.
     pub(super) fn target(&self, reference: &Reference, world: &'a World) -> Target<'a> {
-        let Ok(name) = Name::parse(&reference.name) else { return Target::Missing };
-        let key = Key { kind: reference.kind, name };
+        let Some(key) = reference.key() else { return Target::Missing };
         if let Some((declared, found)) = self.by_declared.get_key_value(&key) {
             return found.live.map_or(Target::Declared(declared), |live| Target::Live(&live.key));
         }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Action;
-use crate::kinds::{Key, Live, Reference, Resource, Value};
+use crate::kinds::{ApiVersion, Key, KindId, Live, Reference, Resource, Value};
+use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId, Timestamp};
 
 /// Something to know about a change: a reason, an obstacle, a way out.
@@ -45,6 +46,11 @@ pub enum Note {
         /// Which part, and why.
         why: String,
     },
+    /// Fields are never read back, and nobody knows what was applied, so that a difference in them is not seen.
+    Unverifiable {
+        /// The fields.
+        paths: Vec<&'static str>,
+    },
     /// A field would become less, which the API refuses.
     WouldShrink {
         /// The field.
@@ -58,6 +64,11 @@ pub enum Note {
     CannotChangeInPlace {
         /// The fields.
         paths: Vec<&'static str>,
+    },
+    /// What it holds goes with it: the new one starts without.
+    DataLost {
+        /// Its kind.
+        kind: KindId,
     },
     /// What it is made from is made anew, so this is too.
     SourceReplaced {
@@ -87,6 +98,13 @@ pub enum Note {
         is_there: bool,
         /// What is not known of it when it takes over, if there is something.
         caveat: Option<&'static str>,
+    },
+    /// The new one takes over its name by being made, and the old one goes on to be known by its id.
+    PublishedAnew {
+        /// What the old one is known by.
+        old: Name,
+        /// Whether the old one is not ours, and so stays in any case.
+        is_left: bool,
     },
     /// A replacement of it stopped between taking its name from the old object and giving it to the new one.
     HalfReplaced,
@@ -179,6 +197,8 @@ pub enum Note {
         from: Value,
         /// What is declared.
         to: Option<Value>,
+        /// What `lifecycle` calls the choice to replace it.
+        choice: &'static str,
     },
     /// Live objects that stay refer to it, so that it cannot be deleted.
     HeldBy {
@@ -221,6 +241,13 @@ pub enum Note {
     },
     /// The rename that would make it what is declared is not done yet.
     RenamePending,
+    /// The server does not have its kind.
+    NotSpoken {
+        /// The kind.
+        kind: KindId,
+        /// The versions that the server does speak.
+        spoken: Vec<ApiVersion>,
+    },
     /// It breaks a rule that holds across objects.
     BrokenRule {
         /// What is wrong.
@@ -286,6 +313,10 @@ impl Holder {
 }
 
 impl Note {
+    pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
+        Self::NotSpoken { kind, spoken: world.spoken_versions() }
+    }
+
     /// Returns what the reader can do about it, if there is something.
     pub fn help(&self) -> Option<String> {
         Some(match self {
@@ -312,6 +343,15 @@ impl Note {
             }
             Self::ReferenceRenamed { new, .. } => format!("refer to it as `{new}`"),
             Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
+            Self::NotSpoken { kind, spoken } => {
+                let is_other = |version: &&ApiVersion| **version != kind.info().api_version;
+                match spoken.iter().find(is_other) {
+                    Some(other) if !spoken.contains(&kind.info().api_version) => {
+                        format!("declare it in `{other}`, which this server speaks, or name another server")
+                    }
+                    _ => "name a server that has them, or take it out of the manifests".to_owned(),
+                }
+            }
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
             Self::NoRoomBeside { beside, .. } => format!(
@@ -337,9 +377,8 @@ impl Note {
             }
             Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
-            Self::Outdated { .. } => {
-                "delete it when it is no longer needed, or let its manifest say `on_template_change: replace`"
-                    .to_owned()
+            Self::Outdated { choice, .. } => {
+                format!("delete it when it is no longer needed, or let its manifest say `{choice}: replace`")
             }
             Self::Saved { help, .. } => return help.clone(),
             _ => return None,
@@ -366,6 +405,7 @@ impl Note {
                 | Self::OwnedBySibling { .. }
                 | Self::MaybeRenamed { is_asked: true, .. }
                 | Self::NotAllowed { .. }
+                | Self::NotSpoken { .. }
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::NoRoomBeside { .. }
@@ -388,22 +428,23 @@ impl fmt::Display for Note {
                 write!(f, "it is new, not renamed: the live `{old}` is declared with that name as well")
             }
             Self::RenameSpent { old } => write!(f, "the rename from `{old}` is done"),
+            Self::NotSpoken { kind, spoken } => not_spoken(f, *kind, spoken),
             Self::Unreadable { why } => write!(f, "the live object cannot be read: {why}"),
+            Self::Unverifiable { paths } => unverifiable(f, paths),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
+            Self::DataLost { kind } => {
+                write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
+            }
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }
-            Self::SourceIsAnother { source } => write!(
-                f,
-                "{} `{}` becomes another object than the one it is made from",
-                source.kind.info().singular,
-                source.name
-            ),
+            Self::SourceIsAnother { source } => source_is_another(f, source),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
             Self::Recreated { why } => recreated(f, why),
             Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
+            Self::PublishedAnew { old, is_left } => published_anew(f, old, *is_left),
             Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
             Self::OldKept { name, holders, now } => {
                 write!(f, "the old one stays as `{name}`, until a later apply: ")?;
@@ -411,11 +452,8 @@ impl fmt::Display for Note {
             }
             Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
             Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
-            Self::NoRoomBeside { beside, what, needed, free } => {
-                let (needed, free) = (what.spell(*needed), what.spell(*free));
-                write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
-            }
-            Self::Outdated { path, from, to: Some(to) } if from != to => {
+            Self::NoRoomBeside { beside, what, needed, free } => no_room(f, beside, *what, [*needed, *free]),
+            Self::Outdated { path, from, to: Some(to), .. } if from != to => {
                 write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
             }
             Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
@@ -478,6 +516,37 @@ impl fmt::Display for Note {
             Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
+    }
+}
+
+fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
+    let (needed, free) = (what.spell(needed), what.spell(free));
+    write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn source_is_another(f: &mut fmt::Formatter<'_>, source: &Reference) -> fmt::Result {
+    let Reference { kind, name } = source;
+    write!(f, "{} `{name}` becomes another object than the one it is made from", kind.info().singular)
+}
+
+fn unverifiable(f: &mut fmt::Formatter<'_>, paths: &[&'static str]) -> fmt::Result {
+    write!(f, "{} cannot be compared: the server never tells what is set", paths.join(", "))
+}
+
+fn not_spoken(f: &mut fmt::Formatter<'_>, kind: KindId, spoken: &[ApiVersion]) -> fmt::Result {
+    let info = kind.info();
+    if spoken.contains(&info.api_version) {
+        write!(f, "this server has no {}", info.plural)
+    } else {
+        write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
+    }
+}
+
+fn published_anew(f: &mut fmt::Formatter<'_>, old: &Name, is_left: bool) -> fmt::Result {
+    if is_left {
+        write!(f, "it is published anew; the old one is not managed here, and stays as `{old}`")
+    } else {
+        f.write_str("it is published anew, beside the old one")
     }
 }
 

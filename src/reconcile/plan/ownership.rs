@@ -8,7 +8,6 @@ use crate::kinds::{self, Key, Live, Reference, Spec, Value};
 use crate::reconcile::diff::{Cause, FieldChange};
 use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
 use crate::reconcile::world::World;
-use crate::types::Name;
 
 /// Whose a live object is.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +64,7 @@ fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause
 }
 
 fn is_reserved(reference: &Reference) -> bool {
-    Name::parse(&reference.name).is_ok_and(|name| kinds::is_reserved(&name))
+    reference.key().is_some_and(|key| kinds::is_reserved(&key.name))
 }
 
 /// Returns whether a reference that was applied points at what a live one points at now, under whatever name.
@@ -73,9 +72,8 @@ fn is_same(applied: &Reference, live: &Reference, world: &World) -> bool {
     if applied == live {
         return true;
     }
-    let key = |reference: &Reference| Some(Key { kind: reference.kind, name: Name::parse(&reference.name).ok()? });
-    let recorded = || world.inventory.as_ref()?.get(&key(applied)?)?.id.clone();
-    let current = || world.get(&key(live)?)?.id.clone();
+    let recorded = || world.inventory.as_ref()?.get(&applied.key()?)?.id.clone();
+    let current = || world.get(&live.key()?)?.id.clone();
     applied.kind == live.kind && recorded().is_some_and(|id| current() == Some(id))
 }
 
@@ -134,7 +132,8 @@ pub(super) fn gone(changes: &[Change], inventory: &Inventory, world: &World) -> 
         Some(id) => world.by_id(key.kind, id).is_none(),
         None => world.get(key).is_none(),
     };
-    let gone = inventory.iter().filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
+    let seen = inventory.iter().filter(|(key, _)| world.speaks(key.kind));
+    let gone = seen.filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
     gone.map(|(key, _)| Effect::Drop { key: key.clone() }).collect()
 }
 

@@ -22,6 +22,7 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
         let live = matches.of_declared(&object.key).and_then(|found| found.live);
         let owner = live.map(|live| Owner::of(live, world));
         let (action, note) = match (live, owner) {
+            _ if !world.speaks(object.key.kind) => (Action::Blocked, Some(Note::not_spoken(object.key.kind, world))),
             (None, _) => (Action::Keep, Some(Note::NothingToDestroy)),
             (_, Some(Owner::Nobody)) => (Action::Keep, Some(Note::NotManaged)),
             (_, Some(Owner::Sibling(record))) => {

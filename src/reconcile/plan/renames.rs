@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::matching::Match;
 use super::note::Note;
 use super::parking::parked;
-use crate::kinds::{self, Key, Live, Object, RenamedFrom};
+use crate::kinds::{self, Key, Live, Naming, Object, RenamedFrom};
 use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{Desired, World};
 
@@ -46,6 +46,9 @@ impl<'a> Renames<'a> {
 
     /// Returns the live object that a declared one comes from, if it comes from another name.
     fn origin(&self, object: &Object) -> Option<&'a Live> {
+        if object.key.kind.info().naming == Naming::Published {
+            return None;
+        }
         let by_id = || recorded(&object.key, self.world);
         match &object.lifecycle.renamed_from {
             Some(RenamedFrom::Nothing) => by_id(),

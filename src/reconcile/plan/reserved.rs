@@ -20,7 +20,7 @@ const VARIANTS: u8 = 4;
 pub(super) fn names(declared: &Key, fingerprint: u64) -> impl Iterator<Item = Name> + '_ {
     (0..VARIANTS).map(move |variant| {
         let (fingerprint, variant) = (fingerprint.to_string(), variant.to_string());
-        let parts = [declared.kind.info().kind, declared.name.as_str(), &fingerprint, &variant];
+        let parts = [&*declared.kind.recorded_as(), declared.name.as_str(), &fingerprint, &variant];
         reserved_name(&declared.name, &parts)
     })
 }
@@ -31,8 +31,14 @@ pub(super) fn is_for(declared: &Key, live: &Live) -> bool {
     let start = kinds::reserved_start_of(&live.key.name);
     let is_parked = |id| parking_name(declared, id) == live.key.name;
     declared.kind == live.key.kind
-        && start == Some(kinds::reserved_start(&declared.name))
+        && (start == Some(kinds::reserved_start(&declared.name)) || is_published_as(declared, live))
         && !live.id.as_ref().is_some_and(is_parked)
+}
+
+/// Returns whether a live object that no name points to was published under that of a declared one.
+fn is_published_as(declared: &Key, live: &Live) -> bool {
+    let path = kinds::known_by_id(&live.key.name).map(|(path, _)| path);
+    path.is_some() && path == declared.name.as_str().split(':').next()
 }
 
 /// Returns whether the name of a live object is one that an object declared as `declared` has when it is what this one
@@ -56,7 +62,7 @@ pub(super) enum Leaves {
 /// Returns what an object with this spec is, as a number, where `of` says what it refers to.
 pub(super) fn fingerprint(spec: &Spec, leaves: Leaves, of: &dyn Fn(&Reference) -> u64) -> u64 {
     let mut hash = Hash::new();
-    hash.text(spec.kind().info().kind);
+    hash.text(&spec.kind().recorded_as());
     for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
         let counts =
             field.change == kinds::Change::Replace && (leaves == Leaves::In || field.absent != Absent::LeaveAlone);

@@ -20,7 +20,7 @@ use std::collections::{HashMap, HashSet};
 use super::note::{NotRolling, Note};
 use super::reserved::{self, Leaves};
 use super::{Action, Change, Rollout};
-use crate::kinds::{self, Health, Key, KindId, Live, Object, Reference, Replace};
+use crate::kinds::{self, Health, Key, KindId, Live, Naming, Object, Reference, Replace};
 use crate::reconcile::diff::diff;
 use crate::reconcile::world::{Desired, World};
 use crate::types::Name;
@@ -47,6 +47,9 @@ impl<'a, 'r> Rollouts<'a, 'r> {
     /// Returns the live object that a declared one is, and whether its replacement stopped half way: then that is the one
     /// that is what is declared and was on its way to the name, or lost it, if there is one.
     pub(super) fn look(&self, object: &Object, found: Option<&'a Live>, same: Same<'_>) -> (bool, Option<&'a Live>) {
+        if object.key.kind.info().naming == Naming::Published {
+            return (false, found);
+        }
         match found {
             Some(live) if live.key == object.key || !self.leftovers.has(&object.key, live) => (false, Some(live)),
             _ => {
@@ -61,7 +64,11 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         if object.key.kind.info().holds_data || object.lifecycle.replace == Some(Replace::Recreate) {
             return;
         }
-        match self.rollout(object, live, same) {
+        let rollout = match object.key.kind.info().naming {
+            Naming::Label => self.rollout(object, live, same),
+            Naming::Published => self.publish(object, live),
+        };
+        match rollout {
             Ok((rollout, note)) => {
                 change.rollout = Some(rollout);
                 change.notes.push(note);
@@ -96,9 +103,23 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         Ok((Rollout::Replaces { incoming, incoming_id, retired, keeps_old: false, turn: 0 }, note))
     }
 
+    /// What is published gets its name by being made. What had it stays known by its id, and goes with the last that
+    /// refers to it, if it is ours.
+    fn publish(&self, object: &Object, live: &Live) -> Result<(Rollout, Note), NotRolling> {
+        let retired =
+            live.id.as_ref().and_then(|id| kinds::by_id(&object.key.name, id)).ok_or(NotRolling::NamesTaken)?;
+        let keeps_old = !leftovers::is_owned(live, self.world);
+        let note = Note::PublishedAnew { old: retired.clone(), is_left: keeps_old };
+        let incoming = object.key.name.clone();
+        Ok((Rollout::Replaces { incoming, incoming_id: None, retired, keeps_old, turn: 0 }, note))
+    }
+
     /// Takes in what was decided for an object, for those that refer to it.
     pub(super) fn settle(&mut self, object: &'a Object, live: Option<&'a Live>, change: &Change) {
         match (&change.rollout, change.action) {
+            (Some(rollout), _) if rollout.is_publishing(&object.key) => {
+                self.successors.insert(&object.key, None);
+            }
             (Some(Rollout::Replaces { incoming, .. }), _) => {
                 let there = self.world.get(&named(object.key.kind, incoming));
                 self.successors.insert(&object.key, there.map(|there| &there.key));
@@ -180,6 +201,11 @@ impl Rollout {
             Self::Replaces { incoming, retired, .. } => Some((incoming, retired)),
             Self::Returns | Self::Leftover { .. } => None,
         }
+    }
+
+    /// Returns whether the new object takes its name by being made, with no other one on the way.
+    fn is_publishing(&self, declared: &Key) -> bool {
+        matches!(self, Self::Replaces { incoming, .. } if *incoming == declared.name)
     }
 
     /// Returns whether the object that is replaced is meant, not what was left of it.

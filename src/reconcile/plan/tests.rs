@@ -1,5 +1,6 @@
 mod ownership;
 mod properties;
+mod published;
 mod rehearsal;
 mod removal;
 mod renames;
@@ -7,6 +8,7 @@ mod rolling;
 mod rollouts;
 mod room;
 mod saved;
+mod unspoken;
 
 use super::*;
 use crate::kinds::{self, Health, Object};
@@ -318,7 +320,7 @@ keep sandbox/s (outdated: its template_name is t, declared is u; it is kept)
         &live,
         "
 replace template/t [image: a -> b] (image cannot change in place)
-replace sandbox/s [template_name: t -> t] (template `t` is replaced)
+replace sandbox/s [template_name: t -> t] (template `t` is replaced) (the disk of this sandbox is lost, with everything on it)
 0. delete sandbox/s after []
 1. delete template/t after [0]
 2. create template/t after [1]

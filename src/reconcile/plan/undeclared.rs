@@ -7,7 +7,7 @@ use super::matching::Matches;
 use super::note::Note;
 use super::ownership::released;
 use super::{Action, Change};
-use crate::kinds::{self, Key, Live, Object, RenamedFrom};
+use crate::kinds::{self, Key, Live, Naming, Object, RenamedFrom};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{Desired, World};
 
@@ -70,6 +70,9 @@ impl<'a> Undeclared<'a> {
     ///
     /// A `renamed_from` that names nothing live is no answer: where it is a slip, data would stay behind unseen.
     pub(super) fn maybe_renamed(&self, object: &Object, world: &World) -> Option<Note> {
+        if object.key.kind.info().naming == Naming::Published {
+            return None;
+        }
         let misnamed = match &object.lifecycle.renamed_from {
             Some(RenamedFrom::Nothing) => return None,
             Some(RenamedFrom::Name(old)) => {

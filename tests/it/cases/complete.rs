@@ -8,7 +8,7 @@ use super::{folders, folders_of, read};
 use crate::tree;
 
 /// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 22] = [
+const OBSTACLES: [(&str, &str, &str); 23] = [
     ("BothNamesLive", "volume/both-names-live", "both names are live"),
     ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
     ("Unreadable", "volume/unreadable-size", "cannot be read"),
@@ -25,6 +25,7 @@ const OBSTACLES: [(&str, &str, &str); 22] = [
     ("OwnedBySibling", "owned/another-projects", "belongs to another project"),
     ("MaybeRenamed", "owned/maybe-a-rename", "is this a rename?"),
     ("NotAllowed", "owned/only-creates-allowed", "is not allowed here"),
+    ("NotSpoken", "template/none-on-this-server", "this server has no templates"),
     ("BrokenRule", "pool/on-mounts", "so it cannot be pooled"),
     ("OverQuota", "volume/over-quota", "the quota for volumes has 0 left"),
     ("NoRoomBeside", "pool/no-room-beside", "beside the old one takes 2"),
@@ -57,8 +58,8 @@ const EXIT_CODES: [(u8, &str); 7] = [
     (64, "owned/prune-with-a-target"),
 ];
 
-/// What the API leaves no room for: a volume only grows, and nothing of a template changes in place.
-const NEVER: [(&str, &str); 2] = [("volume", "replace"), ("template", "update")];
+/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry does.
+const NEVER: [(&str, &str); 3] = [("volume", "replace"), ("template", "update"), ("registry.v2", "replace")];
 
 #[test]
 fn every_obstacle_and_every_refusal_has_a_case() {
@@ -107,7 +108,7 @@ fn every_action_on_every_kind_has_a_case() {
             changes.is_some_and(|changes| changes.iter().any(is_it))
         })
     };
-    for kind in ["volume", "template", "pool", "sandbox"] {
+    for kind in ["volume", "template", "pool", "sandbox", "registry.v2"] {
         for action in ["create", "update", "rename", "replace", "delete", "adopt", "keep", "blocked"] {
             let is_never = NEVER.contains(&(kind, action));
             assert_eq!(has(kind, action), !is_never, "{action} of a {kind}");

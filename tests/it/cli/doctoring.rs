@@ -37,7 +37,7 @@ fn it_says_how_things_are() {
     --- stdout
     ok endpoint the local server in .sbx/local
     ok server it answers: 2 objects are live
-    ok api it speaks the first generation of the Sandbox Server API
+    ok api it speaks the first and the second generation of the Sandbox Server API
     ok capacity sandboxes 1, no limit; volumes 0, no limit; CPU 500m, no limit; memory 512Mi, no limit; storage 0, no limit
     ok inventory <work>/.sbx/local/inventory.json: 2 owned
     note renames nobody has seen yet whether pools follow a template that is renamed
@@ -85,7 +85,7 @@ fn a_probe_finds_out_records_it_and_leaves_nothing() {
     --- stdout
     ok endpoint the local server in .sbx/local
     ok server it answers: 4 objects are live
-    ok api it speaks the first generation of the Sandbox Server API
+    ok api it speaks the first and the second generation of the Sandbox Server API
     ok capacity sandboxes 2, no limit; volumes 0, no limit; CPU 1000m, no limit; memory 1Gi, no limit; storage 0, no limit
     ok inventory <work>/.sbx/local/inventory.json: 2 owned
     note probes left by a probe: template/sbx-probe-1-2, pool/sbx-probe-1-2

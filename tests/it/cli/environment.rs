@@ -28,7 +28,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r"\b\d+(\.\d+)? ?(ms|µs|s)\b", "<duration>"),
     // Everything is read at the same time: what of it fails first is chance.
-    (r"cannot (list (volumes|templates|pools|sandboxes)|read the usage)", "cannot <read>"),
+    (r"cannot (list (volumes|templates|pools|sandboxes|registries|snapshots)|read the usage)", "cannot <read>"),
     (r"\bsandbox-[0-9a-f]{8}\b", "sandbox-<hex>"),
 ];
 

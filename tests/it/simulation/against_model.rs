@@ -8,7 +8,7 @@
 
 use fastrand::Rng;
 use sbx::client::{Client, Kind};
-use sbx::kinds::{CreateOptions, Key, KindId, POOL, SANDBOX, Spec, TEMPLATE, VOLUME};
+use sbx::kinds::{CreateOptions, Key, KindId, POOL, SANDBOX, Secrets, Spec, TEMPLATE, VOLUME, VerbCx};
 use sbx::reconcile::model::{Model, Refusal};
 use sbx::reconcile::plan::{Step, Verb};
 use sbx::reconcile::{Desired, World};
@@ -116,9 +116,17 @@ fn in_place(spec: &Spec) -> Vec<(&'static str, sbx::kinds::Value)> {
 /// Makes the call of a step.
 async fn call(step: &Step, client: &Client) -> Result<(), Reason> {
     let Step { key: Key { kind, name }, verb, .. } = step;
+    let secrets = Secrets::default();
+    let cx = VerbCx { client, secrets: &secrets };
     let result = match verb {
-        Verb::Create { spec, options } => kind.create(client, name, spec, options.clone()).await.map(drop),
-        Verb::Update { changes } => kind.update(client, name, changes).await,
+        Verb::Create { spec, options } => kind.create(cx, name, spec, options.clone()).await.map(drop),
+        Verb::Update { changes } => match kind.get(&client.reader(), name).await {
+            Ok(live) => {
+                let spec = live.spec.expect("the server's objects can be read").with_changes(changes);
+                kind.update(cx, name, &spec, changes).await
+            }
+            Err(error) => Err(error),
+        },
         Verb::Rename { to } => kind.rename(client, name, to).await,
         Verb::Delete { .. } => kind.delete(client, name).await,
         Verb::Swap { .. } | Verb::Verify { .. } => unreachable!("no such step is drawn"),

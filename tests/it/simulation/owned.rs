@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use sbx::kinds::{self, Key, Live, Value};
+use sbx::kinds::{self, Key, Live, Secrets, Value, VerbCx};
 use sbx::reconcile::plan::plan;
 use sbx::reconcile::{Desired, World};
 use sbx::types::Name;
@@ -159,7 +159,9 @@ impl Case {
                 _ if kind != kinds::VOLUME || rng.usize(0..4) == 0 => {
                     let changes = bumped(live);
                     if !changes.is_empty() {
-                        kind.update(client, &live.key.name, &changes).await.expect("it only grows");
+                        let cx = VerbCx { client, secrets: &Secrets::default() };
+                        let spec = live.spec.as_ref().expect("it was read").with_changes(&changes);
+                        kind.update(cx, &live.key.name, &spec, &changes).await.expect("it only grows");
                     }
                 }
                 _ => {}

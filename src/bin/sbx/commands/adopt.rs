@@ -70,7 +70,7 @@ impl Adopt {
         let take_over = policy::take_over(&self.take_over, &manifests.desired)?;
         workspace.lock("sbx adopt", &self.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         record.check_serial(self.lock.serial)?;
         let is_asked_for = |key: &Key| named.is_empty() || named.contains(key);
         let adoption = adopt(&manifests.desired, &world, &take_over, is_asked_for);

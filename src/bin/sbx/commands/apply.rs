@@ -87,7 +87,7 @@ impl Apply {
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let plan = if self.abort_rollouts {
             plan::plan_abort_rollouts(&manifests.desired, &world)
         } else {

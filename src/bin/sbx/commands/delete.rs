@@ -38,12 +38,13 @@ pub(crate) struct Delete {
 impl Delete {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         self.outputs.begin(&mut cx.ui)?;
-        let keys = naming::keys(&self.objects)?;
+        let named = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = async {
             workspace.lock("sbx delete", &self.consent.lock, &mut cx.ui).await?;
             let world = interrupt::or_stop(workspace.observe()).await?;
+            let keys = naming::among(&named, |key| world.get(key).is_some())?;
             // A mistyped name among several stops everything, before anything is gone.
             let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
             if !missing.is_empty() {

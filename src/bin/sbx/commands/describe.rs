@@ -26,12 +26,13 @@ pub(crate) struct Describe {
 
 impl Describe {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let keys = naming::keys(&self.objects)?;
+        let named = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result, &mut cx.ui).await?;
 
+        let keys = naming::among(&named, |key| world.get(key).is_some())?;
         let found = keys.iter().filter_map(|key| world.get(key));
         let texts: Vec<_> = found.map(|live| listing::description(live, &world, env::now())).collect();
         cx.ui.data(&texts.join("\n"));

@@ -61,7 +61,7 @@ impl Destroy {
         }
         workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let plan = match manifests {
             Some(manifests) => plan::plan_destroy(&manifests.desired, &world),
             None => plan::plan_destroy_owned(&world),

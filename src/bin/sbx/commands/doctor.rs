@@ -5,7 +5,7 @@ mod probe;
 use std::fs;
 use std::path::Path;
 
-use sbx::client::{Error, Kind};
+use sbx::client::{Client, Error, Generation, Kind};
 use sbx::kinds::{self, Capacity};
 use sbx::reconcile::inventory::{Effect, Habits};
 use sbx::reconcile::{Plan, World};
@@ -134,7 +134,7 @@ impl Doctor {
             }
         };
         checks.push(Check::good("server", format!("it answers: {} objects are live", live.iter().count())));
-        checks.push(Check::good("api", "it speaks the first generation of the Sandbox Server API"));
+        checks.push(api(&workspace.client).await);
         checks.push(capacity(live.capacity));
         let (inventory, world) = interrupt::or_stop(inventory(workspace, live)).await?;
         checks.extend(inventory);
@@ -191,6 +191,18 @@ fn unreachable(failure: &Failure) -> Check {
     match failure {
         Failure::Call { source, .. } if source.kind() == Kind::WrongGeneration => Check::bad("api", failure),
         _ => Check::bad("server", failure),
+    }
+}
+
+/// Says which generations of the API the server speaks. What was listed before has shown it, mostly.
+async fn api(client: &Client) -> Check {
+    match client.generations().await {
+        Ok(spoken) => {
+            let spoken = [Generation::First, Generation::Second].into_iter().filter(|one| spoken.speaks(*one));
+            let spoken: Vec<_> = spoken.map(|one| format!("the {one}")).collect();
+            Check::good("api", format!("it speaks {} generation of the Sandbox Server API", spoken.join(" and ")))
+        }
+        Err(error) => Check::new("api", State::Notable, format!("which generations it speaks: {}", reasons(&error))),
     }
 }
 

@@ -62,7 +62,7 @@ impl Drift {
         let Seen { world, label, inventory, saved_at, .. } = self.look(&project, cx).await?;
         let is_recorded = inventory.as_ref().is_some_and(|inventory| inventory.exists);
 
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let report = match &manifests {
             _ if is_recorded => recorded(&world, manifests.as_ref(), &project, inventory),
             Some(manifests) => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sbx::kinds::{self, Key, KindId, Live};
+use sbx::kinds::{self, KindId, Live};
 use sbx::reconcile::World;
 
 use super::schema;
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::export::{self, File};
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::naming;
+use crate::naming::{self, Named};
 use crate::perform::tell_oddities;
 use crate::project::{Access, Project, write_new};
 use crate::ui::diagnostic::counted;
@@ -56,7 +56,7 @@ pub(crate) struct Export {
 /// What is to be exported.
 enum Wanted {
     All { sandboxes: bool },
-    Named { kinds: Vec<KindId>, keys: Vec<Key> },
+    Named { kinds: Vec<KindId>, objects: Vec<Named> },
 }
 
 impl Export {
@@ -68,12 +68,12 @@ impl Export {
         let world = workspace.finish(result, &mut cx.ui).await?;
 
         wanted.check(&world)?;
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let exported = export::Export::of(&world, |live| wanted.has(live));
         for (key, why) in &exported.left_out {
             cx.ui.warning(&format!("left out: {key}: {}", escape(why)));
         }
-        let n_sandboxes = world.iter().filter(|live| live.key.kind == kinds::SANDBOX).count();
+        let n_sandboxes = world.iter().filter(|live| is_left_out(live.key.kind)).count();
         if matches!(wanted, Wanted::All { sandboxes: false }) && n_sandboxes > 0 {
             cx.ui.status(&format!("{} not exported; --sandboxes exports them too.", counted_boxes(n_sandboxes)));
         }
@@ -89,10 +89,11 @@ impl Export {
             return Ok(Wanted::All { sandboxes: self.sandboxes });
         }
         let (objects, kinds): (Vec<_>, Vec<_>) = self.objects.iter().partition(|word| word.contains('/'));
-        let mut kinds = kinds.into_iter().map(|word| naming::kind(word)).collect::<Result<Vec<_>, _>>()?;
-        kinds.extend(self.sandboxes.then_some(kinds::SANDBOX));
-        let keys = objects.into_iter().map(|word| naming::key(word)).collect::<Result<_, _>>()?;
-        Ok(Wanted::Named { kinds, keys })
+        let kinds = kinds.into_iter().map(|word| naming::kinds(word)).collect::<Result<Vec<_>, _>>()?;
+        let mut kinds = kinds.concat();
+        kinds.extend(kinds::all().filter(|kind| self.sandboxes && is_left_out(*kind)));
+        let objects = objects.into_iter().map(|word| naming::key(word)).collect::<Result<_, _>>()?;
+        Ok(Wanted::Named { kinds, objects })
     }
 
     fn write(&self, folder: &Path, exported: &export::Export, ui: &mut Ui) -> Result<(), Failure> {
@@ -113,6 +114,11 @@ impl Export {
         ui.hint(&format!("`sbx plan -f {}` compares them with what is live", escape(&folder.display().to_string())));
         Ok(())
     }
+}
+
+/// Returns whether objects of a kind are exported only when that is asked for: programs make them for themselves.
+fn is_left_out(kind: KindId) -> bool {
+    kind.info().made_by_programs
 }
 
 fn counted_boxes(n: usize) -> String {
@@ -149,14 +155,17 @@ fn failed(path: &Path, source: io::Error) -> Failure {
 impl Wanted {
     fn has(&self, live: &Live) -> bool {
         match self {
-            Self::All { sandboxes } => *sandboxes || live.key.kind != kinds::SANDBOX,
-            Self::Named { kinds, keys } => kinds.contains(&live.key.kind) || keys.contains(&live.key),
+            Self::All { sandboxes } => *sandboxes || !is_left_out(live.key.kind),
+            Self::Named { kinds, objects } => {
+                kinds.contains(&live.key.kind) || objects.iter().any(|named| named.keys().contains(&live.key))
+            }
         }
     }
 
     /// Fails if an object that is named is not there.
     fn check(&self, world: &World) -> Result<(), Failure> {
-        let Self::Named { keys, .. } = self else { return Ok(()) };
+        let Self::Named { objects, .. } = self else { return Ok(()) };
+        let keys = naming::among(objects, |key| world.get(key).is_some())?;
         let missing: Vec<_> = keys.iter().filter(|key| world.get(key).is_none()).map(ToString::to_string).collect();
         if missing.is_empty() { Ok(()) } else { Err(Failure::NotFound { objects: missing }) }
     }

@@ -8,7 +8,7 @@ use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::naming;
+use crate::naming::{self, Named};
 use crate::project::{Access, Project};
 use crate::record::LockArgs;
 use crate::workspace::Workspace;
@@ -34,19 +34,20 @@ pub(crate) struct Forget {
 
 impl Forget {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let keys = naming::keys(&self.objects)?;
+        let named = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
-        let result = self.forget(&keys, &workspace, cx).await;
+        let result = self.forget(&named, &workspace, cx).await;
         workspace.finish(result, &mut cx.ui).await
     }
 
-    async fn forget(&self, keys: &[Key], workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
+    async fn forget(&self, named: &[Named], workspace: &Workspace, cx: &mut Context) -> Result<Exit, Failure> {
         let record = workspace.recorded()?;
         workspace.lock("sbx forget", &self.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         record.check_serial(self.lock.serial)?;
-        let found = find(keys, &world).map_err(|unknown| Failure::NotRecorded {
+        let keys = naming::among(named, |key| on_record(key, &world).is_some())?;
+        let found = find(&keys, &world).map_err(|unknown| Failure::NotRecorded {
             objects: unknown.iter().map(ToString::to_string).collect(),
             place: record.ledger().place(),
         })?;

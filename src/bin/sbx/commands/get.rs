@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 
 use clap::builder::ArgPredicate;
-use sbx::kinds::{self, Key, KindId, Live, Misnamed};
+use sbx::client::{Error, Kind, Reader};
+use sbx::kinds::{self, KindId, Live, Misnamed};
+use sbx::reconcile::World;
 
 use crate::args::Whereabouts;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::naming;
-use crate::perform::tell_oddities;
+use crate::naming::{self, Named};
+use crate::perform::{tell_oddities, tell_of_misnamed};
 use crate::project::{Access, Project};
 use crate::ui::listing::{self, Heading};
 use crate::ui::{Ui, escape, json};
@@ -62,8 +64,9 @@ enum ListFormat {
 /// What was asked for.
 enum Wanted {
     All,
-    Kind(KindId),
-    Objects(Vec<Key>),
+    /// A kind, or those of several versions that have its name.
+    Kind(Vec<KindId>),
+    Objects(Vec<Named>),
 }
 
 impl Get {
@@ -84,9 +87,12 @@ impl Get {
             Ok(found)
         };
         let result = interrupt::or_stop(reading).await;
-        let Found { live, misnamed, missing } = workspace.finish(result, &mut cx.ui).await?;
+        let Found { live, misnamed, missing, world } = workspace.finish(result, &mut cx.ui).await?;
 
-        tell_oddities(&misnamed, &mut cx.ui);
+        match &world {
+            Some(world) => tell_oddities(world, &mut cx.ui),
+            None => tell_of_misnamed(&misnamed, &mut cx.ui),
+        }
         show(&live, self.output, &wanted, &mut cx.ui);
         if live.is_empty() && matches!(self.output, ListFormat::Table) {
             self.nothing_found(&wanted).into_iter().for_each(|said| cx.ui.status(&said));
@@ -98,8 +104,8 @@ impl Get {
     fn nothing_found(&self, wanted: &Wanted) -> Option<String> {
         match (wanted, self.unmanaged) {
             (Wanted::Objects(_), _) => None,
-            (Wanted::Kind(kind), false) => Some(format!("There are no {}.", kind.info().plural)),
-            (Wanted::Kind(kind), true) => Some(format!("There are no unmanaged {}.", kind.info().plural)),
+            (Wanted::Kind(kinds), false) => Some(format!("There are no {}.", kinds[0].info().plural)),
+            (Wanted::Kind(kinds), true) => Some(format!("There are no unmanaged {}.", kinds[0].info().plural)),
             (Wanted::All, false) => Some("The workspace is empty.".to_owned()),
             (Wanted::All, true) => Some("Everything that is live is managed.".to_owned()),
         }
@@ -113,7 +119,7 @@ impl Get {
             };
         }
         if self.names.is_empty() && !self.kind.contains('/') {
-            return naming::kind(&self.kind).map(Wanted::Kind);
+            return naming::kinds(&self.kind).map(Wanted::Kind);
         }
         let words: Vec<_> = std::iter::once(&self.kind).chain(&self.names).cloned().collect();
         naming::keys(&words).map(Wanted::Objects)
@@ -133,6 +139,8 @@ struct Found {
     misnamed: Vec<Misnamed>,
     /// The names of those that are not there.
     missing: Vec<String>,
+    /// All that was read, if it was everything.
+    world: Option<World>,
 }
 
 impl Wanted {
@@ -144,32 +152,59 @@ impl Wanted {
             Self::All => {
                 let world = workspace.live().await?;
                 let live = world.iter().cloned().collect();
-                Ok(Found { live, misnamed: world.misnamed, missing: Vec::new() })
+                Ok(Found { live, world: Some(world), ..Found::default() })
             }
-            Self::Kind(kind) => {
+            Self::Kind(kinds) => list(kinds, &reader).await.map_err(failure),
+            Self::Objects(objects) => {
                 let mut found = Found::default();
-                for object in kind.list(&reader).await.map_err(failure)? {
-                    match object {
-                        Ok(live) => found.live.push(live),
-                        Err(misnamed) => found.misnamed.push(misnamed),
-                    }
-                }
-                found.live.sort_by(|a, b| a.key.cmp(&b.key));
-                Ok(found)
-            }
-            Self::Objects(keys) => {
-                let mut found = Found::default();
-                for key in keys {
-                    match key.kind.get(&reader, &key.name).await {
-                        Ok(live) => found.live.push(live),
-                        Err(error) if error.is_not_found() => found.missing.push(key.to_string()),
-                        Err(error) => return Err(failure(error)),
+                for named in objects {
+                    match look(named, &reader).await.map_err(failure)? {
+                        Some(live) => found.live.push(live),
+                        None => found.missing.push(named.keys()[0].to_string()),
                     }
                 }
                 Ok(found)
             }
         }
     }
+}
+
+/// Lists what there is of kinds of one name; not being spoken by the server is an error only where none of them is.
+async fn list(kinds: &[KindId], reader: &Reader) -> Result<Found, Error> {
+    let (mut found, mut unspoken, mut is_spoken) = (Found::default(), None, false);
+    for kind in kinds {
+        let objects = match kind.list(reader).await {
+            Err(error) if error.kind() == Kind::WrongGeneration => {
+                unspoken.get_or_insert(error);
+                continue;
+            }
+            objects => objects?,
+        };
+        is_spoken = true;
+        for object in objects {
+            match object {
+                Ok(live) => found.live.push(live),
+                Err(misnamed) => found.misnamed.push(misnamed),
+            }
+        }
+    }
+    found.live.sort_by(|a, b| a.key.cmp(&b.key));
+    match unspoken {
+        Some(error) if !is_spoken => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// Reads an object, of the first of the kinds that it may be of.
+async fn look(named: &Named, reader: &Reader) -> Result<Option<Live>, Error> {
+    for key in named.keys() {
+        match key.kind.get(reader, &key.name).await {
+            Ok(live) => return Ok(Some(live)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 fn show(found: &[Live], format: ListFormat, wanted: &Wanted, ui: &mut Ui) {

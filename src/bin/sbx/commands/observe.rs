@@ -39,7 +39,7 @@ impl Observe {
         let result = interrupt::or_stop(workspace.observe()).await;
         let world = workspace.finish(result, &mut cx.ui).await?;
 
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let observation = Observation { world, endpoint, sbx_version: env!("CARGO_PKG_VERSION").to_owned() };
         let text = format!("{:#}\n", observation.to_json());
         match &self.file {

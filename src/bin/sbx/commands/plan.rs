@@ -80,7 +80,7 @@ impl Plan {
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let Seen { world, label, endpoint, inventory, saved_at } = self.look(&project, cx).await?;
 
-        tell_oddities(&world.misnamed, &mut cx.ui);
+        tell_oddities(&world, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View {

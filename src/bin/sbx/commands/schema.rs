@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::naming;
 use crate::project;
 use crate::ui::schema;
 use crate::ui::style::{self, paint};
@@ -68,8 +69,8 @@ pub(crate) fn project_text() -> String {
 }
 
 fn unknown(path: &str) -> Failure {
-    let (word, field) = path.split_once('.').unwrap_or((path, ""));
-    let hint = match kinds::meant_by(word) {
+    let (word, field) = kinds::split_kind(path);
+    let hint = match kinds::meant_by(word).first() {
         Some(kind) => {
             let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
             let near = sbx::manifest::suggest(field, paths.iter().copied());
@@ -79,7 +80,7 @@ fn unknown(path: &str) -> Failure {
             )
         }
         None => {
-            format!("the kinds are {}", kinds::all().map(|kind| kind.info().singular).collect::<Vec<_>>().join(", "))
+            format!("the kinds are {}", naming::list(|info| info.singular))
         }
     };
     Failure::Usage { message: format!("there is nothing called `{path}`"), hint: Some(hint) }
@@ -138,8 +139,9 @@ mod tests {
           Sandboxes of one template that are kept warm. A sandbox that is created from the
           template takes one of them, and the pool refills.
 
-          also: pools, po
-          kind: Pool
+          also:       pools, po
+          kind:       Pool
+          apiVersion: sbx/v1
 
         Fields:
           template_name   The template, which must have no volume mounts.
@@ -161,6 +163,6 @@ mod tests {
     fn what_is_unknown_gets_a_way_out() {
         assert_eq!(unknown("pool.replica").hints(), ["did you mean `pool.replicas`?"]);
         assert_eq!(unknown("volume.xyz").hints(), ["its fields are size"]);
-        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox"]);
+        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox, registry, snapshot"]);
     }
 }

@@ -78,8 +78,8 @@ fn call(server: &Server, error: &client::Error) -> Vec<String> {
         (Kind::Connection, Server::Remote(remote)) => return connection(remote),
         (Kind::Authentication, Server::Remote(remote)) => authentication(remote),
         (Kind::WrongGeneration, _) => {
-            "sbx speaks the first generation of the Sandbox Server API: self-hosted servers have it, and `sbx serve`; \
-             the hosted service has moved on"
+            "the hosted service speaks the second generation of the API (manifests of `sbx/v2`), self-hosted servers the \
+             first (`sbx/v1`), and `sbx serve` both: is this the base URL of one of them?"
                 .to_owned()
         }
         (Kind::NotFound, _) if error.resource() == Some(Resource::Template) => {

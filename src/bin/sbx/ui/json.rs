@@ -168,7 +168,7 @@ fn step(step: &Step) -> Json {
 
 /// Returns the kind and the name of an object.
 pub(crate) fn key(key: &Key) -> Json {
-    json!({"kind": key.kind.info().kind, "name": key.name.as_str()})
+    json!({"kind": key.kind.recorded_as(), "name": key.name.as_str()})
 }
 
 /// Returns the first line of an apply: what is going to be done.
@@ -273,6 +273,7 @@ pub(crate) fn object(live: &Live) -> Json {
     }
     out["health"] = match &live.health {
         Health::Good => json!({"state": "good"}),
+        Health::Stopped => json!({"state": "stopped"}),
         Health::Pending(status) => json!({"state": "pending", "message": status}),
         Health::Failed(message) => json!({"state": "failed", "message": message}),
         _ => Json::Null,

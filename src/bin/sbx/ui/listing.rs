@@ -67,6 +67,7 @@ fn heading_of(path: &str) -> String {
 fn status_word(health: &Health) -> &str {
     match health {
         Health::Good => "ready",
+        Health::Stopped => "stopped",
         Health::Pending(status) => status,
         _ => "failed",
     }
@@ -86,7 +87,7 @@ pub(crate) fn age(duration: Duration) -> String {
 /// Returns everything that is known about an object, ending in a line break.
 pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String {
     let mut facts: Vec<(&str, String)> =
-        vec![("Name", live.key.name.to_string()), ("Kind", live.key.kind.info().kind.to_owned())];
+        vec![("Name", live.key.name.to_string()), ("Kind", live.key.kind.recorded_as())];
     facts.extend(live.id.as_ref().map(|id| ("Id", id.to_string())));
     match &live.health {
         Health::Good if !live.key.kind.info().expires => {}

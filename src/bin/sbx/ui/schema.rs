@@ -4,7 +4,7 @@
 
 mod saved;
 
-use sbx::kinds;
+use sbx::kinds::{self, KindId};
 use serde_json::{Map, Value as Json, json};
 
 pub(crate) use self::saved::saved_plan;
@@ -299,7 +299,7 @@ fn object_key() -> Json {
 
 /// A word, and no list of them: later versions know more kinds.
 fn kind() -> Json {
-    json!({"type": "string", "examples": kinds::all().map(|kind| kind.info().kind).collect::<Vec<_>>()})
+    json!({"type": "string", "examples": kinds::all().map(KindId::recorded_as).collect::<Vec<_>>()})
 }
 
 /// Returns the schema of an object that always has all of its fields.

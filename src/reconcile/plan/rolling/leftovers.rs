@@ -60,7 +60,7 @@ fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a 
     by_name.or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
 }
 
-fn is_owned(live: &Live, world: &World) -> bool {
+pub(super) fn is_owned(live: &Live, world: &World) -> bool {
     let entry = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
     entry.is_some_and(|(_, entry)| entry.standing == Standing::Owned)
 }
@@ -136,7 +136,7 @@ fn orphan_of(live: &Live, desired: &Desired, world: &World) -> Option<Key> {
     if is_siblings || !can_roll(live.key.kind) {
         return None;
     }
-    let start = Name::parse(kinds::reserved_start_of(&live.key.name)?).ok()?;
+    let start = live.key.kind.name(kinds::reserved_start_of(&live.key.name)?).ok()?;
     let of = named(live.key.kind, &start);
     let is_gone = world.get(&of).is_none() && desired.get(&of).is_none();
     (is_gone && reserved::is_of(&of, live, world)).then_some(of)
@@ -162,7 +162,8 @@ fn candidates<'a>(decisions: &[Decision<'a>], leftovers: &Leftovers<'a>) -> Vec<
             continue;
         }
         let names = change.rollout.as_ref().and_then(Rollout::names);
-        if let (Some((_, retired)), Some(live)) = (names, *live) {
+        let goes = !matches!(change.rollout, Some(Rollout::Replaces { keeps_old: true, .. }));
+        if let (Some((_, retired)), Some(live), true) = (names, *live, goes) {
             candidates.push(Candidate { live, owner, retired: Some(retired.clone()) });
         }
         let takes_over = |left: &Live| names.is_some_and(|(incoming, _)| *incoming == left.key.name);
@@ -245,7 +246,7 @@ fn left_of(live: &Live, leftovers: &Leftovers<'_>, desired: &Desired, world: &Wo
     if let Some(declared) = desired.iter().map(|object| &object.key).find(is_left) {
         return Some(declared.clone());
     }
-    let start = Name::parse(kinds::reserved_start_of(&live.key.name)?).ok()?;
+    let start = live.key.kind.name(kinds::reserved_start_of(&live.key.name)?).ok()?;
     let of = named(live.key.kind, &start);
     (is_owned(live, world) || reserved::is_of(&of, live, world)).then_some(of)
 }

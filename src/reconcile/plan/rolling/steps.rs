@@ -55,6 +55,13 @@ struct Replacement<'a, 'd> {
     turn: usize,
 }
 
+impl Replacement<'_, '_> {
+    /// Returns whether the new object takes its name by being made.
+    fn is_publishing(&self) -> bool {
+        self.incoming == self.object.key
+    }
+}
+
 fn replacement<'a, 'd>(index: usize, decision: &'d Decision<'a>) -> Option<Replacement<'a, 'd>> {
     let (object, old) = (decision.object?, decision.live?);
     let Some(Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }) = &decision.change.rollout else {
@@ -67,7 +74,8 @@ fn replacement<'a, 'd>(index: usize, decision: &'d Decision<'a>) -> Option<Repla
 
 impl Plot {
     pub(in crate::reconcile::plan) fn new(decisions: &[Decision<'_>], world: &World) -> Self {
-        let mut all: Vec<_> = decisions.iter().enumerate().filter_map(|(index, one)| replacement(index, one)).collect();
+        let all = decisions.iter().enumerate().filter_map(|(index, one)| replacement(index, one));
+        let mut all: Vec<_> = all.filter(|one| !one.is_publishing()).collect();
         all.sort_by_key(|one| (one.turn, one.index));
         let habits = world.inventory.as_ref().map(|inventory| inventory.habits).unwrap_or_default();
         let is_news = habits.references_follow_renames != Some(true);
@@ -123,6 +131,9 @@ impl Draft {
     /// Adds the steps of a replacement: build or update the new object, swap, verify, delete the old one.
     pub(in crate::reconcile::plan) fn add_replacement(&mut self, index: usize, decision: &Decision<'_>, world: &World) {
         let Some(one) = replacement(index, decision) else { return };
+        if one.is_publishing() {
+            return self.add_publication(&one);
+        }
         let prepared = match world.get(&one.incoming) {
             None => Some(self.add_build(&one)),
             Some(there) => self.add_adjustment(index, one.object, there),
@@ -139,6 +150,16 @@ impl Draft {
         self.plot.taken_over.insert(one.object.key.clone(), end);
         if !one.keeps_old {
             self.add_end_of_old(&one, end);
+        }
+    }
+
+    /// Adds the step that makes the new object, which takes the name with that, and the end of the old one.
+    fn add_publication(&mut self, one: &Replacement<'_, '_>) {
+        let made = self.add_build(one);
+        // Who follows gives up the old one only once there is a new one.
+        self.plot.taken_over.insert(one.object.key.clone(), made);
+        if !one.keeps_old {
+            self.add_end_of_old(one, made);
         }
     }
 
@@ -257,7 +278,8 @@ pub(in crate::reconcile::plan) fn is_returning(decision: &Decision<'_>) -> bool 
 pub(in crate::reconcile::plan) fn renamed(decision: &Decision<'_>, world: &World) -> Vec<(Reference, Vec<Arc<str>>)> {
     let Some(one) = replacement(0, decision) else { return Vec::new() };
     let out = (reference(&one.old.key), vec![text(one.retired)]);
-    let back_in = world.get(&one.incoming).map(|there| (reference(&there.key), vec![text(&one.object.key.name)]));
+    let built = world.get(&one.incoming).filter(|_| !one.is_publishing());
+    let back_in = built.map(|there| (reference(&there.key), vec![text(&one.object.key.name)]));
     std::iter::once(out).chain(back_in).collect()
 }
 

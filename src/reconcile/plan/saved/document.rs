@@ -204,12 +204,12 @@ impl ChangeDocument {
         Ok(Change {
             action: action.ok_or_else(|| format!("there is no action `{}`", self.action))?,
             id: self.id,
-            was: self.was.as_deref().map(record::name).transpose()?,
+            was: self.was.as_deref().map(|was| record::name(key.kind, was)).transpose()?,
             spec: self.spec.map(|spec| kinds::spec_from_json(key.kind, &spec)).transpose()?,
             fields: fields.collect::<Result<_, _>>()?,
             notes: self.notes.into_iter().map(WordsDocument::into_note).collect(),
             record: self.record.map(|entry| entry.into_entry(key.kind)).transpose()?,
-            rollout: self.rollout.map(RolloutDocument::into_rollout).transpose()?,
+            rollout: self.rollout.map(|rollout| rollout.into_rollout(key.kind)).transpose()?,
             origin: None,
             key,
         })
@@ -231,10 +231,10 @@ impl RolloutDocument {
         }
     }
 
-    fn into_rollout(self) -> Result<Rollout, String> {
+    fn into_rollout(self, kind: KindId) -> Result<Rollout, String> {
         Ok(match self {
             Self::Replaces { incoming, incoming_id, retired, keeps_old, turn } => {
-                let (incoming, retired) = (record::name(&incoming)?, record::name(&retired)?);
+                let (incoming, retired) = (record::name(kind, &incoming)?, record::name(kind, &retired)?);
                 Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }
             }
             Self::Returns => Rollout::Returns,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::kinds::{
-    self, Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
+    Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
 };
 use crate::reconcile::inventory::{Applied, Effect, Entry, Habits, Standing};
 use crate::types::{Name, ObjectId, Timestamp};
@@ -57,15 +57,16 @@ pub(super) enum EffectDocument {
 
 impl KeyDocument {
     pub(super) fn of(key: &Key) -> Self {
-        Self { kind: key.kind.info().kind.to_owned(), name: key.name.as_str().to_owned() }
+        Self { kind: key.kind.recorded_as(), name: key.name.as_str().to_owned() }
     }
 
     pub(super) fn of_reference(reference: &Reference) -> Self {
-        Self { kind: reference.kind.info().kind.to_owned(), name: reference.name.as_ref().to_owned() }
+        Self { kind: reference.kind.recorded_as(), name: reference.name.as_ref().to_owned() }
     }
 
     pub(super) fn to_key(&self) -> Result<Key, String> {
-        Ok(Key { kind: self.kind()?, name: name(&self.name)? })
+        let kind = self.kind()?;
+        Ok(Key { kind, name: name(kind, &self.name)? })
     }
 
     pub(super) fn to_reference(&self) -> Result<Reference, String> {
@@ -73,13 +74,13 @@ impl KeyDocument {
     }
 
     fn kind(&self) -> Result<KindId, String> {
-        kinds::named(&self.kind).ok_or_else(|| format!("there is no kind `{}`", self.kind))
+        KindId::from_record(&self.kind).ok_or_else(|| format!("there is no kind `{}`", self.kind))
     }
 }
 
 /// Reads the name of an object.
-pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| format!("`{text}` is not a name: {error}"))
+pub(super) fn name(kind: KindId, text: &str) -> Result<Name, String> {
+    kind.name(text).map_err(|error| format!("`{text}` is not a name: {error}"))
 }
 
 impl EntryDocument {
@@ -101,7 +102,7 @@ impl EntryDocument {
             id: self.id,
             standing: if self.is_released { Standing::Released } else { Standing::Owned },
             applied: Applied::recorded(kind, self.spec.to_string()),
-            lifecycle: self.lifecycle.into_lifecycle()?,
+            lifecycle: self.lifecycle.into_lifecycle(kind)?,
             labels: self.labels.into_iter().collect(),
             source: self.source.map(Into::into),
             expires_at: self.expires_at,
@@ -131,10 +132,10 @@ impl LifecycleDocument {
         }
     }
 
-    fn into_lifecycle(self) -> Result<Lifecycle, String> {
+    fn into_lifecycle(self, kind: KindId) -> Result<Lifecycle, String> {
         let renamed_from = self.renamed_from.map(|text| match text.as_str() {
             "none" => Ok(RenamedFrom::Nothing),
-            text => name(text).map(RenamedFrom::Name),
+            text => name(kind, text).map(RenamedFrom::Name),
         });
         Ok(Lifecycle {
             prevent_destroy: self.prevent_destroy,

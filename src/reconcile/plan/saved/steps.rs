@@ -127,11 +127,11 @@ impl VerbDocument {
                 };
                 Verb::Update { changes: values.into_iter().map(value).collect::<Result<_, _>>()? }
             }
-            Self::Rename { to } => Verb::Rename { to: record::name(&to)? },
+            Self::Rename { to } => Verb::Rename { to: record::name(kind, &to)? },
             Self::Delete { is_waited_for } => Verb::Delete { is_waited_for },
             Self::Swap { retired, incoming, incoming_id } => Verb::Swap {
-                retired: retired.as_deref().map(record::name).transpose()?,
-                incoming: record::name(&incoming)?,
+                retired: retired.as_deref().map(|retired| record::name(kind, retired)).transpose()?,
+                incoming: record::name(kind, &incoming)?,
                 incoming_id,
             },
             Self::Verify { holders, swap, is_news } => {

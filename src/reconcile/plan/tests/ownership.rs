@@ -26,7 +26,7 @@ fn pruning() -> Policy {
 }
 
 fn key(kind: &str, name: &str) -> Key {
-    Key { kind: kinds::meant_by(kind).unwrap(), name: Name::parse(name).unwrap() }
+    Key { kind: kinds::meant_by(kind)[0], name: Name::parse(name).unwrap() }
 }
 
 fn entry<'a>(world: &'a World, kind: &str, name: &str) -> Option<&'a Entry> {

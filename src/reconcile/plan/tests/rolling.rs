@@ -34,7 +34,7 @@ fn a_template_goes_with_its_pools_and_what_follows_it() {
 replace template/t [image: a -> b] (image cannot change in place) (`t--sbx-ebe74444` is built beside it, then swapped)
 replace pool/p [template_name: t -> t] (template `t` is replaced) (`p--sbx-3472352d` is built beside it, then swapped; the API tells only that one replica is ready)
 replace pool/q [template_name: t -> t] (template `t` is replaced)
-replace sandbox/s [template_name: t -> t] (template `t` is replaced)
+replace sandbox/s [template_name: t -> t] (template `t` is replaced) (the disk of this sandbox is lost, with everything on it)
 0. create template/t--sbx-ebe74444 after []
 1. create pool/p--sbx-3472352d after [0]
 2. swap template/t t--sbx-38a71585 <- t--sbx-ebe74444 after [0, 1]

@@ -99,8 +99,7 @@ impl<'a> Holding<'a, '_> {
     }
 
     fn is_there(&self, reference: &Reference) -> Result<(), Moved> {
-        let Ok(name) = Name::parse(&reference.name) else { return Ok(()) };
-        let key = Key { kind: reference.kind, name };
+        let Some(key) = reference.key() else { return Ok(()) };
         let is_provided = self.performed().any(|step| match &step.verb {
             Verb::Create { .. } | Verb::Swap { .. } => step.key == key,
             Verb::Rename { to } => named(step, to) == key,

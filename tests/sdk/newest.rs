@@ -7,6 +7,10 @@ use crate::peer::Peer;
 use crate::report::{Outcome, Report};
 use crate::serving::{Owner, Serving};
 
+/// What the oldest SDK does beside the newest one: all that leaves alone what is everybody's, which the clock of the server
+/// and its fault rules are.
+const BESIDE: &[&str] = &["Keeping", "Files", "Services", "VolumesAndPools"];
+
 /// Runs what there is for an SDK, and beside it the sandboxes of the oldest one, against one server: of this user, and of
 /// an ordinary one.
 pub(crate) fn run(sdk: &Sdk, report: &mut Report) {
@@ -32,8 +36,9 @@ fn run_as(sdk: &Sdk, owner: Owner, report: &mut Report) {
         let beside = scope.spawn(|| match older.installed() {
             Ok(folder) => {
                 let peer = Peer { sdk: older, folder: &folder, ..newest };
-                // Not its commands: they set fault rules, which strike whoever comes.
-                peer.outcomes("sandboxes")
+                let classes =
+                    BESIDE.iter().flat_map(|class| ["Sync", "Async"].map(|by| format!("sandboxes.{by}{class}")));
+                classes.flat_map(|class| peer.outcomes(&class)).collect()
             }
             Err(reason) => vec![(format!("{}::sandboxes", older.name), Outcome::NotRun { reason })],
         });

@@ -77,7 +77,8 @@ mod tests;
 pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
 pub use self::connect::Client;
 pub use self::dataplane::{
-    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
+    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, SearchOptions, Tunnel,
+    TunnelOptions,
 };
 pub use self::deadline::Deadline;
 pub use self::dockerfile::DockerfileOptions;

@@ -55,7 +55,7 @@ fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> 
         }
         None => Mapped::new(Kind::NotFound).about(Resource::Sandbox),
     };
-    if operation.verb == Verb::ReadFile && status == 404 {
+    if matches!(operation.verb, Verb::ReadFile | Verb::Search) && status == 404 {
         return Some(missing());
     }
     if let Some(error_type) = ["WriteError", "ReadError", "CommandError"].into_iter().find(|it| detail.is(it)) {

@@ -58,6 +58,7 @@ const CAPTURE: &str = "memory, checkpoints and images of the sandbox's own are n
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
 const LOGIN: &str = "access by log-in answers 501: this server knows no people";
 const LINKS: &str = "`csp_source_bundles` answers 501";
+const SEARCH: &str = "at most 10,000 matches, 4 MiB and 10 seconds; 1,000 matches unless more are asked for";
 const SSE: &str = "a client that reads slowly holds the command up, and is never asked to acknowledge";
 const SERVICE: &str = "a path of the server's own address, and not a host name of its own";
 
@@ -140,8 +141,8 @@ pub(crate) fn data_plane() -> Vec<Row> {
         execute_stream_resume POST "/dp/{id}/execute/stream/resume", post(dataplane::sse::resume), true, SSE;
         upload POST "/dp/{id}/upload", post(dataplane::files::upload), true, "";
         download GET "/dp/{id}/download", get(dataplane::files::download), true, "";
-        glob POST "/dp/{id}/glob", post(unserved::glob), false, "";
-        grep POST "/dp/{id}/grep", post(unserved::grep), false, "";
+        glob POST "/dp/{id}/glob", post(dataplane::search::glob), true, SEARCH;
+        grep POST "/dp/{id}/grep", post(dataplane::search::grep), true, SEARCH;
         tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), true, "";
     }
 }

@@ -10,4 +10,4 @@ macro_rules! unserved {
     )*};
 }
 
-unserved!(get_usage_costs, glob, grep);
+unserved!(get_usage_costs);

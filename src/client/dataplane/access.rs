@@ -6,6 +6,7 @@ use http::Method;
 
 use super::socket::Patience;
 use crate::client::error::{Detail, Error, Kind, Mapped, Resource};
+use crate::client::generation::Generation;
 use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::request::{Operation, Request, Verb};
 use crate::wire::SandboxStatus;
@@ -35,8 +36,9 @@ impl<O: SandboxObject> Sandbox<O> {
     }
 
     /// Returns how long a WebSocket to the sandbox is tried to be opened.
-    pub(super) fn patience(attempt: Duration) -> Patience {
-        Patience::of(O::GENERATION, attempt)
+    pub(super) fn patience(&self, attempt: Duration) -> Patience {
+        let budget = self.client().link().socket_timeouts().connect_budget;
+        Patience::new(attempt, budget.filter(|_| O::GENERATION == Generation::Second))
     }
 
     /// Names something that is done in the sandbox.

@@ -279,13 +279,13 @@ impl Decode for ServiceWanted {
         let access = match fields.optional_text("access") {
             None => ServiceAccess::Token,
             Some("off") => ServiceAccess::Off,
-            Some(word) => match Audience::of(word) {
-                Some(audience) => ServiceAccess::LogIn(audience),
-                None => {
+            Some(word) => Audience::of(word).map_or_else(
+                || {
                     fields.report("access", "value_error", "Input should be 'restricted', 'workspace' or 'off'");
                     ServiceAccess::Token
-                }
-            },
+                },
+                ServiceAccess::LogIn,
+            ),
         };
         let embed_origins = match fields.present("embed_origins") {
             None => Vec::new(),

@@ -22,6 +22,7 @@ use super::generation::Known;
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
 use super::retry::retry_after;
+use super::socket_timeouts::SocketTimeouts;
 use super::transport::{Limits, Transport, TransportError};
 use crate::types::{Secret, Timestamp};
 
@@ -40,6 +41,7 @@ struct Shared {
     timeout: Duration,
     max_retries: u32,
     max_rate_limit_wait: Duration,
+    socket_timeouts: SocketTimeouts,
     clock: WallClock,
     limiter: Limiter,
     known: Known,
@@ -68,6 +70,7 @@ impl Link {
             timeout: config.timeout,
             max_retries: config.max_retries,
             max_rate_limit_wait: config.max_rate_limit_wait,
+            socket_timeouts: config.socket_timeouts,
             clock: config.clock.clone(),
             limiter: Limiter::new(),
             known: Known::default(),
@@ -110,6 +113,16 @@ impl Link {
 
     pub(super) fn max_rate_limit_wait(&self) -> Duration {
         self.shared.max_rate_limit_wait
+    }
+
+    /// Returns the time limits of WebSockets.
+    pub(super) fn socket_timeouts(&self) -> SocketTimeouts {
+        self.shared.socket_timeouts
+    }
+
+    /// Returns how long one attempt to open the WebSocket of a command may take.
+    pub(super) fn open_within(&self) -> Duration {
+        self.shared.socket_timeouts.open.unwrap_or(Duration::MAX)
     }
 
     /// Returns what lets calls go, one for all views.

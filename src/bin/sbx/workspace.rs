@@ -71,7 +71,7 @@ impl Workspace {
             let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
             return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
         }
-        let mut config = Config::new(remote.base_url.clone());
+        let mut config = Config::new(remote.base_url.clone()).socket_timeouts(settings.socket_timeouts);
         if let Some(key) = &remote.key {
             config = config.api_key(key.clone());
         }

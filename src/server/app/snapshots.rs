@@ -74,6 +74,10 @@ impl App {
     }
 
     /// Begins to build a snapshot, and moves its tag there.
+    ///
+    /// The tag moves now, and stays there if the build fails. The contract has publishing move it (section 2.2), and whoever
+    /// waits by the tag is to see this build and why it failed, rather than the one before as ready. Who needs that one has
+    /// its id.
     pub(crate) async fn create_snapshot(&self, new: NewSnapshot) -> Result<Snapshot, Error> {
         self.transact(move |tx| {
             if let Some(id) = &new.registry

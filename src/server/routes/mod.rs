@@ -18,7 +18,6 @@ mod snapshots;
 pub(crate) mod system;
 pub(crate) mod table;
 mod templates;
-mod unserved;
 mod usage;
 mod volumes;
 

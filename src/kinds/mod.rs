@@ -4,6 +4,7 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod hash;
 mod json;
 mod kind;
 mod lifecycle_json;
@@ -27,6 +28,7 @@ mod version;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use hash::TextHash;
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
     AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming, Projection,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
+use super::answers::Answers;
 use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
@@ -52,6 +53,7 @@ struct Scope {
     headers: Arc<HeaderMap>,
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
+    answers: Option<Answers>,
 }
 
 impl Link {
@@ -89,6 +91,11 @@ impl Link {
     pub(super) fn with_deadline(&self, deadline: Deadline) -> Self {
         let deadline = Some(self.scope.deadline.map_or(deadline, |outer| outer.min(deadline)));
         Self { scope: Scope { deadline, ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view that asks for each list once.
+    pub(super) fn remembering(&self) -> Self {
+        Self { scope: Scope { answers: Some(Answers::default()), ..self.scope.clone() }, ..self.clone() }
     }
 
     /// Returns a view without a deadline, for what outlives the call that it bounds.
@@ -163,8 +170,15 @@ impl Link {
         }
     }
 
-    /// Sends one attempt.
+    /// Sends one attempt, unless its answer is remembered.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
+        match &self.scope.answers {
+            Some(answers) => answers.get(request, self.attempt_anew(request, n)).await,
+            None => self.attempt_anew(request, n).await,
+        }
+    }
+
+    async fn attempt_anew(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
         let http = request
             .to_http(&self.shared.base_url, &self.headers())
             .map_err(|error| TransportError::Connect { source: Box::new(error) })?;

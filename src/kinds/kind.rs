@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::Field;
+use super::mark::Mark;
 use super::quota::Quota;
 use super::secret::Secrets;
 use super::spec::Spec;
@@ -155,6 +156,8 @@ pub struct VerbCx<'a> {
     pub client: &'a Client,
     /// The secrets that the spec names.
     pub secrets: &'a Secrets,
+    /// What is to say on the server whose an object is that is made, if its kind has a place for that.
+    pub mark: Option<&'a Mark>,
 }
 
 /// What a create needs beside the spec.
@@ -181,6 +184,8 @@ pub struct Projection<S> {
     pub created_at: Option<Timestamp>,
     /// When the server will delete it by itself.
     pub expires_at: Option<Timestamp>,
+    /// Whose it is, as its labels say.
+    pub mark: Option<Mark>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -296,6 +301,8 @@ pub struct Live {
     pub created_at: Option<Timestamp>,
     /// When the server will delete it by itself.
     pub expires_at: Option<Timestamp>,
+    /// Whose it is, as it says itself.
+    pub mark: Option<Mark>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -430,8 +437,11 @@ fn erase<K: Kind>(wire: K::Wire) -> Result<Live, Misnamed> {
 }
 
 fn live<K: Kind>(projection: Projection<K::Spec>, name: Name) -> Live {
+    let key = Key { kind: super::id_of::<K>(), name };
     Live {
-        key: Key { kind: super::id_of::<K>(), name },
+        // Another object's was inherited.
+        mark: projection.mark.filter(|mark| mark.is_of(&key)),
+        key,
         id: projection.id,
         spec: projection.spec.map(Spec::new::<K>),
         health: projection.health,

@@ -8,6 +8,7 @@ mod hash;
 mod json;
 mod kind;
 mod lifecycle_json;
+mod mark;
 mod object;
 mod patch;
 mod pool;
@@ -35,6 +36,7 @@ pub use kind::{
     Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
+pub use mark::Mark;
 pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;

@@ -125,6 +125,7 @@ impl Kind for PoolKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
             extra: wire.extra,
         }
     }

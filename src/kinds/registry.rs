@@ -173,6 +173,7 @@ impl Kind for RegistryKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
             extra: wire.extra,
         }
     }

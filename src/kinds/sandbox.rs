@@ -132,6 +132,7 @@ impl Kind for SandboxKind {
             },
             created_at: wire.created_at,
             expires_at: wire.expires_at,
+            mark: None,
             extra: wire.extra,
         }
     }

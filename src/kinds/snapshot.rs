@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
+use super::mark::Mark;
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::{Quota, size_of};
 use super::reserved::known_by_id;
@@ -131,7 +132,7 @@ impl Kind for SnapshotKind {
         let docker_image = docker_image.and_then(|node| read::image(node, out));
         let fs_capacity = fs_capacity.and_then(|node| read::quantity(node, "a size", "8Gi", out));
         let registry = registry.map_or(Some(None), |node| read::reference(REGISTRY, node, out).map(Some));
-        let labels = labels.map_or(Some(None), |node| read::map(node, "`labels`", out).map(Some));
+        let labels = labels.map_or(Some(None), |node| read::labels(node, out).map(Some));
         let description = description.map_or(Some(None), |node| read::text(node, "a description", out).map(Some));
         let run_config =
             run_config.map_or_else(|| Some(RunConfigSpec::default()), |node| run_config::decode(node, out));
@@ -192,7 +193,8 @@ impl Kind for SnapshotKind {
     }
 
     fn project(wire: Pointed) -> Projection<SnapshotSpec> {
-        let Pointed { snapshot, tag, registry } = wire;
+        let Pointed { mut snapshot, tag, registry } = wire;
+        let mark = Mark::take(&mut snapshot.labels);
         let name = match (&tag, &snapshot.id) {
             (Some(tag), _) => format!("{}:{tag}", snapshot.name),
             (None, Some(id)) => format!("{}@{id}", snapshot.name),
@@ -210,6 +212,7 @@ impl Kind for SnapshotKind {
             health,
             created_at: snapshot.created_at,
             expires_at: None,
+            mark,
             extra: snapshot.extra.clone(),
             spec: spec_of(snapshot, registry).map_err(|why| Unreadable { why, references }),
         }
@@ -259,6 +262,9 @@ impl Kind for SnapshotKind {
         }
         for (key, value) in spec.labels.iter().flatten() {
             create = create.label(&**key, &**value);
+        }
+        for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
+            create = create.label(key, value);
         }
         if let Some(description) = &spec.description {
             create = create.description(&**description);

@@ -170,6 +170,7 @@ impl Kind for TemplateKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
             extra: wire.extra,
         }
     }

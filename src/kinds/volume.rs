@@ -90,6 +90,7 @@ impl Kind for VolumeKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
             extra: wire.extra,
         }
     }

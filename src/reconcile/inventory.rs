@@ -10,6 +10,7 @@ mod belongs;
 mod effect_text;
 mod fields;
 mod format;
+mod recover;
 mod schema;
 mod settle;
 #[cfg(test)]

@@ -70,6 +70,7 @@ mod tests {
             health: Health::Good,
             created_at: None,
             expires_at: None,
+            mark: None,
             extra: serde_json::Map::new(),
         }
     }

@@ -67,7 +67,7 @@ impl Inventory {
     }
 
     /// Keeps the entry of an object whose recorded name another one has now.
-    fn displaced(&self, key: &Key, world: &World) -> Option<Effect> {
+    pub(super) fn displaced(&self, key: &Key, world: &World) -> Option<Effect> {
         let entry = self.get(key)?;
         let live = world.by_id(key.kind, entry.id.as_ref()?).filter(|live| live.key != *key)?;
         Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })

@@ -272,6 +272,22 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// Its record was lost, and it says itself that it is ours.
+    Recovered,
+    /// It says itself that it is another project's.
+    Marked {
+        /// That project.
+        owner: Arc<str>,
+        /// The object, as it is named.
+        key: Key,
+        /// Whether it would have to change.
+        is_in_the_way: bool,
+    },
+    /// It says itself that it is another project's, and is taken over all the same.
+    TakenFrom {
+        /// That project.
+        owner: Arc<str>,
+    },
     /// What a saved plan says, in its words.
     Saved {
         /// What it says.
@@ -313,6 +329,10 @@ impl Holder {
 }
 
 impl Note {
+    pub(super) fn marked(owner: &Arc<str>, key: &Key, is_in_the_way: bool) -> Self {
+        Self::Marked { owner: Arc::clone(owner), key: key.clone(), is_in_the_way }
+    }
+
     pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
         Self::NotSpoken { kind, spoken: world.spoken_versions() }
     }
@@ -366,6 +386,7 @@ impl Note {
                 format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
             }
             Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
+            Self::Marked { key, .. } => format!("declare it in one project only, or add `--take-over {key}` to make it this one's"),
             Self::Expired { is_recreated: false } => {
                 "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
             }
@@ -403,6 +424,7 @@ impl Note {
                 | Self::RenamePending
                 | Self::NotOwned { .. }
                 | Self::OwnedBySibling { .. }
+                | Self::Marked { is_in_the_way: true, .. }
                 | Self::MaybeRenamed { is_asked: true, .. }
                 | Self::NotAllowed { .. }
                 | Self::NotSpoken { .. }
@@ -484,6 +506,11 @@ impl fmt::Display for Note {
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::Recovered => f.write_str("it was on no record; its labels say that it is this project's"),
+            Self::Marked { owner, .. } => write!(f, "its labels say that it belongs to another project: {owner}"),
+            Self::TakenFrom { owner } => {
+                write!(f, "its labels say that it belongs to another project, {owner}, and it is taken over")
+            }
             Self::NotManaged => f.write_str("it is not managed here, and stays"),
             Self::TakenOver => f.write_str("it was not managed here, and is taken over"),
             Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),

@@ -280,6 +280,9 @@ pub(crate) fn object(live: &Live) -> Json {
     };
     out["created_at"] = json!(live.created_at);
     out["expires_at"] = json!(live.expires_at);
+    if let Some(mark) = &live.mark {
+        out["owner"] = json!(mark.owner);
+    }
     out["extra"] = Json::Object(Map::clone(&live.extra));
     out
 }

@@ -335,6 +335,7 @@ pub(crate) mod tests {
             health: Health::Good,
             created_at: None,
             expires_at: None,
+            mark: None,
             extra: serde_json::Map::new(),
         });
         World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))

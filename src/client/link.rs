@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
 use super::answers::Answers;
+use super::wait::Watcher;
 use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
@@ -54,6 +55,7 @@ struct Scope {
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
     answers: Option<Answers>,
+    watcher: Option<Watcher>,
 }
 
 impl Link {
@@ -96,6 +98,16 @@ impl Link {
     /// Returns a view that asks for each list once.
     pub(super) fn remembering(&self) -> Self {
         Self { scope: Scope { answers: Some(Answers::default()), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view whose waits tell somebody what they see.
+    pub(super) fn watched(&self, watcher: Watcher) -> Self {
+        Self { scope: Scope { watcher: Some(watcher), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns who is told what waits see.
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
+        self.scope.watcher.as_ref()
     }
 
     /// Returns a view without a deadline, for what outlives the call that it bounds.

@@ -7,6 +7,7 @@ mod checks;
 mod section;
 mod step;
 mod swap;
+mod waiting;
 
 use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZeroUsize;
@@ -215,7 +216,7 @@ impl<'a> Run<'a> {
             swap: self.swap_of(&step),
             declared: self.plan.changes.get(step.change).and_then(|change| change.spec.clone()),
             owner: self.cx.owner.clone(),
-            ..StepCx::new(&step, &self.cx.client, Arc::clone(&self.cx.secrets))
+            ..StepCx::new(&step, &waiting::told(&self.cx.client, index, &self.out), Arc::clone(&self.cx.secrets))
         };
         let cut = self.cut.clone();
         let task = self.running.spawn(async move {

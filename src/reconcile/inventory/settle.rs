@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Deed, Effect, Entry, Intent, Inventory};
-use crate::kinds::{Change, Health, Key, Live, Reference, Spec, Value};
+use crate::kinds::{Change, Health, Key, Live, Naming, Reference, Spec, Value};
 use crate::reconcile::world::World;
 
 /// What the live state says of open intents.
@@ -139,7 +139,9 @@ fn is_made(spec: &Spec, live: &Live, is_meant: &dyn Fn(&Reference, &Reference) -
         (Some(intended), None) => intended.is_satisfied_by_absence(),
         (None, _) => true,
     });
-    same && !matches!(live.health, Health::Failed(_))
+    // A name that is published was taken by the call, whatever came of the object.
+    let is_good = !matches!(live.health, Health::Failed(_));
+    same && (is_good || spec.kind().info().naming == Naming::Published)
 }
 
 fn says_more(intent: &Intent) -> bool {

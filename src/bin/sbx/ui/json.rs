@@ -213,6 +213,10 @@ pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
     out["verb"] = json!(step.verb.as_str());
     out["phase"] = json!(phase_word(&event.phase));
     match &event.phase {
+        Phase::Waiting { status, elapsed } => {
+            out["status"] = json!(status);
+            out["elapsed_ms"] = json!(elapsed.as_millis());
+        }
         Phase::Done { how, elapsed } => {
             out["how"] = json!(how.to_string());
             out["elapsed_ms"] = json!(elapsed.as_millis());
@@ -232,6 +236,7 @@ pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
 fn phase_word(phase: &Phase) -> &'static str {
     match phase {
         Phase::Started => "started",
+        Phase::Waiting { .. } => "waiting",
         Phase::Done { .. } => "done",
         Phase::Failed { .. } => "failed",
         Phase::Skipped { .. } => "skipped",

@@ -15,7 +15,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
 use super::answers::Answers;
-use super::wait::Watcher;
 use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
@@ -25,6 +24,7 @@ use super::limiter::Limiter;
 use super::request::{Request, overlay};
 use super::retry::retry_after;
 use super::transport::{Limits, Transport, TransportError};
+use super::wait::Watcher;
 use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.

@@ -111,7 +111,9 @@ pub struct KindInfo {
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
-    /// What `lifecycle` calls the choice of that, such as `on_template_change`.
+    /// Whether an object is built from something outside that may move on under its name ([`Live::build`]).
+    pub is_built: bool,
+    /// What `lifecycle` calls the choice of what happens then, such as `on_template_change`.
     pub on_superseded: &'static str,
     /// Whether objects may have a time to live.
     pub expires: bool,
@@ -186,8 +188,19 @@ pub struct Projection<S> {
     pub expires_at: Option<Timestamp>,
     /// Whose it is, as its labels say.
     pub mark: Option<Mark>,
+    /// What it was built from.
+    pub build: Option<Build>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What an object was built from: a name that may stand for something else by now, and what it stood for then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The name. Two builds with one source would be the same now.
+    pub source: Arc<str>,
+    /// The digest of what it stood for.
+    pub digest: Arc<str>,
 }
 
 /// What is known of a live object whose spec has a part that this version cannot read.
@@ -303,6 +316,8 @@ pub struct Live {
     pub expires_at: Option<Timestamp>,
     /// Whose it is, as it says itself.
     pub mark: Option<Mark>,
+    /// What it was built from, if that may move on.
+    pub build: Option<Build>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -447,6 +462,7 @@ fn live<K: Kind>(projection: Projection<K::Spec>, name: Name) -> Live {
         health: projection.health,
         created_at: projection.created_at,
         expires_at: projection.expires_at,
+        build: projection.build,
         extra: projection.extra,
     }
 }

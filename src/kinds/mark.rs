@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::hash::TextHash;
 use super::field::Change;
+use super::hash::TextHash;
 use super::kind::Key;
 use super::reserved::known_by_id;
 use super::spec::Spec;
@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn it_is_written_as_labels_that_are_no_users() {
-        let mut labels = Labels::from([("sbx.team".to_owned(), "a".to_owned()), ("sbx/later".to_owned(), "x".to_owned())]);
+        let mut labels =
+            Labels::from([("sbx.team".to_owned(), "a".to_owned()), ("sbx/later".to_owned(), "x".to_owned())]);
         labels.extend(mark().labels().map(|(key, value)| (key.to_owned(), value.to_owned())));
         assert_eq!(labels.len(), 5);
         assert_eq!(Mark::take(&mut labels), Some(mark()));
@@ -126,7 +127,8 @@ mod tests {
     fn the_hash_is_the_same_for_ever_and_of_what_is_meant() {
         assert_eq!(mark().spec_hash.as_deref(), Some("154a8b02e322fae9"));
         let spec = |size: &str| {
-            spec_from_json(SNAPSHOT, &json!({"docker_image": "docker.io/library/a:latest", "fs_capacity_bytes": size})).unwrap()
+            spec_from_json(SNAPSHOT, &json!({"docker_image": "docker.io/library/a:latest", "fs_capacity_bytes": size}))
+                .unwrap()
         };
         assert!(mark().is_made_of(&spec("1024Mi")) && !mark().is_made_of(&spec("2Gi")));
         let registry = |name: &str| {

@@ -32,8 +32,8 @@ pub use field::{Absent, Change, Field, Shape};
 pub use hash::TextHash;
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
-    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming, Projection,
-    Unreadable, VerbCx, Violation,
+    AnyKind, BoxFuture, Build, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming,
+    Projection, Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
 pub use mark::Mark;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::mark::Mark;
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::mark::Mark;
 use super::quota::{Quota, cpu_of, size_of};
 use super::run_config::{self, RunConfigSpec};
 use super::value::{Reference, Value, given};
@@ -67,6 +67,7 @@ impl Kind for SandboxV2Kind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        is_built: false,
         on_superseded: "on_snapshot_change",
         expires: true,
         made_by_programs: true,
@@ -285,6 +286,7 @@ impl Kind for SandboxV2Kind {
             created_at: sandbox.created_at,
             expires_at: expires_at(&sandbox),
             mark,
+            build: None,
             extra: extra(&sandbox),
             spec: spec_of(sandbox, snapshot).map_err(|why| Unreadable { why, references }),
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
+use super::kind::{Build, CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::mark::Mark;
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::quota::{Quota, size_of};
 use super::reserved::known_by_id;
 use super::run_config::{self, RunConfigSpec};
@@ -65,7 +65,8 @@ impl Kind for SnapshotKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
-        on_superseded: "on_registry_change",
+        is_built: true,
+        on_superseded: "on_image_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: None,
@@ -213,6 +214,7 @@ impl Kind for SnapshotKind {
             created_at: snapshot.created_at,
             expires_at: None,
             mark,
+            build: build_of(&snapshot, registry.as_deref()),
             extra: snapshot.extra.clone(),
             spec: spec_of(snapshot, registry).map_err(|why| Unreadable { why, references }),
         }
@@ -304,6 +306,15 @@ async fn registries(reader: &Reader) -> Result<HashMap<RegistryId, Arc<str>>, Er
         registries => registries?,
     };
     Ok(registries.into_iter().filter_map(|registry| Some((registry.id?, registry.name.into()))).collect())
+}
+
+/// What is named by its digest never moves on.
+fn build_of(snapshot: &wire::Snapshot, registry: Option<&str>) -> Option<Build> {
+    let image = Image::new(snapshot.docker_image.as_deref()?);
+    let source = registry.map_or_else(String::new, |registry| format!("{registry}: "));
+    let source = format!("{source}{}", image.normalized());
+    let digest = snapshot.image_digest.as_deref().filter(|_| !image.normalized().contains('@'))?;
+    Some(Build { source: source.into(), digest: digest.into() })
 }
 
 fn spec_of(snapshot: wire::Snapshot, registry: Option<Arc<str>>) -> Result<SnapshotSpec, String> {

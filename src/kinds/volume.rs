@@ -38,6 +38,7 @@ impl Kind for VolumeKind {
         holds_data: true,
         asks_if_renamed: true,
         outlives_its_source: false,
+        is_built: false,
         on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
@@ -91,6 +92,7 @@ impl Kind for VolumeKind {
             created_at: wire.created_at,
             expires_at: None,
             mark: None,
+            build: None,
             extra: wire.extra,
         }
     }

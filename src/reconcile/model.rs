@@ -172,6 +172,7 @@ impl Model {
             created_at: None,
             expires_at: None,
             mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         };
         self.insert(live);

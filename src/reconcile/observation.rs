@@ -9,7 +9,9 @@ use serde_json::{Map, Value as Json};
 
 use super::World;
 use super::inventory::{Deed, Inventory};
-use crate::kinds::{self, ApiVersion, Capacity, Health, Key, KindId, Live, Mark, Misnamed, Reference, Unreadable};
+use crate::kinds::{
+    self, ApiVersion, Build, Capacity, Health, Key, KindId, Live, Mark, Misnamed, Reference, Unreadable,
+};
 use crate::types::{ObjectId, Timestamp};
 
 /// What the document says that it is.
@@ -87,6 +89,8 @@ struct LiveDocument {
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mark: Option<MarkDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<BuildDocument>,
     /// The names alone.
     extra: Vec<String>,
 }
@@ -226,6 +230,7 @@ impl LiveDocument {
             created_at: live.created_at,
             expires_at: live.expires_at,
             mark: live.mark.as_ref().map(MarkDocument::of),
+            build: live.build.clone().map(|Build { source, digest }| BuildDocument { source, digest }),
             extra: live.extra.keys().cloned().collect(),
         }
     }
@@ -255,9 +260,17 @@ impl LiveDocument {
             created_at: self.created_at,
             expires_at: self.expires_at,
             mark: self.mark.map(MarkDocument::into_mark),
+            build: self.build.map(|BuildDocument { source, digest }| Build { source, digest }),
             extra: self.extra.into_iter().map(|name| (name, Json::Null)).collect::<Map<_, _>>(),
         })
     }
+}
+
+/// What an object was built from.
+#[derive(Debug, Serialize, Deserialize)]
+struct BuildDocument {
+    source: Arc<str>,
+    digest: Arc<str>,
 }
 
 impl MarkDocument {
@@ -309,6 +322,7 @@ mod tests {
             created_at: Some(at()),
             expires_at: None,
             mark: None,
+            build: None,
             extra: Map::from_iter([("proxy_config".to_owned(), json!({"headers": {"authorization": SECRET}}))]),
         }
     }

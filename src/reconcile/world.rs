@@ -72,8 +72,19 @@ impl World {
     /// Adds live objects that were not seen at first.
     #[must_use]
     pub(super) fn with_more(self, more: impl IntoIterator<Item = Live>) -> Self {
-        let Self { live, holders: _, names: _, inventory, owner, recovered, siblings, misnamed, unspoken, capacity, now } =
-            self;
+        let Self {
+            live,
+            holders: _,
+            names: _,
+            inventory,
+            owner,
+            recovered,
+            siblings,
+            misnamed,
+            unspoken,
+            capacity,
+            now,
+        } = self;
         let world = Self::new(live.into_values().chain(more), now);
         Self { inventory, owner, recovered, siblings, misnamed, unspoken, capacity, ..world }
     }

@@ -62,7 +62,8 @@ async fn an_observation_asks_for_each_list_once() {
     let client = workspace.client_through(|inner| Arc::clone(probe.insert(Probe::new(inner, |_| Act::Pass))));
     let probe = probe.expect("it was just made");
     for _ in 0..2 {
-        let world = observe(&client.reader(), Timestamp::from_microseconds(0).expect("a time")).await.expect("it answers");
+        let world =
+            observe(&client.reader(), Timestamp::from_microseconds(0).expect("a time")).await.expect("it answers");
         assert_eq!(world.iter().count(), 5, "{world:?}");
         let mut log = probe.take_log();
         log.sort_unstable();

@@ -71,25 +71,9 @@ impl Workspace {
     }
 
     fn connect(remote: Remote, settings: Settings, secrets: secrets::Place) -> Result<Self, Failure> {
-        if remote.has_credentials() {
-            let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
-            return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
-        }
-        let mut config = Config::new(remote.base_url.clone());
-        if let Some(key) = &remote.key {
-            config = config.api_key(key.clone());
-        }
-        if let Some((path, _)) = &settings.ca_file {
-            let pem = fs::read(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
-            config = config.ca_certificate(pem);
-        }
+        let client = client_of(&remote, &settings)?;
         let server = Server::Remote(remote);
-        match Client::new(config) {
-            Ok(client) => {
-                Ok(Self { client, settings, server, embedded: None, notice: None, record: None, owner: None, secrets })
-            }
-            Err(source) => Err(Failure::Config { server: Box::new(server), source }),
-        }
+        Ok(Self { client, settings, server, embedded: None, notice: None, record: None, owner: None, secrets })
     }
 
     /// Opens the local data in this process, or connects to the `sbx serve` that has it open.
@@ -112,7 +96,16 @@ impl Workspace {
                 cx.ui.status(&format!("Local server, data in {}.{note}", escape(&shown)));
                 let client = local::client(&embedded);
                 let server = Server::Local { data_dir, from };
-                Ok(Self { client, settings, server, embedded: Some(embedded), notice, record: None, owner: None, secrets })
+                Ok(Self {
+                    client,
+                    settings,
+                    server,
+                    embedded: Some(embedded),
+                    notice,
+                    record: None,
+                    owner: None,
+                    secrets,
+                })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
@@ -267,6 +260,27 @@ impl Workspace {
             embedded.close().await;
         }
     }
+}
+
+/// Makes the client of a server whose key is known. Nothing is called yet.
+///
+/// # Errors
+///
+/// [`Failure::Usage`], [`Failure::File`] and [`Failure::Config`] when what it is made from is not good.
+pub(crate) fn client_of(remote: &Remote, settings: &Settings) -> Result<Client, Failure> {
+    if remote.has_credentials() {
+        let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
+        return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
+    }
+    let mut config = Config::new(remote.base_url.clone());
+    if let Some(key) = &remote.key {
+        config = config.api_key(key.clone());
+    }
+    if let Some((path, _)) = &settings.ca_file {
+        let pem = fs::read(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
+        config = config.ca_certificate(pem);
+    }
+    Client::new(config).map_err(|source| Failure::Config { server: Box::new(Server::Remote(remote.clone())), source })
 }
 
 /// Returns what names us on the server: the project with its target, or else the address of the record.

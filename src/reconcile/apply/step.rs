@@ -121,12 +121,11 @@ async fn create(step: &Step, spec: &Spec, options: &CreateOptions, cx: &StepCx) 
     let declared = cx.declared.as_ref().unwrap_or(spec);
     let mark = cx.owner.as_ref().map(|owner| Mark::new(owner, &step.key, declared));
     let verb_cx = VerbCx { client, secrets: &secrets, mark: mark.as_ref() };
-    let performed =
-        match step.key.kind.create(verb_cx, &step.key.name, spec, options.clone()).await {
-            Ok(live) => Performed { how: Done::Acted, live: Some(live) },
-            Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
-            Err(error) => return Err(error.into()),
-        };
+    let performed = match step.key.kind.create(verb_cx, &step.key.name, spec, options.clone()).await {
+        Ok(live) => Performed { how: Done::Acted, live: Some(live) },
+        Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
+        Err(error) => return Err(error.into()),
+    };
     // What is built beside another object takes its place only with all that was to be carried over.
     if is_reserved(&step.key.name) {
         swap::read_back(&step.key, &options.carry, client).await?;

@@ -47,7 +47,8 @@ mod tests {
     #[test]
     fn what_stays_the_same_is_told_now_and_then() {
         let mut last = Last::default();
-        let looks = [(0, "pulling"), (2, "pulling"), (4, "building"), (6, "building"), (14, "building"), (16, "building")];
+        let looks =
+            [(0, "pulling"), (2, "pulling"), (4, "building"), (6, "building"), (14, "building"), (16, "building")];
         let told = looks.map(|(at, status)| last.news(status, Duration::from_secs(at)).is_some());
         assert_eq!(told, [true, false, true, false, true, false]);
     }

@@ -71,6 +71,7 @@ mod tests {
             created_at: None,
             expires_at: None,
             mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         }
     }

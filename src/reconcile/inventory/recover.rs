@@ -11,7 +11,8 @@ use crate::types::Labels;
 impl Inventory {
     /// Takes them in, as they are live, and returns their names.
     pub(in crate::reconcile) fn recover(&mut self, world: &World) -> BTreeSet<Key> {
-        let lost: Vec<_> = world.iter().filter(|live| world.is_marked_ours(live) && self.is_lost(live, world)).collect();
+        let lost: Vec<_> =
+            world.iter().filter(|live| world.is_marked_ours(live) && self.is_lost(live, world)).collect();
         let mut recovered = BTreeSet::new();
         for live in lost {
             let Some(entry) = self.entry_for(live) else { continue };

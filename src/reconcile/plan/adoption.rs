@@ -79,11 +79,13 @@ impl Adoption {
             return self.siblings.push((object.key.clone(), Arc::clone(owner)));
         }
         let is_equal = matches!(change.action, Action::Adopt | Action::Keep);
-        let effect = match change.action {
-            _ if is_equal => Some(Effect::Put { key: live.key.clone(), entry: Entry::of(object, Some(live)) }),
+        let effect = if is_equal {
+            Some(Effect::Put { key: live.key.clone(), entry: Entry::of(object, Some(live)) })
+        } else if is_taken_over || world.is_marked_ours(live) {
             // That it is ours was never in doubt, only what was applied to it.
-            _ if is_taken_over || world.is_marked_ours(live) => as_it_is(object, live),
-            _ => None,
+            as_it_is(object, live)
+        } else {
+            None
         };
         match effect {
             None => self.left_alone.push(object.key.clone()),

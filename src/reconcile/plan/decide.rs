@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
@@ -50,11 +51,19 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
     let Given { desired, all, world, policy, .. } = given;
     let undeclared = Undeclared::find(given, matches);
     let leftovers = Leftovers::find(all, world);
+    let builds = Builds::of(world);
     let mut obstacles = Obstacles::new();
     loop {
         let rollouts = Rollouts::new(desired, world, &leftovers);
-        let round =
-            Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
+        let round = Round {
+            given,
+            matches,
+            undeclared: &undeclared,
+            obstacles: &obstacles,
+            builds: &builds,
+            fates: HashMap::new(),
+            rollouts,
+        };
         let mut decisions = round.decide();
         decisions.extend(undeclared.prune(given, &obstacles));
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
@@ -170,6 +179,7 @@ struct Round<'a, 'r> {
     matches: &'r Matches<'a>,
     undeclared: &'r Undeclared<'a>,
     obstacles: &'r Obstacles,
+    builds: &'r Builds<'a>,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
     /// How those of them are replaced that are made anew.
@@ -365,7 +375,19 @@ impl<'a> Round<'a, '_> {
         if change.was.is_some() {
             return Action::Rename;
         }
-        if change.fields.is_empty() { Action::Keep } else { Action::Update }
+        if !change.fields.is_empty() {
+            return Action::Update;
+        }
+        self.look_at_build(object, live, change)
+    }
+
+    /// Notes that what an object was built from has moved on; by itself that is no reason to build it anew.
+    fn look_at_build(&self, object: &Object, live: &Live, change: &mut Change) -> Action {
+        let Some((last, of)) = self.builds.newer(live) else { return Action::Keep };
+        let choice = object.key.kind.info().on_superseded;
+        let is_followed = object.lifecycle.on_superseded == OnSuperseded::Replace;
+        change.notes.push(Note::BuildMoved { build: last.clone(), seen_in: of.key.clone(), is_followed, choice });
+        if is_followed { Action::Replace } else { Action::Keep }
     }
 
     fn reasons_to_replace(&self, replacing: &[FieldChange]) -> Vec<Note> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Action;
-use crate::kinds::{ApiVersion, Key, KindId, Live, Reference, Resource, Value};
+use crate::kinds::{ApiVersion, Build, Key, KindId, Live, Reference, Resource, Value};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -272,6 +272,17 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// What it was built from has moved on, as the build of another object shows.
+    BuildMoved {
+        /// What was found there last.
+        build: Build,
+        /// The object that was built then.
+        seen_in: Key,
+        /// Whether it is built anew for that.
+        is_followed: bool,
+        /// What its manifest calls the choice of that.
+        choice: &'static str,
+    },
     /// Its record was lost, and it says itself that it is ours.
     Recovered,
     /// It says itself that it is another project's.
@@ -386,7 +397,9 @@ impl Note {
                 format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
             }
             Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
-            Self::Marked { key, .. } => format!("declare it in one project only, or add `--take-over {key}` to make it this one's"),
+            Self::Marked { key, .. } => {
+                format!("declare it in one project only, or add `--take-over {key}` to make it this one's")
+            }
             Self::Expired { is_recreated: false } => {
                 "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
             }
@@ -400,6 +413,9 @@ impl Note {
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
             Self::Outdated { choice, .. } => {
                 format!("delete it when it is no longer needed, or let its manifest say `{choice}: replace`")
+            }
+            Self::BuildMoved { is_followed: false, choice, .. } => {
+                format!("to have it built anew whenever that shows, let its manifest say `{choice}: replace`")
             }
             Self::Saved { help, .. } => return help.clone(),
             _ => return None,
@@ -506,6 +522,9 @@ impl fmt::Display for Note {
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::BuildMoved { build: Build { source, digest }, seen_in, .. } => {
+                write!(f, "{source} has moved on since it was built: it was {digest} for {seen_in}")
+            }
             Self::Recovered => f.write_str("it was on no record; its labels say that it is this project's"),
             Self::Marked { owner, .. } => write!(f, "its labels say that it belongs to another project: {owner}"),
             Self::TakenFrom { owner } => {

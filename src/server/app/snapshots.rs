@@ -91,8 +91,7 @@ impl App {
                 ..SnapshotSettings::default()
             };
             let source = Source::Image { reference: new.image, registry: new.registry };
-            let mut snapshot =
-                publish(tx, &new.place, source, new.capacity_bytes, new.labels, settings, new.held)?;
+            let mut snapshot = publish(tx, &new.place, source, new.capacity_bytes, new.labels, settings, new.held)?;
             if let Some(reason) = new.failing {
                 snapshot.status = Status::Failed;
                 snapshot.status_message = Some(reason.to_string());

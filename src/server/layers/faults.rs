@@ -16,8 +16,8 @@ use serde_json::Value;
 pub(crate) use super::rule::Rule;
 use crate::server::app;
 use crate::server::error::Failure;
-use crate::server::routes::{Failing, Held};
 use crate::server::routes::table::Operation;
+use crate::server::routes::{Failing, Held};
 
 /// Marks a response of an embedded server that no client would have received.
 ///

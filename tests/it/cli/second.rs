@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::environment::{Environment, Run};
 use super::server::Server;
+use crate::cases::schema;
+use crate::json_schema::violations;
 
 /// What must be nowhere but on the server.
 const PLANTED: [&str; 2] = ["planted-first-password", "planted-second-password"];
@@ -276,6 +280,132 @@ fn a_snapshot_is_published_anew_and_a_sandbox_follows_only_if_it_may() {
     project.assert_nothing_to_do();
     let run = project.ends(0, &["get", "snapshots", "-o", "name"]);
     assert_eq!(run.stdout, "snapshot/team/python:3.12\n", "nothing uses the old one any more");
+}
+
+#[test]
+fn a_build_that_fails_says_why_and_takes_nothing_away() {
+    let project = Project::applied();
+    let ids = || project.ends(0, &["get", "sandbox/box", "-o", "json"]).stdout;
+    let before = ids();
+    project.edit("python:3.12.1", "python:3.12.2");
+    let fails = "{\"operation\": \"create_snapshot\", \"build_fails\": \"the image has no manifest for linux/amd64\"}";
+    project.server.fault(fails);
+    insta::assert_snapshot!(project.sbx(&["apply", "-f", "m", "--yes"]).stderr, @"");
+    let run = project.ends(0, &["get", "snapshots"]);
+    assert!(
+        run.stdout.contains("python:3.12.1") && run.stdout.contains(" failed"),
+        "the last good one is there: {run}"
+    );
+
+    // The next plan builds it anew, and keeps what the sandbox is made from.
+    insta::assert_snapshot!(project.plan(), @"");
+    project.server.fault(fails);
+    project.ends(1, &["apply", "-f", "m", "--yes", "--quiet"]);
+    assert_eq!(ids(), before, "it is as it was, however often that fails");
+    project.apply(&[]);
+    assert_eq!(ids(), before);
+    project.assert_nothing_to_do();
+    let run = project.ends(0, &["get", "snapshots"]);
+    assert!(
+        run.stdout.contains("python:3.12.2") && !run.stdout.contains(" failed"),
+        "what failed is cleared away: {run}"
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_told() {
+    let project = Project::new();
+    // What is stuck is looked at now and then until the time is up.
+    project.server.fault("{\"operation\": \"create_snapshot\", \"stuck_provisioning\": true}");
+    project.edit("labels: {team: a}}\n", "labels: {team: a}}\nlifecycle: {timeout: 3}\n");
+    let run = project.ends(1, &["apply", "-f", "m", "--yes", "-o", "json"]);
+    let lines: Vec<Json> = run.stdout.lines().map(|line| serde_json::from_str(line).expect("each is JSON")).collect();
+    let schema = schema("events");
+    let found: Vec<_> = lines.iter().flat_map(|line| violations(line, &schema)).collect();
+    assert!(found.is_empty(), "{found:?}");
+    let phases: Vec<_> = lines
+        .iter()
+        .filter(|line| line["type"] == "step" && line["kind"] == "Snapshot.v2")
+        .map(|line| (line["phase"].as_str().expect("each has one"), line["status"].as_str()))
+        .collect();
+    assert_eq!(phases, [("started", None), ("waiting", Some("building")), ("failed", None)], "{run}");
+}
+
+#[test]
+fn what_is_made_says_whose_it_is_and_is_known_by_that() {
+    let project = Project::new();
+    project
+        .environment
+        .write("sbx.yaml", "name: acme\ntargets: {prod: {manifests: [m], inventory: state/prod.json}}\n");
+    let prod = |code, arguments: &[&str]| project.ends(code, &[&[arguments[0], "prod"], &arguments[1..]].concat());
+    prod(0, &["apply", "--yes", "--quiet"]);
+    let listed = project.server.request("GET", "/v2/sandboxes/boxes?label=sbx/owner=acme/prod", "");
+    assert!(listed.contains("\"sbx/object\":\"sandbox/box\"") && listed.contains("\"sbx/spec-hash\""), "{listed}");
+
+    // Nobody sees them as labels, in no output.
+    prod(0, &["plan", "--exit-code"]);
+    project.ends(0, &["export", "-o", "exported", "--sandboxes"]);
+    for arguments in
+        [&["get", "all", "-o", "yaml"] as &[_], &["get", "all", "-o", "json"], &["describe", "sandbox/box"]]
+    {
+        let run = project.ends(0, arguments);
+        assert!(!run.stdout.contains("sbx/owner"), "{run}");
+    }
+    let exported = texts_below(&project.environment.work().join("exported"));
+    assert!(exported.iter().all(|(_, text)| !text.contains("sbx/owner")), "{exported:?}");
+    let run = project.ends(0, &["describe", "sandbox/box"]);
+    assert!(run.stdout.contains("Owner:   acme/prod"), "{run}");
+
+    // A program makes another one from the snapshot, and that is nobody's of ours.
+    let made = project.server.request(
+        "POST",
+        "/v2/sandboxes/boxes",
+        "{\"name\": \"own\", \"snapshot\": \"team/python:3.12\"}",
+    );
+    assert!(made.starts_with("HTTP/1.1 201") && made.contains("sbx/owner"), "it inherits the labels: {made}");
+    assert_eq!(project.ends(0, &["get", "--unmanaged", "-o", "name"]).stdout, "sandbox/own\n");
+
+    // The record is lost: what is declared is known, and changed without a word of permission.
+    fs::remove_file(project.environment.work().join("state/prod.json")).expect("it is there");
+    project.edit("idle_ttl_seconds: 600", "idle_ttl_seconds: 1200");
+    insta::assert_snapshot!(prod(0, &["plan"]), @"");
+    prod(0, &["apply", "--yes", "--quiet"]);
+    prod(0, &["plan", "--exit-code"]);
+
+    // Another project declares the same.
+    project
+        .environment
+        .write("sbx.yaml", "name: other\ntargets: {prod: {manifests: [m], inventory: other/prod.json}}\n");
+    project.edit("idle_ttl_seconds: 1200", "idle_ttl_seconds: 600");
+    insta::assert_snapshot!(prod(1, &["plan"]).stdout, @"");
+    prod(0, &["apply", "--yes", "--quiet", "--take-over", "all"]);
+    prod(0, &["plan", "--exit-code"]);
+
+    // What is let go of is not found again by its labels.
+    project
+        .environment
+        .write("sbx.yaml", "name: acme\ntargets: {prod: {manifests: [m], inventory: state/prod.json}}\n");
+    project.ends(0, &["forget", "sandbox/box", "--in", "prod"]);
+    let run = project.ends(0, &["get", "--unmanaged", "-o", "name", "--in", "prod"]);
+    assert!(run.stdout.contains("sandbox/box"), "{run}");
+}
+
+#[test]
+fn what_is_declared_no_longer_follows_the_new_name_of_what_it_refers_to() {
+    let project = Project::applied();
+    let (registry, _) = DECLARED.split_once("---\n").expect("there are several");
+    let renamed = registry.replace("name: ghcr}", "name: github}") + "lifecycle: {renamed_from: ghcr}\n";
+    project.environment.write("m/all.yaml", &renamed);
+    let run = project.apply(&[]);
+    assert!(run.stdout.contains("> rename registry/ghcr to github"), "{run}");
+    project.assert_nothing_to_do();
+}
+
+#[test]
+fn labels_of_ours_are_not_declared() {
+    let project = Project::new();
+    project.edit("labels: {team: a}", "labels: {sbx/owner: me}");
+    insta::assert_snapshot!(project.sbx(&["validate", "-f", "m"]).stderr, @"");
 }
 
 #[test]

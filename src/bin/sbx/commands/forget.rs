@@ -69,9 +69,7 @@ fn forgotten(key: &Key, live: Option<&Live>, world: &World) -> Effect {
     let is_marked = live.is_some_and(|live| world.is_marked_ours(live));
     let entry = world.inventory.as_ref().and_then(|inventory| inventory.get(key)).filter(|_| is_marked);
     match entry {
-        Some(entry) => {
-            Effect::Put { key: key.clone(), entry: Entry { standing: Standing::Released, ..entry.clone() } }
-        }
+        Some(entry) => Effect::Put { key: key.clone(), entry: Entry { standing: Standing::Released, ..entry.clone() } },
         None => Effect::Drop { key: key.clone() },
     }
 }

@@ -288,6 +288,9 @@ pub(crate) fn object(live: &Live) -> Json {
     if let Some(mark) = &live.mark {
         out["owner"] = json!(mark.owner);
     }
+    if let Some(build) = &live.build {
+        out["build"] = json!({"source": build.source, "digest": build.digest});
+    }
     out["extra"] = Json::Object(Map::clone(&live.extra));
     out
 }

@@ -361,6 +361,7 @@ pub(crate) mod tests {
             created_at: None,
             expires_at: None,
             mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         });
         World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))

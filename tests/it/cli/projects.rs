@@ -271,9 +271,7 @@ fn version_tells_of_the_project() {
     environment.set("PROD_KEY", "planted-key");
     environment.write_config("contexts: {prod: {endpoint: 'http://127.0.0.1:1', api_key_env: PROD_KEY}}\n");
     environment.write("sbx.yaml", "name: research\ntargets: {prod: {context: prod, inventory: s3://bucket/sbx}}\n");
-    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]), @r"
-    $ sbx version --verbose
-    --- stdout
+    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]).stdout, @r"
     sbx 0.1.0
     project:   research (sbx.yaml)
     target:    prod (nothing said otherwise)
@@ -281,7 +279,6 @@ fn version_tells_of_the_project() {
     api-key:   set (PROD_KEY, of context prod)
     api:       not known: it cannot be reached (it was asked)
     inventory: s3://bucket/sbx (target prod)
-    --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["version", "--verbose", "--local"]), @r"
     $ sbx version --verbose --local

@@ -164,21 +164,15 @@ fn version_tells_where_each_setting_comes_from() {
     --- exit code 0
     ");
     environment.set("LANGSMITH_API_KEY", "planted-key").set("LANGSMITH_ENDPOINT", "http://127.0.0.1:1");
-    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]), @r"
-    $ sbx version --verbose
-    --- stdout
+    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]).stdout, @r"
     sbx 0.1.0
     endpoint:  http://127.0.0.1:<port>/v2/sandboxes (LANGSMITH_ENDPOINT)
     api-key:   set (LANGSMITH_API_KEY)
     api:       not known: it cannot be reached (it was asked)
     inventory: <work>/.sbx/inventory/127.0.0.1-1.json (default)
-    --- exit code 0
     ");
-    insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://127.0.0.1:1/b"]), @r#"
-    $ sbx version -v -o json --endpoint http://127.0.0.1:<port>/b
-    --- stdout
+    insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://127.0.0.1:1/b"]).stdout, @r#"
     {"format_version":1,"settings":{"api":{"from":"it was asked","value":"not known: it cannot be reached"},"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://127.0.0.1:<port>/b"},"inventory":{"from":"default","value":"<work>/.sbx/inventory/127.0.0.1-1-b.json"}},"version":"0.1.0"}
-    --- exit code 0
     "#);
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "--local"]), @r"
     $ sbx version -v --local

@@ -21,7 +21,7 @@ use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
 use crate::workspace::client_of;
 
-/// Show the version; with --verbose also each setting and where it comes from, and what the server speaks
+/// Show the version; with --verbose also each setting and what the server speaks
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -10,11 +10,12 @@ use tokio::sync::OnceCell;
 use super::request::{Request, Verb};
 use super::transport::TransportError;
 
+type Kept = HashMap<String, Arc<OnceCell<Response<Bytes>>>>;
 type Answer = Result<Response<Bytes>, TransportError>;
 
 /// What the server answered to lists. Kinds may read different things from one answer, so that it is kept as it came.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Answers(Arc<Mutex<HashMap<String, Arc<OnceCell<Response<Bytes>>>>>>);
+pub(super) struct Answers(Arc<Mutex<Kept>>);
 
 impl Answers {
     /// Returns the answer to a list, from whoever asks first. One that may be another one soon is not kept.

@@ -471,9 +471,7 @@ impl fmt::Display for Note {
             Self::Unverifiable { paths } => unverifiable(f, paths),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
-            Self::DataLost { kind } => {
-                write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
-            }
+            Self::DataLost { kind } => data_lost(f, *kind),
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }
@@ -522,14 +520,10 @@ impl fmt::Display for Note {
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
-            Self::BuildMoved { build: Build { source, digest }, seen_in, .. } => {
-                write!(f, "{source} has moved on since it was built: it was {digest} for {seen_in}")
-            }
+            Self::BuildMoved { build, seen_in, .. } => build_moved(f, build, seen_in),
             Self::Recovered => f.write_str("it was on no record; its labels say that it is this project's"),
-            Self::Marked { owner, .. } => write!(f, "its labels say that it belongs to another project: {owner}"),
-            Self::TakenFrom { owner } => {
-                write!(f, "its labels say that it belongs to another project, {owner}, and it is taken over")
-            }
+            Self::Marked { owner, .. } => marked(f, owner, ""),
+            Self::TakenFrom { owner } => marked(f, owner, ", and it is taken over"),
             Self::NotManaged => f.write_str("it is not managed here, and stays"),
             Self::TakenOver => f.write_str("it was not managed here, and is taken over"),
             Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),
@@ -568,6 +562,19 @@ impl fmt::Display for Note {
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
     let (needed, free) = (what.spell(needed), what.spell(free));
     write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn data_lost(f: &mut fmt::Formatter<'_>, kind: KindId) -> fmt::Result {
+    write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
+}
+
+fn build_moved(f: &mut fmt::Formatter<'_>, build: &Build, seen_in: &Key) -> fmt::Result {
+    let Build { source, digest } = build;
+    write!(f, "{source} has moved on since it was built: it was {digest} for {seen_in}")
+}
+
+fn marked(f: &mut fmt::Formatter<'_>, owner: &str, rest: &str) -> fmt::Result {
+    write!(f, "its labels say that it belongs to another project: {owner}{rest}")
 }
 
 fn source_is_another(f: &mut fmt::Formatter<'_>, source: &Reference) -> fmt::Result {

@@ -185,7 +185,8 @@ impl Link {
     /// Sends one attempt, unless its answer is remembered.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
         match &self.scope.answers {
-            Some(answers) => answers.get(request, self.attempt_anew(request, n)).await,
+            // Apart from the others, which would all grow by it.
+            Some(answers) => Box::pin(answers.get(request, self.attempt_anew(request, n))).await,
             None => self.attempt_anew(request, n).await,
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
+use super::answers::Answers;
 use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
@@ -24,6 +25,7 @@ use super::request::{Request, overlay};
 use super::retry::retry_after;
 use super::socket_timeouts::SocketTimeouts;
 use super::transport::{Limits, Transport, TransportError};
+use super::wait::Watcher;
 use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.
@@ -54,6 +56,8 @@ struct Scope {
     headers: Arc<HeaderMap>,
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
+    answers: Option<Answers>,
+    watcher: Option<Watcher>,
 }
 
 impl Link {
@@ -92,6 +96,21 @@ impl Link {
     pub(super) fn with_deadline(&self, deadline: Deadline) -> Self {
         let deadline = Some(self.scope.deadline.map_or(deadline, |outer| outer.min(deadline)));
         Self { scope: Scope { deadline, ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view that asks for each list once.
+    pub(super) fn remembering(&self) -> Self {
+        Self { scope: Scope { answers: Some(Answers::default()), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view whose waits tell somebody what they see.
+    pub(super) fn watched(&self, watcher: Watcher) -> Self {
+        Self { scope: Scope { watcher: Some(watcher), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns who is told what waits see.
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
+        self.scope.watcher.as_ref()
     }
 
     /// Returns a view without a deadline, for what outlives the call that it bounds.
@@ -176,8 +195,16 @@ impl Link {
         }
     }
 
-    /// Sends one attempt.
+    /// Sends one attempt, unless its answer is remembered.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
+        match &self.scope.answers {
+            // Apart from the others, which would all grow by it.
+            Some(answers) => Box::pin(answers.get(request, self.attempt_anew(request, n))).await,
+            None => self.attempt_anew(request, n).await,
+        }
+    }
+
+    async fn attempt_anew(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
         let http = request
             .to_http(&self.shared.base_url, &self.headers())
             .map_err(|error| TransportError::Connect { source: Box::new(error) })?;

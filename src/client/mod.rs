@@ -38,6 +38,7 @@
 //! [`read`](Sandbox::read) and [`write`](Sandbox::write) for files, [`tunnel`](Sandbox::tunnel) and
 //! [`service`](Sandbox::service) for its ports.
 
+mod answers;
 mod config;
 mod connect;
 mod dataplane;

@@ -261,7 +261,7 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     // What a kind cannot do it does not know: these are asked for, and so known, only where they mean something.
     let is_replaceable = has_labels && info.is_none_or(|info| !info.holds_data);
     let replace = if is_replaceable { fields.optional("replace") } else { None };
-    let outlives = info.is_none_or(|info| info.outlives_its_source);
+    let outlives = info.is_none_or(|info| info.outlives_its_source || info.is_built);
     let superseded_word = info.map_or("on_template_change", |info| info.on_superseded);
     let on_superseded = if outlives { fields.optional(superseded_word) } else { None };
     let on_expiry = if info.is_none_or(|info| info.expires) { fields.optional("on_expiry") } else { None };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::server::runtime::{Entry, EntrySearch, FileError, Found, Instance, Line, LineSearch, SearchScope};
+use tokio::task::JoinSet;
 
 use crate::bench::{Bench, sh};
 
@@ -138,14 +139,12 @@ async fn an_answer_has_room_for_no_more_than_a_message() {
 async fn many_searches_at_once_leave_room_for_files() {
     let bench = Bench::new().await;
     let sandbox = with_files(&bench, "echo x > x").await;
-    let searches = (0..40).map(|_| {
+    let mut searches = JoinSet::new();
+    for _ in 0..40 {
         let sandbox = Arc::clone(&sandbox);
-        tokio::spawn(async move { grep(&sandbox, "needle", "/usr/share", 10).await })
-    });
-    let searches: Vec<_> = searches.collect();
-    assert!(sandbox.read("/srv/w/x").await.is_ok());
-    for search in searches {
-        search.await.expect("it comes to an end");
+        searches.spawn(async move { grep(&sandbox, "needle", "/usr/share", 10).await });
     }
+    assert!(sandbox.read("/srv/w/x").await.is_ok());
+    assert_eq!(searches.join_all().await.len(), 40);
     sandbox.destroy().await;
 }

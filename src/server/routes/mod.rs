@@ -22,4 +22,4 @@ mod usage;
 mod volumes;
 
 pub(crate) use decode::Body;
-pub(crate) use object::{Held, Named};
+pub(crate) use object::{Failing, Held, Named};

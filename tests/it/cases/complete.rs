@@ -8,7 +8,7 @@ use super::{folders, folders_of, read};
 use crate::tree;
 
 /// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 23] = [
+const OBSTACLES: [(&str, &str, &str); 24] = [
     ("BothNamesLive", "volume/both-names-live", "both names are live"),
     ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
     ("Unreadable", "volume/unreadable-size", "cannot be read"),
@@ -23,6 +23,7 @@ const OBSTACLES: [(&str, &str, &str); 23] = [
     ("RenamePending", "volume/destroy-before-its-rename", "its rename is not done yet"),
     ("NotOwned", "owned/not-managed-and-different", "not managed here"),
     ("OwnedBySibling", "owned/another-projects", "belongs to another project"),
+    ("Marked", "sandbox-v2/of-another-project", "belongs to another project: acme/other"),
     ("MaybeRenamed", "owned/maybe-a-rename", "is this a rename?"),
     ("NotAllowed", "owned/only-creates-allowed", "is not allowed here"),
     ("NotSpoken", "template/none-on-this-server", "this server has no templates"),

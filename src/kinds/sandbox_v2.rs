@@ -82,8 +82,9 @@ impl Kind for SandboxV2Kind {
             shape: Shape::Reference(SNAPSHOT),
             change: Change::Replace,
             absent: Absent::Required,
-            doc: "The snapshot, as NAME or NAME:TAG. It is resolved once: a sandbox whose snapshot is published anew is \
-                  kept and reported, unless lifecycle.on_snapshot_change is replace, which loses its disk.",
+            doc: "The snapshot, as NAME or NAME:TAG; one of the service's own, such as system/default, needs no manifest. \
+                  It is resolved once: a sandbox whose snapshot is published anew is kept and reported, unless \
+                  lifecycle.on_snapshot_change is replace, which loses its disk.",
             example: "python",
         },
         Field {

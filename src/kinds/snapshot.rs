@@ -8,7 +8,7 @@ use super::field::{Absent, Change, Field, Shape};
 use super::kind::{Build, CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::mark::Mark;
 use super::quota::{Quota, size_of};
-use super::reserved::known_by_id;
+use super::reserved::{is_provided, known_by_id};
 use super::run_config::{self, RunConfigSpec};
 use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
@@ -17,9 +17,6 @@ use crate::client::{Client, CreateSnapshotOptions, Error, Reader};
 use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Image, Name, RegistryId};
 use crate::wire::{self, SnapshotStatus};
-
-/// What the names of the service's own snapshots begin with (contract section 2.2 of the second generation).
-const SYSTEM: &str = "system/";
 
 /// The kind `Snapshot`.
 pub(super) struct SnapshotKind;
@@ -222,8 +219,7 @@ impl Kind for SnapshotKind {
 
     async fn list(reader: &Reader) -> Result<Vec<Pointed>, Error> {
         let (snapshots, registries) = futures_util::try_join!(reader.list_snapshots(), registries(reader))?;
-        // The service's own are nobody's to declare or to keep.
-        let snapshots = snapshots.into_iter().filter(|snapshot| !snapshot.name.starts_with(SYSTEM));
+        let snapshots = snapshots.into_iter().filter(|snapshot| !is_provided(&snapshot.name));
         let each_name = |snapshot: wire::Snapshot| {
             let registry = snapshot.registry_id.as_ref().and_then(|id| registries.get(id)).cloned();
             let tags: Vec<_> = match snapshot.tags.as_slice() {

@@ -14,6 +14,7 @@ mod duration;
 mod env;
 mod export;
 mod failure;
+mod folder;
 mod interrupt;
 mod local;
 mod logging;

@@ -15,7 +15,8 @@ impl Documents {
     pub fn comment_before(&self, document: &Document) -> Vec<&str> {
         let source = self.sources.get(document.source);
         let (line, column) = source.line_column(document.root.head().start);
-        if column > 1 {
+        // In front of it on its line there may be the bracket that it begins with, and no marker.
+        if source.line_text(line).chars().take(column as usize - 1).any(|c| !matches!(c, '{' | '[' | ' ')) {
             return Vec::new();
         }
         // An indented comment belongs to the document before.
@@ -84,7 +85,6 @@ fn without_empty_ends(mut lines: Vec<&str>) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::manifest::tests::{good, read};
 
     #[test]
@@ -111,11 +111,15 @@ c: 3 # behind
   # indented, at the end of c
 ---
 --- {d: 4}
+---
+# of e
+{e: 5}
 ";
         let (documents, diagnostics) = read(text);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let found: Vec<_> = documents.documents.iter().map(|document| documents.comment_before(document)).collect();
-        let expected: [&[&str]; 4] = [&["# first", "#", "# about a"], &["# of b, too", "# b"], &["# of c"], &[]];
+        let expected: [&[&str]; 5] =
+            [&["# first", "#", "# about a"], &["# of b, too", "# b"], &["# of c"], &[], &["# of e"]];
         assert_eq!(found, expected);
     }
 

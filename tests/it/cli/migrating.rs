@@ -226,6 +226,8 @@ spec:
     insta::assert_snapshot!(environment.sbx_with_input(&["migrate", "-f", "-", "--to", "snapshots"], text), @r"
     $ sbx migrate -f - --to snapshots
     --- stdout
+    # of the pool
+    #
     # lost: pool/p kept 2 sandboxes of template/t warm, each with cpu 500m and memory 512Mi. Nothing is
     # kept warm any more: a sandbox is made from the snapshot `t` when it is wanted
     ---
@@ -249,7 +251,7 @@ spec:
       template/t had cpu 500m and memory 512Mi, which a snapshot has not: whoever makes a sandbox now asks for them, as vcpus 1 and mem_bytes 2Gi
     Lost:
       pool/p kept 2 sandboxes of template/t warm, each with cpu 500m and memory 512Mi. Nothing is kept warm any more: a sandbox is made from the snapshot `t` when it is wanted
-    hint: -o FOLDER writes them into files
+    hint: -o FOLDER writes it into files
     --- exit code 0
     ");
 }
@@ -268,7 +270,8 @@ fn what_has_no_equivalent_is_nothing_but_comments() {
     1 volume became nothing.
     Lost:
       volume/v of 1Gi was not mounted. No manifest makes volumes any more: a sandbox mounts a bucket, or a volume that was made elsewhere. What is on this one stays there until somebody moves it
-    hint: -o FOLDER writes them into files
+    warning: no manifest came of it: there is nothing but comments
+    hint: -o FOLDER writes it into files
     --- exit code 0
     ");
 }

@@ -68,8 +68,11 @@ pub(super) fn tell_what_is_next(
     project: &Project,
     ui: &mut Ui,
 ) {
+    if migration.moved.iter().all(|moved| moved.to.is_none()) {
+        ui.warning("no manifest came of it: there is nothing but comments");
+    }
     let Some(folder) = folder else {
-        ui.hint("-o FOLDER writes them into files");
+        ui.hint("-o FOLDER writes it into files");
         return;
     };
     let shown = folder.display();

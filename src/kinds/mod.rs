@@ -9,6 +9,7 @@ mod json;
 mod kind;
 mod lifecycle_json;
 mod mark;
+pub mod migration;
 mod object;
 mod patch;
 mod pool;
@@ -46,7 +47,7 @@ pub use reserved::{by_id, is_reserved, known_by_id, reserved_name, reserved_star
 pub use run_config::RunConfigSpec;
 pub use sandbox::SandboxSpec;
 pub use sandbox_v2::SandboxV2Spec;
-pub use schema::{Explanation, explain, manifest_schema, spec_to_json, split_kind, to_manifest};
+pub use schema::{Explanation, explain, manifest_schema, object_to_manifest, spec_to_json, split_kind, to_manifest};
 pub use secret::{NoSecrets, SecretError, SecretRef, SecretSource, Secrets};
 pub use snapshot::SnapshotSpec;
 pub use spec::Spec;

@@ -4,6 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::field::{Absent, Change, Field, Shape};
 use super::kind::{KindId, KindInfo, Naming};
+use super::lifecycle_json::lifecycle_to_json;
+use super::object::Object;
 use super::spec::Spec;
 use super::version::ApiVersion;
 use crate::types::Name;
@@ -98,6 +100,25 @@ pub fn to_manifest(name: &Name, spec: &Spec) -> Json {
         "metadata": {"name": name.as_str()},
         "spec": spec_to_json(spec),
     })
+}
+
+/// Returns the whole manifest of a declared object, with its labels and its lifecycle.
+pub fn object_to_manifest(object: &Object) -> Json {
+    let mut manifest = to_manifest(&object.key.name, &object.spec);
+    for (field, labels) in [("labels", &object.labels), ("annotations", &object.annotations)] {
+        if !labels.is_empty() {
+            manifest["metadata"][field] = json!(labels);
+        }
+    }
+    let mut lifecycle = lifecycle_to_json(&object.lifecycle);
+    // Records have one word for what each kind has its own for.
+    if let Some(choice) = lifecycle.remove("on_template_change") {
+        lifecycle.insert(object.key.kind.info().on_superseded.to_owned(), choice);
+    }
+    if !lifecycle.is_empty() {
+        manifest["lifecycle"] = Json::Object(lifecycle);
+    }
+    manifest
 }
 
 fn insert(root: &mut Json, path: &str, value: Json) {

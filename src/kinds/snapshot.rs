@@ -18,6 +18,9 @@ use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Image, Name, RegistryId};
 use crate::wire::{self, SnapshotStatus};
 
+/// The tag that goes without saying.
+pub(super) const LATEST: &str = "latest";
+
 /// The kind `Snapshot`.
 pub(super) struct SnapshotKind;
 
@@ -330,8 +333,8 @@ fn spec_of(snapshot: wire::Snapshot, registry: Option<Arc<str>>) -> Result<Snaps
 }
 
 /// Splits a name into its path and its tag.
-fn split(name: &str) -> (&str, &str) {
-    name.split_once(':').unwrap_or((name, "latest"))
+pub(super) fn split(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or((name, LATEST))
 }
 
 fn with_tag(name: &str) -> String {
@@ -341,7 +344,7 @@ fn with_tag(name: &str) -> String {
 
 /// Returns what a snapshot is called by whoever refers to it.
 pub(super) fn name_of(snapshot: &wire::Snapshot) -> Option<Arc<str>> {
-    let tag = snapshot.tags.iter().find(|tag| *tag == "latest").or_else(|| snapshot.tags.first());
+    let tag = snapshot.tags.iter().find(|tag| *tag == LATEST).or_else(|| snapshot.tags.first());
     let text = match tag {
         Some(tag) => format!("{}:{tag}", snapshot.name),
         None => format!("{}@{}", snapshot.name, snapshot.id.as_ref()?),

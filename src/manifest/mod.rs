@@ -12,6 +12,7 @@
 
 mod budget;
 mod build;
+mod comment;
 mod decode;
 mod diagnostic;
 mod encoding;

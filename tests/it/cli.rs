@@ -15,6 +15,7 @@ mod egress;
 pub(crate) mod environment;
 mod exporting;
 mod looking;
+mod migrating;
 mod observing;
 mod owning;
 mod pacing;

@@ -20,6 +20,7 @@ use crate::commands::forget::Forget;
 use crate::commands::get::Get;
 use crate::commands::history::History;
 use crate::commands::init::Init;
+use crate::commands::migrate::Migrate;
 use crate::commands::observe::Observe;
 use crate::commands::plan::Plan;
 use crate::commands::run::Run;
@@ -132,6 +133,7 @@ pub(crate) enum Command {
     Describe(Describe),
     Export(Export),
     Observe(Observe),
+    Migrate(Migrate),
     Delete(Delete),
     History(History),
     Unlock(Unlock),

@@ -1,13 +1,12 @@
 //! Manifests for what is live: which objects can be declared, and the texts that declare them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sbx::kinds::{self, Health, Key, Live, is_reserved};
 use sbx::manifest::{self, Input, Limits};
 use sbx::reconcile::World;
 
-/// The schema's file: hidden, so that it is not taken for a manifest.
-pub(crate) const SCHEMA: &str = ".schema.json";
+use crate::folder::File;
 
 /// An object with the manifest that declares it as it is.
 #[derive(Debug)]
@@ -25,15 +24,6 @@ pub(crate) struct Export {
     pub(crate) objects: Vec<Exported>,
     /// Each object that is left out, with the reason.
     pub(crate) left_out: Vec<(Key, String)>,
-}
-
-/// A file that is going to be written.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct File {
-    /// Where, below the folder.
-    pub(crate) path: PathBuf,
-    /// What is in it.
-    pub(crate) text: String,
 }
 
 impl Export {
@@ -68,9 +58,8 @@ impl Export {
                 None => files.push((plural, vec![object])),
             }
         }
-        let file = |(plural, objects): (&str, Vec<&Exported>)| File {
-            path: PathBuf::from(plural).with_extension("yaml"),
-            text: modeline(Path::new(SCHEMA)) + &stream(objects.into_iter()),
+        let file = |(plural, objects): (&str, Vec<&Exported>)| {
+            File::manifest(Path::new(plural).with_extension("yaml"), &stream(objects.into_iter()))
         };
         files.into_iter().map(file).collect()
     }
@@ -78,15 +67,7 @@ impl Export {
 
 fn file_of_one(object: &Exported) -> File {
     let folder = Path::new(object.key.kind.info().plural);
-    File {
-        path: folder.join(format!("{}.yaml", object.key.name)),
-        text: modeline(&Path::new("..").join(SCHEMA)) + &object.text,
-    }
-}
-
-/// The first line of a manifest, by which editors find the schema.
-fn modeline(schema: &Path) -> String {
-    format!("# yaml-language-server: $schema={}\n", schema.display())
+    File::manifest(folder.join(format!("{}.yaml", object.key.name)), &object.text)
 }
 
 fn stream<'a>(objects: impl Iterator<Item = &'a Exported>) -> String {

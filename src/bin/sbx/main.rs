@@ -14,11 +14,13 @@ mod duration;
 mod env;
 mod export;
 mod failure;
+mod folder;
 mod interrupt;
 mod local;
 mod logging;
 mod lookup;
 mod manifests;
+mod migrated;
 mod naming;
 mod observation;
 mod patch;
@@ -71,6 +73,7 @@ fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Init(command) => command.run(cx),
         Command::Validate(command) => command.run(cx),
+        Command::Migrate(command) => command.run(cx),
         Command::Plan(command) => cx.block_on(async |cx| command.run(cx).await),
         Command::Apply(command) => cx.block_on(async |cx| Box::pin(command.run(cx)).await),
         Command::Destroy(command) => cx.block_on(async |cx| command.run(cx).await),

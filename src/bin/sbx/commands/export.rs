@@ -1,23 +1,21 @@
 //! `sbx export`: manifests for what is live.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sbx::kinds::{self, KindId, Live};
 use sbx::reconcile::World;
 
-use super::schema;
 use crate::args::Whereabouts;
 use crate::context::Context;
-use crate::export::{self, File};
+use crate::export;
 use crate::failure::{Exit, Failure};
+use crate::folder::Folder;
 use crate::interrupt;
 use crate::naming::{self, Named};
 use crate::perform::tell_oddities;
-use crate::project::{Access, Project, write_new};
+use crate::project::{Access, Project};
 use crate::ui::diagnostic::counted;
-use crate::ui::{Ui, escape, output};
+use crate::ui::{Ui, escape};
 use crate::workspace::Workspace;
 
 /// Write manifests for what is live
@@ -96,22 +94,12 @@ impl Export {
         Ok(Wanted::Named { kinds, objects })
     }
 
-    fn write(&self, folder: &Path, exported: &export::Export, ui: &mut Ui) -> Result<(), Failure> {
+    fn write(&self, path: &Path, exported: &export::Export, ui: &mut Ui) -> Result<(), Failure> {
         let files = exported.files(self.split);
-        let files: Vec<_> = files.into_iter().map(|File { path, text }| (folder.join(path), text)).collect();
-        let there: Vec<_> = files.iter().map(|(path, _)| path).filter(|path| path.exists()).cloned().collect();
-        if !self.force && !there.is_empty() {
-            return Err(Failure::WouldOverwrite { files: there });
-        }
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-        for (path, text) in &files {
-            write(path, text, self.force)?;
-            ui.line(&format!("wrote {}", escape(&path.display().to_string())));
-        }
-        write_schema(&folder.join(export::SCHEMA), self.force)?;
+        Folder { path, force: self.force }.write(&files, ui)?;
         let n = counted(exported.objects.len(), "object");
         ui.status(&format!("Exported {n} into {}.", counted(files.len(), "file")));
-        ui.hint(&format!("`sbx plan -f {}` compares them with what is live", escape(&folder.display().to_string())));
+        ui.hint(&format!("`sbx plan -f {}` compares them with what is live", escape(&path.display().to_string())));
         Ok(())
     }
 }
@@ -123,33 +111,6 @@ fn is_left_out(kind: KindId) -> bool {
 
 fn counted_boxes(n: usize) -> String {
     if n == 1 { "1 sandbox is".to_owned() } else { format!("{n} sandboxes are") }
-}
-
-fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    }
-    if force {
-        return output::write(path, text);
-    }
-    // Somebody may have written it since it was looked for.
-    write_new(path, text).map_err(|source| failed(path, source))
-}
-
-/// Writes the schema, which is nobody's work: one that is there serves as well.
-fn write_schema(path: &Path, force: bool) -> Result<(), Failure> {
-    let text = schema::text() + "\n";
-    if force {
-        return output::write(path, &text);
-    }
-    match write_new(path, &text) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(path, error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn failed(path: &Path, source: io::Error) -> Failure {
-    Failure::File { action: "write", path: path.to_owned(), source }
 }
 
 impl Wanted {

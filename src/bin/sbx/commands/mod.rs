@@ -16,6 +16,7 @@ pub(crate) mod forget;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod migrate;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod run;

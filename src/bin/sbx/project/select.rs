@@ -23,6 +23,8 @@ pub(crate) struct Project {
     pub(crate) file: Option<PathBuf>,
     /// The target, if one is meant.
     pub(crate) target: Option<Target>,
+    /// Every target of its file.
+    pub(crate) targets: Vec<Target>,
     /// The patches of all targets: files and folders that are no manifests.
     pub(crate) patches: BTreeSet<PathBuf>,
 }
@@ -126,9 +128,9 @@ impl Opened {
     }
 
     fn with(self, target: Option<Target>) -> Project {
-        let targets = self.file.iter().flat_map(|file| &file.targets);
         Project {
-            patches: targets.flat_map(|target| target.patches.iter().cloned()).collect(),
+            patches: self.targets().iter().flat_map(|target| target.patches.iter().cloned()).collect(),
+            targets: self.targets().to_vec(),
             name: self.file.as_ref().and_then(|file| file.name.as_ref()).map(ToString::to_string),
             root: self.root,
             file: self.path,

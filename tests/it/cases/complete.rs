@@ -59,8 +59,15 @@ const EXIT_CODES: [(u8, &str); 7] = [
     (64, "owned/prune-with-a-target"),
 ];
 
-/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry does.
-const NEVER: [(&str, &str); 3] = [("volume", "replace"), ("template", "update"), ("registry.v2", "replace")];
+/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry
+/// does; a snapshot is what it is, under a name that moves to another one.
+const NEVER: [(&str, &str); 5] = [
+    ("volume", "replace"),
+    ("template", "update"),
+    ("registry.v2", "replace"),
+    ("snapshot.v2", "update"),
+    ("snapshot.v2", "rename"),
+];
 
 #[test]
 fn every_obstacle_and_every_refusal_has_a_case() {
@@ -109,7 +116,8 @@ fn every_action_on_every_kind_has_a_case() {
             changes.is_some_and(|changes| changes.iter().any(is_it))
         })
     };
-    for kind in ["volume", "template", "pool", "sandbox", "registry.v2"] {
+    for kind in sbx::kinds::all() {
+        let kind = &*kind.recorded_as().to_lowercase();
         for action in ["create", "update", "rename", "replace", "delete", "adopt", "keep", "blocked"] {
             let is_never = NEVER.contains(&(kind, action));
             assert_eq!(has(kind, action), !is_never, "{action} of a {kind}");

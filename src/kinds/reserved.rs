@@ -14,7 +14,7 @@ const PROVIDED: &str = "system/";
 
 /// Returns whether this is the name of something that the service provides: it is always there, and nobody's to declare,
 /// to change or to keep.
-pub fn is_provided(name: &str) -> bool {
+pub(super) fn is_provided(name: &str) -> bool {
     name.starts_with(PROVIDED)
 }
 

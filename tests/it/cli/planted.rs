@@ -87,6 +87,7 @@ const RUNS: &[&[&str]] = &[
     &["get", "all", "-o", "yaml"],
     &["describe", "registry/ghcr", "registry/lab", "snapshot/python", "sandbox/box"],
     &["export", "-o", "exported", "--sandboxes"],
+    &["migrate", "-f", "m", "--to", "snapshots", "-o", "migrated"],
     &["history"],
     &["wait", "box"],
     &["service", "box", "80"],
@@ -222,7 +223,7 @@ fn a_planted_secret_is_found_nowhere() {
     assert_eq!(*project.was_run.borrow(), known, "each command has its run");
 
     let secrets = [FROM_VARIABLE, FROM_FILE, ROTATED, API_KEY].map(Forms::of);
-    for made in ["saved.json", "plan.md", "seen.json", "inventory", "exported", "server.log"] {
+    for made in ["saved.json", "plan.md", "seen.json", "inventory", "exported", "migrated", "server.log"] {
         assert!(texts.iter().any(|(path, text)| path.contains(made) && !text.is_empty()), "nothing wrote {made}");
     }
     let is_on_server = |forms: &Forms| texts.iter().any(|(path, text)| is_servers(path) && forms.find(text).is_some());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::{Host, Url};
 
+use super::socket_timeouts::SocketTimeouts;
 use crate::types::{Secret, Timestamp};
 use crate::wire::route;
 
@@ -44,6 +45,7 @@ pub struct Config {
     pub(super) timeout: Duration,
     pub(super) max_retries: u32,
     pub(super) max_rate_limit_wait: Duration,
+    pub(super) socket_timeouts: SocketTimeouts,
     pub(super) ca_certificate: Option<Arc<[u8]>>,
     pub(super) clock: WallClock,
 }
@@ -110,6 +112,7 @@ impl Config {
             timeout: Self::DEFAULT_TIMEOUT,
             max_retries: Self::DEFAULT_MAX_RETRIES,
             max_rate_limit_wait: Self::DEFAULT_MAX_RATE_LIMIT_WAIT,
+            socket_timeouts: SocketTimeouts::default(),
             ca_certificate: None,
             clock: Arc::new(real_time),
         }
@@ -127,13 +130,15 @@ impl Config {
     ///
     /// The first of [`ENDPOINT_VARIABLES`] that is not empty names the server, else it is [`DEFAULT_ENDPOINT`]; the
     /// path `/v2/sandboxes` is added. The first of [`API_KEY_VARIABLES`] that is not empty is the key. A value of
-    /// nothing but white space counts as empty; any other value is used untrimmed (contract section 1.1).
+    /// nothing but white space counts as empty; any other value is used untrimmed (contract section 1.1). The time
+    /// limits of WebSockets are those of [`SocketTimeouts::from_lookup`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let socket_timeouts = SocketTimeouts::from_lookup(&lookup);
         let first = |names: [&str; 2]| names.into_iter().filter_map(&lookup).find(|value| !value.trim().is_empty());
         let endpoint = first(ENDPOINT_VARIABLES).unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let mut config = Self::new(format!("{}{}", endpoint.trim_end_matches('/'), route::PREFIXES[0]));
         config.api_key = first(API_KEY_VARIABLES).map(Secret::new);
-        config
+        config.socket_timeouts(socket_timeouts)
     }
 
     /// Sets the API key, sent as `X-Api-Key`. Without one the header is left out and the server decides.
@@ -171,6 +176,13 @@ impl Config {
     #[must_use]
     pub fn max_rate_limit_wait(mut self, wait: Duration) -> Self {
         self.max_rate_limit_wait = wait;
+        self
+    }
+
+    /// Sets the time limits of WebSockets, in place of the defaults and of what the environment says.
+    #[must_use]
+    pub fn socket_timeouts(mut self, timeouts: SocketTimeouts) -> Self {
+        self.socket_timeouts = timeouts;
         self
     }
 
@@ -240,6 +252,7 @@ impl fmt::Debug for Config {
             .field("timeout", &self.timeout)
             .field("max_retries", &self.max_retries)
             .field("max_rate_limit_wait", &self.max_rate_limit_wait)
+            .field("socket_timeouts", &self.socket_timeouts)
             .finish_non_exhaustive()
     }
 }

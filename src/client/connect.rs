@@ -14,6 +14,7 @@ use super::link::Link;
 use super::reader::Reader;
 use super::throttle::Pace;
 use super::transport::{HttpTransport, Transport};
+use super::wait::Watcher;
 use crate::wire::{Pool, ResourceStatus, Template, Usage, Volume};
 
 /// What a request may take on top of the time that the server waits for it (contract section 1.4).
@@ -65,6 +66,12 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         Self { link: self.link.with_deadline(deadline) }
+    }
+
+    /// Returns a view whose waits tell `watcher` at each look how far the object is that they wait for.
+    #[must_use]
+    pub fn watched_by(&self, watcher: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { link: self.link.watched(Watcher::new(watcher)) }
     }
 
     /// Returns a view that has all of the scope but its deadline.

@@ -20,11 +20,14 @@ use super::handle::SandboxV2;
 use super::request::{Operation, Request, Verb};
 use super::sandboxes_v2::CreateSandboxV2Options;
 use super::snapshots::CaptureSnapshotOptions;
-use crate::types::{ByteSize, Cpu, Name};
+use crate::types::{ByteSize, Cpu, Name, Ttl};
 use crate::wire::Snapshot;
 
 /// Where the build goes on: on the root disk, whose size can be chosen, and not in `/tmp`, which is memory.
 const BUILD_ROOT: &str = "/var/lib/langsmith-build";
+/// When a sandbox that nobody deleted goes, after it stopped for being idle: whoever was to delete it may have been killed,
+/// or not have seen that it was made.
+const AFTER_STOP: Ttl = Ttl::MINUTE;
 /// How much of a failed build's log an error has.
 const LOG_TAIL: usize = 2000;
 
@@ -129,7 +132,8 @@ impl Client {
     ///
     /// `context` is the folder that the build can copy from, all of which is sent but for `.git`; `dockerfile` is a
     /// path within it. The sandbox is called `snapshot-builder-` and twelve hex digits, and is deleted in the end,
-    /// whatever comes of the build; so it is when the future is dropped, see [`Client::close`].
+    /// whatever comes of the build; so it is when the future is dropped, see [`Client::close`]. One that nobody was left
+    /// to delete goes a minute after the server stopped it for being idle.
     ///
     /// # Errors
     ///
@@ -158,6 +162,7 @@ impl Client {
         })?;
 
         let mut sandbox = CreateSandboxV2Options::default().name(builder_name()).timeout(options.timeout);
+        sandbox.delete_after_stop = Some(AFTER_STOP);
         (sandbox.cpu, sandbox.memory) = (options.cpu.clone(), options.memory.clone());
         sandbox.fs_capacity.clone_from(&options.fs_capacity);
         let builder = self.sandbox_v2(None, sandbox).await?;

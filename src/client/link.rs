@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span};
 
+use super::answers::Answers;
 use super::config::{API_KEY_HEADER, Config, ConfigError, WallClock};
 use super::deadline::Deadline;
 use super::error::{Detail, Error, Kind, from_answer};
@@ -22,7 +23,9 @@ use super::generation::Known;
 use super::limiter::Limiter;
 use super::request::{Request, overlay};
 use super::retry::retry_after;
+use super::socket_timeouts::SocketTimeouts;
 use super::transport::{Limits, Transport, TransportError};
+use super::wait::Watcher;
 use crate::types::{Secret, Timestamp};
 
 /// A connection to a server, seen through a scope. Cheap to clone.
@@ -40,6 +43,7 @@ struct Shared {
     timeout: Duration,
     max_retries: u32,
     max_rate_limit_wait: Duration,
+    socket_timeouts: SocketTimeouts,
     clock: WallClock,
     limiter: Limiter,
     known: Known,
@@ -52,6 +56,8 @@ struct Scope {
     headers: Arc<HeaderMap>,
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
+    answers: Option<Answers>,
+    watcher: Option<Watcher>,
 }
 
 impl Link {
@@ -68,6 +74,7 @@ impl Link {
             timeout: config.timeout,
             max_retries: config.max_retries,
             max_rate_limit_wait: config.max_rate_limit_wait,
+            socket_timeouts: config.socket_timeouts,
             clock: config.clock.clone(),
             limiter: Limiter::new(),
             known: Known::default(),
@@ -91,6 +98,21 @@ impl Link {
         Self { scope: Scope { deadline, ..self.scope.clone() }, ..self.clone() }
     }
 
+    /// Returns a view that asks for each list once.
+    pub(super) fn remembering(&self) -> Self {
+        Self { scope: Scope { answers: Some(Answers::default()), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a view whose waits tell somebody what they see.
+    pub(super) fn watched(&self, watcher: Watcher) -> Self {
+        Self { scope: Scope { watcher: Some(watcher), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns who is told what waits see.
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
+        self.scope.watcher.as_ref()
+    }
+
     /// Returns a view without a deadline, for what outlives the call that it bounds.
     pub(super) fn without_deadline(&self) -> Self {
         Self { scope: Scope { deadline: None, ..self.scope.clone() }, ..self.clone() }
@@ -110,6 +132,16 @@ impl Link {
 
     pub(super) fn max_rate_limit_wait(&self) -> Duration {
         self.shared.max_rate_limit_wait
+    }
+
+    /// Returns the time limits of WebSockets.
+    pub(super) fn socket_timeouts(&self) -> SocketTimeouts {
+        self.shared.socket_timeouts
+    }
+
+    /// Returns how long one attempt to open the WebSocket of a command may take.
+    pub(super) fn open_within(&self) -> Duration {
+        self.shared.socket_timeouts.open.unwrap_or(Duration::MAX)
     }
 
     /// Returns what lets calls go, one for all views.
@@ -163,8 +195,16 @@ impl Link {
         }
     }
 
-    /// Sends one attempt.
+    /// Sends one attempt, unless its answer is remembered.
     pub(super) async fn attempt(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
+        match &self.scope.answers {
+            // Apart from the others, which would all grow by it.
+            Some(answers) => Box::pin(answers.get(request, self.attempt_anew(request, n))).await,
+            None => self.attempt_anew(request, n).await,
+        }
+    }
+
+    async fn attempt_anew(&self, request: &Request, n: u32) -> Result<Response<Bytes>, TransportError> {
         let http = request
             .to_http(&self.shared.base_url, &self.headers())
             .map_err(|error| TransportError::Connect { source: Box::new(error) })?;

@@ -38,6 +38,7 @@
 //! [`read`](Sandbox::read) and [`write`](Sandbox::write) for files, [`tunnel`](Sandbox::tunnel) and
 //! [`service`](Sandbox::service) for its ports.
 
+mod answers;
 mod config;
 mod connect;
 mod dataplane;
@@ -64,6 +65,7 @@ mod sandboxes_v2;
 mod service;
 mod services_v2;
 mod snapshots;
+mod socket_timeouts;
 mod templates;
 mod throttle;
 mod transport;
@@ -77,7 +79,8 @@ mod tests;
 pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
 pub use self::connect::Client;
 pub use self::dataplane::{
-    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, Tunnel, TunnelOptions,
+    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, SearchOptions, Tunnel,
+    TunnelOptions,
 };
 pub use self::deadline::Deadline;
 pub use self::dockerfile::DockerfileOptions;
@@ -94,6 +97,7 @@ pub use self::sandboxes_v2::{CreateSandboxV2Options, UpdateSandboxV2Options};
 pub use self::service::{ServiceOptions, ServiceUrl};
 pub use self::services_v2::DownloadUrlOptions;
 pub use self::snapshots::{CaptureSnapshotOptions, CreateSnapshotOptions};
+pub use self::socket_timeouts::SocketTimeouts;
 pub use self::templates::CreateTemplateOptions;
 pub use self::throttle::Pace;
 pub use self::transport::{BoxConnection, Connection, Content, HttpTransport, Limits, Transport, TransportError};

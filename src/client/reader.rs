@@ -41,6 +41,12 @@ impl Reader {
         Self::new(self.link.with_deadline(deadline))
     }
 
+    /// Returns a view for one round of reading: each list is asked for once, and answered from memory from then on.
+    #[must_use]
+    pub fn remembering(&self) -> Self {
+        Self::new(self.link.remembering())
+    }
+
     pub(super) fn link(&self) -> &Link {
         &self.link
     }

@@ -86,6 +86,7 @@ pub(super) enum Verb {
     Run,
     Reconnect,
     ReadFile,
+    Search,
     WriteFile,
     Tunnel,
 }
@@ -248,9 +249,11 @@ impl Request {
         }
     }
 
-    /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss.
+    /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss, and a
+    /// search nothing at all.
     pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET && !matches!(self.operation.verb, Verb::ServiceUrl | Verb::DownloadUrl)
+        self.method != Method::GET
+            && !matches!(self.operation.verb, Verb::ServiceUrl | Verb::DownloadUrl | Verb::Search)
     }
 
     /// Returns the request as HTTP, for the server at `base_url`, with `headers` on top of its own.
@@ -337,6 +340,7 @@ impl fmt::Display for Operation {
             (Verb::Run, _) => write!(f, "run a command in {one} `{name}`"),
             (Verb::Reconnect, _) => write!(f, "reconnect to a command in {one} `{name}`"),
             (Verb::ReadFile, _) => write!(f, "read `{}` in {one} `{name}`", self.file.as_deref().unwrap_or_default()),
+            (Verb::Search, _) => write!(f, "search `{}` in {one} `{name}`", self.file.as_deref().unwrap_or_default()),
             (Verb::WriteFile, _) => write!(f, "write `{}` in {one} `{name}`", self.file.as_deref().unwrap_or_default()),
             (Verb::Tunnel, _) => write!(f, "open a tunnel to port {} of {one} `{name}`", self.port.unwrap_or_default()),
         }

@@ -1,5 +1,6 @@
 //! Waiting for a sandbox, or for a snapshot.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -48,6 +49,16 @@ impl WaitOptions {
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self
+    }
+}
+
+/// Who is told at each look of a wait how far an object is.
+#[derive(Clone)]
+pub(super) struct Watcher(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Watcher {
+    pub(super) fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
     }
 }
 
@@ -136,17 +147,21 @@ struct Wait {
     deadline: Deadline,
     /// The end of the time, or of the scope's if that is earlier: it ends the sleep too, and then the next look fails.
     end: Deadline,
+    watcher: Option<Watcher>,
 }
 
 impl Wait {
     fn new(link: &Link, options: WaitOptions) -> Self {
         let deadline = Deadline::after(options.timeout);
         let end = link.deadline().map_or(deadline, |scope| scope.min(deadline));
-        Self { options, deadline, end }
+        Self { options, deadline, end, watcher: link.watcher().cloned() }
     }
 
     /// Sleeps until the next look, or gives up if the time is over.
     async fn pause(&self, request: &Request, status: SandboxStatus) -> Result<(), Error> {
+        if let Some(Watcher(tell)) = &self.watcher {
+            tell(status.as_str());
+        }
         if self.deadline.has_passed() {
             let message = format!("it is not ready after {:?}", self.options.timeout);
             return Err(Error::new(Kind::Timeout, request, message).with_last_status(status));

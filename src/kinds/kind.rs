@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::Field;
+use super::mark::Mark;
 use super::quota::Quota;
 use super::secret::Secrets;
 use super::spec::Spec;
@@ -110,7 +111,9 @@ pub struct KindInfo {
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
-    /// What `lifecycle` calls the choice of that, such as `on_template_change`.
+    /// Whether an object is built from something outside that may move on under its name ([`Live::build`]).
+    pub is_built: bool,
+    /// What `lifecycle` calls the choice of what happens then, such as `on_template_change`.
     pub on_superseded: &'static str,
     /// Whether objects may have a time to live.
     pub expires: bool,
@@ -155,6 +158,8 @@ pub struct VerbCx<'a> {
     pub client: &'a Client,
     /// The secrets that the spec names.
     pub secrets: &'a Secrets,
+    /// What is to say on the server whose an object is that is made, if its kind has a place for that.
+    pub mark: Option<&'a Mark>,
 }
 
 /// What a create needs beside the spec.
@@ -181,8 +186,21 @@ pub struct Projection<S> {
     pub created_at: Option<Timestamp>,
     /// When the server will delete it by itself.
     pub expires_at: Option<Timestamp>,
+    /// Whose it is, as its labels say.
+    pub mark: Option<Mark>,
+    /// What it was built from.
+    pub build: Option<Build>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What an object was built from: a name that may stand for something else by now, and what it stood for then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The name. Two builds with one source would be the same now.
+    pub source: Arc<str>,
+    /// The digest of what it stood for.
+    pub digest: Arc<str>,
 }
 
 /// What is known of a live object whose spec has a part that this version cannot read.
@@ -296,6 +314,10 @@ pub struct Live {
     pub created_at: Option<Timestamp>,
     /// When the server will delete it by itself.
     pub expires_at: Option<Timestamp>,
+    /// Whose it is, as it says itself.
+    pub mark: Option<Mark>,
+    /// What it was built from, if that may move on.
+    pub build: Option<Build>,
     /// Fields that this version does not know.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -430,13 +452,17 @@ fn erase<K: Kind>(wire: K::Wire) -> Result<Live, Misnamed> {
 }
 
 fn live<K: Kind>(projection: Projection<K::Spec>, name: Name) -> Live {
+    let key = Key { kind: super::id_of::<K>(), name };
     Live {
-        key: Key { kind: super::id_of::<K>(), name },
+        // Another object's was inherited.
+        mark: projection.mark.filter(|mark| mark.is_of(&key)),
+        key,
         id: projection.id,
         spec: projection.spec.map(Spec::new::<K>),
         health: projection.health,
         created_at: projection.created_at,
         expires_at: projection.expires_at,
+        build: projection.build,
         extra: projection.extra,
     }
 }

@@ -4,9 +4,11 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod hash;
 mod json;
 mod kind;
 mod lifecycle_json;
+mod mark;
 pub mod migration;
 mod object;
 mod patch;
@@ -28,12 +30,14 @@ mod version;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use hash::TextHash;
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
-    AnyKind, BoxFuture, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming, Projection,
-    Unreadable, VerbCx, Violation,
+    AnyKind, BoxFuture, Build, CreateOptions, Health, Key, Kind, KindId, KindInfo, Live, Lookup, Misnamed, Naming,
+    Projection, Unreadable, VerbCx, Violation,
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
+pub use mark::Mark;
 pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::kind::{Key, KindId, KindInfo, Lookup, Naming};
 use super::read::{self, code};
-use super::reserved::is_reserved;
+use super::reserved::{is_provided, is_reserved};
 use super::spec::Spec;
 use super::version::ApiVersion;
 use crate::manifest::{Diagnostic, Diagnostics, Document, Documents, Fields, Node, SourceId, Span, suggest};
@@ -229,11 +229,15 @@ fn read_metadata(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> Op
 }
 
 fn not_reserved(name: &Name, node: &Node, out: &mut Diagnostics) -> bool {
-    if !is_reserved(name) {
+    let why = if is_provided(name.as_str()) {
+        "names that begin with `system/` are the service's own, which need no manifest"
+    } else if is_reserved(name) {
+        "names with `--sbx-` in them are objects under construction"
+    } else {
         return true;
-    }
+    };
     let diagnostic = Diagnostic::error(code::BAD_NAME, format!("the name `{name}` is reserved"));
-    out.push(diagnostic.primary(node.span, "names with `--sbx-` in them are objects under construction"));
+    out.push(diagnostic.primary(node.span, why));
     false
 }
 
@@ -261,7 +265,7 @@ fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> O
     // What a kind cannot do it does not know: these are asked for, and so known, only where they mean something.
     let is_replaceable = has_labels && info.is_none_or(|info| !info.holds_data);
     let replace = if is_replaceable { fields.optional("replace") } else { None };
-    let outlives = info.is_none_or(|info| info.outlives_its_source);
+    let outlives = info.is_none_or(|info| info.outlives_its_source || info.is_built);
     let superseded_word = info.map_or("on_template_change", |info| info.on_superseded);
     let on_superseded = if outlives { fields.optional(superseded_word) } else { None };
     let on_expiry = if info.is_none_or(|info| info.expires) { fields.optional("on_expiry") } else { None };

@@ -43,6 +43,7 @@ impl Kind for PoolKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        is_built: false,
         on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
@@ -125,6 +126,8 @@ impl Kind for PoolKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: wire.extra,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::VOLUME;
 use super::kind::{KindId, Naming};
+use super::mark::is_reserved_label;
 use super::secret::SecretRef;
 use super::value::{Reference, Replicas};
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node, ScalarKind};
@@ -14,6 +15,7 @@ use crate::types::{Image, Name, NameError, QuantityError, Ttl};
 
 /// The codes of what these readers report.
 pub(super) mod code {
+    pub(in crate::kinds) const BAD_LABEL: &str = "bad-label";
     pub(in crate::kinds) const BAD_NAME: &str = "bad-name";
     pub(in crate::kinds) const BAD_QUANTITY: &str = "bad-quantity";
     pub(in crate::kinds) const BAD_IMAGE: &str = "bad-image";
@@ -82,6 +84,19 @@ pub(super) fn map(node: &Node, what: &str, out: &mut Diagnostics) -> Option<BTre
         }
     }
     all_good.then_some(map)
+}
+
+/// Reads the labels of an object that has such on the server.
+pub(super) fn labels(node: &Node, out: &mut Diagnostics) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+    let labels = map(node, "`labels`", out)?;
+    let reserved = node.mapping("`labels`", out)?.iter().filter(|entry| is_reserved_label(entry.name()));
+    let mut all_good = true;
+    for entry in reserved {
+        let diagnostic = Diagnostic::error(code::BAD_LABEL, format!("the label `{}` is reserved", entry.name()));
+        out.push(diagnostic.primary(entry.key.span, "labels that begin with `sbx/` say whose an object is"));
+        all_good = false;
+    }
+    all_good.then_some(labels)
 }
 
 /// Returns a valid name that looks like `text`.

@@ -1,4 +1,5 @@
-//! Names that no manifest may declare: those of objects that a plan makes, or puts aside, on its way.
+//! Names that no manifest may declare: those of objects that a plan makes, or puts aside, on its way, and those of the
+//! service's own.
 
 use crate::types::{Name, ObjectId};
 
@@ -6,6 +7,16 @@ use crate::types::{Name, ObjectId};
 const MARK: &str = "--sbx-";
 /// How many hex digits follow.
 const DIGITS: usize = 8;
+
+/// What the names of the service's own snapshots begin with (contract section 2.2 of the second generation). No label has
+/// a `/` in it.
+const PROVIDED: &str = "system/";
+
+/// Returns whether this is the name of something that the service provides: it is always there, and nobody's to declare,
+/// to change or to keep.
+pub fn is_provided(name: &str) -> bool {
+    name.starts_with(PROVIDED)
+}
 
 /// Returns whether no manifest may declare this name.
 pub fn is_reserved(name: &Name) -> bool {

@@ -44,6 +44,7 @@ impl Kind for SandboxKind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        is_built: false,
         on_superseded: "on_template_change",
         expires: true,
         made_by_programs: true,
@@ -132,6 +133,8 @@ impl Kind for SandboxKind {
             },
             created_at: wire.created_at,
             expires_at: wire.expires_at,
+            mark: None,
+            build: None,
             extra: wire.extra,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::mark::Mark;
 use super::quota::{Quota, cpu_of, size_of};
 use super::run_config::{self, RunConfigSpec};
 use super::value::{Reference, Value, given};
@@ -66,6 +67,7 @@ impl Kind for SandboxV2Kind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        is_built: false,
         on_superseded: "on_snapshot_change",
         expires: true,
         made_by_programs: true,
@@ -80,8 +82,9 @@ impl Kind for SandboxV2Kind {
             shape: Shape::Reference(SNAPSHOT),
             change: Change::Replace,
             absent: Absent::Required,
-            doc: "The snapshot, as NAME or NAME:TAG. It is resolved once: a sandbox whose snapshot is published anew is \
-                  kept and reported, unless lifecycle.on_snapshot_change is replace, which loses its disk.",
+            doc: "The snapshot, as NAME or NAME:TAG; one of the service's own, such as system/default, needs no manifest. \
+                  It is resolved once: a sandbox whose snapshot is published anew is kept and reported, unless \
+                  lifecycle.on_snapshot_change is replace, which loses its disk.",
             example: "python",
         },
         Field {
@@ -174,7 +177,7 @@ impl Kind for SandboxV2Kind {
         let fs_capacity = fs_capacity.map_or(Some(None), |node| read::quantity(node, "a size", "16Gi", out).map(Some));
         let idle_ttl = idle_ttl.map_or(Some(None), |node| read::ttl(node, out).map(Some));
         let delete_after_stop = delete_after_stop.map_or(Some(None), |node| read::ttl(node, out).map(Some));
-        let labels = labels.map_or(Some(None), |node| read::map(node, "`labels`", out).map(Some));
+        let labels = labels.map_or(Some(None), |node| read::labels(node, out).map(Some));
         let preserve = preserve.map_or(Some(None), |node| node.boolean("`preserve_memory_on_stop`", out).map(Some));
         let persistent = persistent.map_or(Some(None), |node| node.boolean("`persistent`", out).map(Some));
         let run_config =
@@ -268,7 +271,8 @@ impl Kind for SandboxV2Kind {
     }
 
     fn project(wire: Placed) -> Projection<SandboxV2Spec> {
-        let Placed { sandbox, snapshot } = wire;
+        let Placed { mut sandbox, snapshot } = wire;
+        let mark = Mark::take(&mut sandbox.labels);
         let references = snapshot.iter().map(|name| Reference { kind: SNAPSHOT, name: Arc::clone(name) }).collect();
         let message = sandbox.status_message.clone().unwrap_or_default();
         Projection {
@@ -282,6 +286,8 @@ impl Kind for SandboxV2Kind {
             },
             created_at: sandbox.created_at,
             expires_at: expires_at(&sandbox),
+            mark,
+            build: None,
             extra: extra(&sandbox),
             spec: spec_of(sandbox, snapshot).map_err(|why| Unreadable { why, references }),
         }
@@ -324,6 +330,9 @@ impl Kind for SandboxV2Kind {
         create.run_config = spec.run_config.to_wire();
         for (key, value) in spec.labels.iter().flatten() {
             create = create.label(&**key, &**value);
+        }
+        for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
+            create = create.label(key, value);
         }
         let sandbox = cx.client.create_sandbox_v2(Some(&spec.snapshot), create).await?.into_wire();
         place(sandbox, &cx.client.reader()).await

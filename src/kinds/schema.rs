@@ -237,7 +237,7 @@ fn lifecycle_schema(info: &KindInfo) -> Json {
         properties["replace"] =
             json!({"enum": ["rolling", "recreate"], "description": "How it is made anew when it cannot change."});
     }
-    if info.outlives_its_source {
+    if info.outlives_its_source || info.is_built {
         properties[info.on_superseded] = json!({"enum": ["keep", "replace"], "description": "What happens when what it was made from is superseded."});
     }
     if info.expires {

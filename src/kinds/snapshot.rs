@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::kind::{Build, CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::mark::Mark;
 use super::quota::{Quota, size_of};
-use super::reserved::known_by_id;
+use super::reserved::{is_provided, known_by_id};
 use super::run_config::{self, RunConfigSpec};
 use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
@@ -16,9 +17,6 @@ use crate::client::{Client, CreateSnapshotOptions, Error, Reader};
 use crate::manifest::{Diagnostics, Fields, Node};
 use crate::types::{ByteSize, Image, Name, RegistryId};
 use crate::wire::{self, SnapshotStatus};
-
-/// What the names of the service's own snapshots begin with (contract section 2.2 of the second generation).
-const SYSTEM: &str = "system/";
 
 /// The tag that goes without saying.
 pub(super) const LATEST: &str = "latest";
@@ -67,7 +65,8 @@ impl Kind for SnapshotKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
-        on_superseded: "on_registry_change",
+        is_built: true,
+        on_superseded: "on_image_change",
         expires: false,
         made_by_programs: false,
         ready_caveat: None,
@@ -134,7 +133,7 @@ impl Kind for SnapshotKind {
         let docker_image = docker_image.and_then(|node| read::image(node, out));
         let fs_capacity = fs_capacity.and_then(|node| read::quantity(node, "a size", "8Gi", out));
         let registry = registry.map_or(Some(None), |node| read::reference(REGISTRY, node, out).map(Some));
-        let labels = labels.map_or(Some(None), |node| read::map(node, "`labels`", out).map(Some));
+        let labels = labels.map_or(Some(None), |node| read::labels(node, out).map(Some));
         let description = description.map_or(Some(None), |node| read::text(node, "a description", out).map(Some));
         let run_config =
             run_config.map_or_else(|| Some(RunConfigSpec::default()), |node| run_config::decode(node, out));
@@ -195,7 +194,8 @@ impl Kind for SnapshotKind {
     }
 
     fn project(wire: Pointed) -> Projection<SnapshotSpec> {
-        let Pointed { snapshot, tag, registry } = wire;
+        let Pointed { mut snapshot, tag, registry } = wire;
+        let mark = Mark::take(&mut snapshot.labels);
         let name = match (&tag, &snapshot.id) {
             (Some(tag), _) => format!("{}:{tag}", snapshot.name),
             (None, Some(id)) => format!("{}@{id}", snapshot.name),
@@ -213,6 +213,8 @@ impl Kind for SnapshotKind {
             health,
             created_at: snapshot.created_at,
             expires_at: None,
+            mark,
+            build: build_of(&snapshot, registry.as_deref()),
             extra: snapshot.extra.clone(),
             spec: spec_of(snapshot, registry).map_err(|why| Unreadable { why, references }),
         }
@@ -220,8 +222,7 @@ impl Kind for SnapshotKind {
 
     async fn list(reader: &Reader) -> Result<Vec<Pointed>, Error> {
         let (snapshots, registries) = futures_util::try_join!(reader.list_snapshots(), registries(reader))?;
-        // The service's own are nobody's to declare or to keep.
-        let snapshots = snapshots.into_iter().filter(|snapshot| !snapshot.name.starts_with(SYSTEM));
+        let snapshots = snapshots.into_iter().filter(|snapshot| !is_provided(&snapshot.name));
         let each_name = |snapshot: wire::Snapshot| {
             let registry = snapshot.registry_id.as_ref().and_then(|id| registries.get(id)).cloned();
             let tags: Vec<_> = match snapshot.tags.as_slice() {
@@ -263,6 +264,9 @@ impl Kind for SnapshotKind {
         for (key, value) in spec.labels.iter().flatten() {
             create = create.label(&**key, &**value);
         }
+        for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
+            create = create.label(key, value);
+        }
         if let Some(description) = &spec.description {
             create = create.description(&**description);
         }
@@ -301,6 +305,15 @@ async fn registries(reader: &Reader) -> Result<HashMap<RegistryId, Arc<str>>, Er
         registries => registries?,
     };
     Ok(registries.into_iter().filter_map(|registry| Some((registry.id?, registry.name.into()))).collect())
+}
+
+/// What is named by its digest never moves on.
+fn build_of(snapshot: &wire::Snapshot, registry: Option<&str>) -> Option<Build> {
+    let image = Image::new(snapshot.docker_image.as_deref()?);
+    let source = registry.map_or_else(String::new, |registry| format!("{registry}: "));
+    let source = format!("{source}{}", image.normalized());
+    let digest = snapshot.image_digest.as_deref().filter(|_| !image.normalized().contains('@'))?;
+    Some(Build { source: source.into(), digest: digest.into() })
 }
 
 fn spec_of(snapshot: wire::Snapshot, registry: Option<Arc<str>>) -> Result<SnapshotSpec, String> {

@@ -61,6 +61,7 @@ impl Kind for TemplateKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        is_built: false,
         on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
@@ -170,6 +171,8 @@ impl Kind for TemplateKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: wire.extra,
         }
     }

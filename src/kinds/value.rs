@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::kind::{Key, KindId};
+use super::reserved::is_provided;
 use super::secret::SecretRef;
 use crate::types::{ByteSize, Cpu, Image, Ttl};
 
@@ -71,9 +72,10 @@ impl Reference {
 }
 
 impl Value {
-    /// Returns the references in this value, each with its place within the field.
+    /// Returns the references in this value, but to what the service provides: that is not watched over.
     pub fn references(&self) -> Vec<&Reference> {
         match self {
+            Self::Reference(reference) if is_provided(&reference.name) => Vec::new(),
             Self::Reference(reference) => vec![reference],
             Self::Mounts(mounts) => mounts.values().collect(),
             _ => Vec::new(),
@@ -94,6 +96,7 @@ impl Value {
     pub fn is_satisfied_by(&self, live: &Self, same: &dyn Fn(&Reference, &Reference) -> bool) -> bool {
         match (self, live) {
             (Self::Replicas(declared), Self::Replicas(live)) => declared.contains(*live),
+            (Self::Reference(declared), Self::Reference(live)) if is_provided(&declared.name) => declared == live,
             (Self::Reference(declared), Self::Reference(live)) => same(declared, live),
             (Self::Mounts(declared), Self::Mounts(live)) => {
                 declared.len() == live.len() && declared.iter().zip(live).all(|(d, l)| d.0 == l.0 && same(d.1, l.1))

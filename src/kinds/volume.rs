@@ -38,6 +38,7 @@ impl Kind for VolumeKind {
         holds_data: true,
         asks_if_renamed: true,
         outlives_its_source: false,
+        is_built: false,
         on_superseded: "on_template_change",
         expires: false,
         made_by_programs: false,
@@ -90,6 +91,8 @@ impl Kind for VolumeKind {
             health: Health::Good,
             created_at: wire.created_at,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: wire.extra,
         }
     }

@@ -7,6 +7,7 @@ mod checks;
 mod section;
 mod step;
 mod swap;
+mod waiting;
 
 use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZeroUsize;
@@ -39,6 +40,8 @@ pub struct ApplyCx {
     pub recorder: Option<Arc<dyn Recorder>>,
     /// Where the secrets are read that manifests name, each just before the call that takes it.
     pub secrets: Arc<dyn SecretSource>,
+    /// Who objects are to say that they belong to, if their kind has a place for that; `None` if nobody is named.
+    pub owner: Option<Arc<str>>,
     /// When time is up: nothing starts after it, and what runs has [`GRACE`] to end.
     pub deadline: Option<Deadline>,
     /// Cuts running steps off where they are, but for calls that belong together.
@@ -53,7 +56,7 @@ impl ApplyCx {
     /// and nobody keeps a record.
     pub fn new(client: Client, parallelism: NonZeroUsize) -> Self {
         let (secrets, abort) = (Arc::new(NoSecrets), CancellationToken::new());
-        Self { client, parallelism, recorder: None, secrets, deadline: None, abort }
+        Self { client, parallelism, recorder: None, secrets, owner: None, deadline: None, abort }
     }
 }
 
@@ -212,7 +215,8 @@ impl<'a> Run<'a> {
             list: self.checks.list_for(&step),
             swap: self.swap_of(&step),
             declared: self.plan.changes.get(step.change).and_then(|change| change.spec.clone()),
-            ..StepCx::new(&step, &self.cx.client, Arc::clone(&self.cx.secrets))
+            owner: self.cx.owner.clone(),
+            ..StepCx::new(&step, &waiting::told(&self.cx.client, index, &self.out), Arc::clone(&self.cx.secrets))
         };
         let cut = self.cut.clone();
         let task = self.running.spawn(async move {

@@ -23,6 +23,13 @@ pub struct Event {
 pub enum Phase {
     /// It began.
     Started,
+    /// It waits for its object. Told when that is news, and now and then; not at all where nobody keeps up.
+    Waiting {
+        /// How far the object is, in the server's word.
+        status: Arc<str>,
+        /// How long the step has taken so far.
+        elapsed: Duration,
+    },
     /// It is done.
     Done {
         /// What it took.
@@ -70,6 +77,14 @@ impl EventSink {
     /// Sends events nowhere.
     pub fn none() -> Self {
         Self(None)
+    }
+
+    /// Sends what may be lost: nobody waits for it.
+    pub(super) fn offer(&self, event: Event) {
+        if let Some(sender) = &self.0 {
+            // A full channel has more important things in it.
+            let _ = sender.try_send(event);
+        }
     }
 
     pub(super) async fn send(&self, event: Event) {
@@ -127,7 +142,7 @@ impl RunState {
         let mut counts = Counts::default();
         for phase in &self.phases {
             *match phase {
-                Some(Phase::Started) => &mut counts.running,
+                Some(Phase::Started | Phase::Waiting { .. }) => &mut counts.running,
                 Some(Phase::Done { .. }) => &mut counts.done,
                 Some(Phase::Failed { .. }) => &mut counts.failed,
                 Some(Phase::Skipped { .. }) => &mut counts.skipped,
@@ -141,7 +156,7 @@ impl RunState {
 impl Phase {
     /// Returns whether no other event of the step can follow.
     pub fn is_terminal(&self) -> bool {
-        !matches!(self, Self::Started)
+        !matches!(self, Self::Started | Self::Waiting { .. })
     }
 }
 

@@ -9,7 +9,9 @@ mod applied;
 mod belongs;
 mod effect_text;
 mod fields;
+mod follow;
 mod format;
+mod recover;
 mod schema;
 mod settle;
 #[cfg(test)]
@@ -222,8 +224,9 @@ impl Inventory {
             Effect::Drop { key } => drop(self.take(&key)),
             Effect::Move { from, to } => {
                 if let Some(entry) = self.take(&from) {
-                    self.put(to, entry);
+                    self.put(to.clone(), entry);
                 }
+                self.follow(&from, &to);
             }
             Effect::Learn(habits) => self.habits = habits,
         }

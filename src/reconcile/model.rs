@@ -171,6 +171,8 @@ impl Model {
             health: Health::Good,
             created_at: None,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         };
         self.insert(live);

@@ -9,7 +9,9 @@ use serde_json::{Map, Value as Json};
 
 use super::World;
 use super::inventory::{Deed, Inventory};
-use crate::kinds::{self, ApiVersion, Capacity, Health, Key, KindId, Live, Misnamed, Reference, Unreadable};
+use crate::kinds::{
+    self, ApiVersion, Build, Capacity, Health, Key, KindId, Live, Mark, Misnamed, Reference, Unreadable,
+};
 use crate::types::{ObjectId, Timestamp};
 
 /// What the document says that it is.
@@ -63,6 +65,9 @@ struct Document {
     capacity: Option<Capacity>,
     inventory: Option<Json>,
     siblings: Vec<SiblingDocument>,
+    /// Who we are in the marks of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Arc<str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,8 +87,20 @@ struct LiveDocument {
     health: HealthDocument,
     created_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<MarkDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<BuildDocument>,
     /// The names alone.
     extra: Vec<String>,
+}
+
+/// Whose an object is, as it says itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct MarkDocument {
+    owner: Arc<str>,
+    object: Arc<str>,
+    spec_hash: Option<Arc<str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,6 +172,7 @@ impl Document {
             capacity: world.capacity,
             inventory: world.inventory.as_deref().map(inventory_to_json),
             siblings,
+            owner: world.owner.clone(),
         }
     }
 
@@ -166,12 +184,13 @@ impl Document {
             None => kind.info().api_version == ApiVersion::V1,
         };
         world.unspoken = kinds::all().filter(|kind| !was_seen(kind)).collect();
+        world.owner = self.owner;
+        for SiblingDocument { kind, id, owner } in self.siblings {
+            world.siblings.insert((kind_of(&kind)?, id), owner.into());
+        }
         if let Some(inventory) = self.inventory {
             let inventory = Inventory::from_text(&inventory.to_string()).map_err(|error| error.to_string())?;
             world = world.with_inventory(&inventory);
-        }
-        for SiblingDocument { kind, id, owner } in self.siblings {
-            world.siblings.insert((kind_of(&kind)?, id), owner.into());
         }
         for Named { kind, name } in self.misnamed {
             world.misnamed.push(Misnamed { kind: kind_of(&kind)?, name });
@@ -210,6 +229,8 @@ impl LiveDocument {
             },
             created_at: live.created_at,
             expires_at: live.expires_at,
+            mark: live.mark.as_ref().map(MarkDocument::of),
+            build: live.build.clone().map(|Build { source, digest }| BuildDocument { source, digest }),
             extra: live.extra.keys().cloned().collect(),
         }
     }
@@ -238,8 +259,29 @@ impl LiveDocument {
             },
             created_at: self.created_at,
             expires_at: self.expires_at,
+            mark: self.mark.map(MarkDocument::into_mark),
+            build: self.build.map(|BuildDocument { source, digest }| Build { source, digest }),
             extra: self.extra.into_iter().map(|name| (name, Json::Null)).collect::<Map<_, _>>(),
         })
+    }
+}
+
+/// What an object was built from.
+#[derive(Debug, Serialize, Deserialize)]
+struct BuildDocument {
+    source: Arc<str>,
+    digest: Arc<str>,
+}
+
+impl MarkDocument {
+    fn of(mark: &Mark) -> Self {
+        let Mark { owner, object, spec_hash } = mark.clone();
+        Self { owner, object, spec_hash }
+    }
+
+    fn into_mark(self) -> Mark {
+        let Self { owner, object, spec_hash } = self;
+        Mark { owner, object, spec_hash }
     }
 }
 
@@ -279,6 +321,8 @@ mod tests {
             health: Health::Good,
             created_at: Some(at()),
             expires_at: None,
+            mark: None,
+            build: None,
             extra: Map::from_iter([("proxy_config".to_owned(), json!({"headers": {"authorization": SECRET}}))]),
         }
     }

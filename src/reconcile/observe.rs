@@ -19,6 +19,8 @@ use crate::types::Timestamp;
 ///
 /// Whatever the client reports for the first call that failed; a server that has none of the kinds is said to be one.
 pub async fn observe(reader: &Reader, now: Timestamp) -> Result<World, Error> {
+    // Kinds read each other's lists to turn ids into names.
+    let reader = &reader.remembering();
     let lists = try_join_all(kinds::all().map(|kind| list_if_spoken(kind, reader)));
     let (lists, capacity) = try_join(lists, kinds::capacity(reader)).await?;
 
@@ -90,8 +92,9 @@ pub async fn look_again(mut world: World, inventory: &Inventory, reader: &Reader
         return Ok(world);
     }
     let first = world.clone();
+    let again = reader.remembering();
     for kind in kinds {
-        world = world.with_list(kind, list(kind, reader).await?.into_iter().flatten());
+        world = world.with_list(kind, list(kind, &again).await?.into_iter().flatten());
     }
     let looks = missing(&world, inventory).map(|(key, entry)| {
         // The second list may be the older one: what the first one had is asked for by the name that it had there.

@@ -5,6 +5,7 @@
 //! executor has no choices left to make. Read `decide.rs` for how an action is chosen, `steps.rs` for the order.
 
 mod adoption;
+mod builds;
 mod decide;
 mod effects;
 mod held;

@@ -16,6 +16,10 @@ pub struct World {
     /// What is owned, with its intents settled; `None` where nobody keeps a record, so that what is declared is
     /// recognised by its name alone.
     pub inventory: Option<Arc<Inventory>>,
+    /// Who we are in what live objects say of themselves; `None` where nothing names us.
+    pub owner: Option<Arc<str>>,
+    /// What was on no record and says itself that it is ours, so that it is taken for recorded.
+    pub recovered: BTreeSet<Key>,
     /// What other projects own, with the name of the record that says so.
     pub siblings: HashMap<(KindId, ObjectId), Arc<str>>,
     /// Live objects whose names are none that a manifest could have; they are reported and left alone.
@@ -48,6 +52,8 @@ impl World {
             holders,
             names,
             inventory: None,
+            owner: None,
+            recovered: BTreeSet::new(),
             siblings: HashMap::new(),
             misnamed: Vec::new(),
             unspoken: BTreeSet::new(),
@@ -66,15 +72,46 @@ impl World {
     /// Adds live objects that were not seen at first.
     #[must_use]
     pub(super) fn with_more(self, more: impl IntoIterator<Item = Live>) -> Self {
-        let Self { live, misnamed, unspoken, capacity, now, inventory, siblings, .. } = self;
-        Self { inventory, siblings, misnamed, unspoken, capacity, ..Self::new(live.into_values().chain(more), now) }
+        let Self {
+            live,
+            holders: _,
+            names: _,
+            inventory,
+            owner,
+            recovered,
+            siblings,
+            misnamed,
+            unspoken,
+            capacity,
+            now,
+        } = self;
+        let world = Self::new(live.into_values().chain(more), now);
+        Self { inventory, owner, recovered, siblings, misnamed, unspoken, capacity, ..world }
     }
 
-    /// Adds what is known to be ours, once the live state has said what became of its open intents.
+    /// Adds what is known to be ours, once the live state has said what became of its open intents, and what of it is
+    /// ours that is on no record. Who we are, and what others own, has to be known before.
     #[must_use]
     pub fn with_inventory(mut self, inventory: &Inventory) -> Self {
-        self.inventory = Some(Arc::new(inventory.settled(&self)));
+        let mut inventory = inventory.settled(&self);
+        self.recovered = inventory.recover(&self);
+        self.inventory = Some(Arc::new(inventory));
         self
+    }
+
+    /// Returns the name of another project's record that has this object.
+    pub fn sibling(&self, live: &Live) -> Option<&Arc<str>> {
+        self.siblings.get(&(live.key.kind, live.id.clone()?))
+    }
+
+    /// Returns whether an object says itself that it is ours.
+    pub fn is_marked_ours(&self, live: &Live) -> bool {
+        live.mark.as_ref().is_some_and(|mark| self.owner.as_ref() == Some(&mark.owner))
+    }
+
+    /// Returns whose an object is that says itself that it is not ours.
+    pub fn marked_by_another<'a>(&self, live: &'a Live) -> Option<&'a Arc<str>> {
+        live.mark.as_ref().map(|mark| &mark.owner).filter(|owner| self.owner.as_ref() != Some(owner))
     }
 
     /// Returns whether the server has this kind of object, so that what was not seen is not there.
@@ -110,16 +147,15 @@ impl World {
         self.live.values()
     }
 
-    /// Returns every live object that nobody owns: neither the record of what is owned nor one of the others has it, or
-    /// it was let go of.
+    /// Returns every live object that nobody owns: neither the record of what is owned nor one of the others has it, nor
+    /// does it say itself that it is somebody's; or it was let go of.
     pub fn unmanaged(&self) -> impl Iterator<Item = &Live> {
         let is_recorded = |live: &Live| {
             let entry = self.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
             entry.is_some_and(|(_, entry)| entry.standing == Standing::Owned)
         };
-        let is_siblings =
-            |live: &Live| live.id.as_ref().is_some_and(|id| self.siblings.contains_key(&(live.key.kind, id.clone())));
-        self.iter().filter(move |live| !is_recorded(live) && !is_siblings(live))
+        let is_others = |live: &Live| self.sibling(live).is_some() || self.marked_by_another(live).is_some();
+        self.iter().filter(move |live| !is_recorded(live) && !is_others(live))
     }
 
     /// Returns the live objects that refer to this one, and so keep it from being deleted.

@@ -179,8 +179,9 @@ impl Answer {
                 "NotImplemented",
                 format!("`{what}` is not implemented by this server."),
             ),
-            Error::NotReady { name } => {
-                Self::standard(StatusCode::BAD_REQUEST, "NotReady", format!("Sandbox '{name}' is not ready"))
+            Error::NotReady { name, reason } => {
+                let reason = reason.map(|reason| format!(", it has failed: {reason}")).unwrap_or_default();
+                Self::standard(StatusCode::BAD_REQUEST, "NotReady", format!("Sandbox '{name}' is not ready{reason}"))
             }
             Error::NoProcess { operation, runtime } => Self::standard(
                 StatusCode::NOT_IMPLEMENTED,

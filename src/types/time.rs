@@ -123,6 +123,9 @@ impl Ttl {
     /// The time to live that switches the limit off.
     pub const DISABLED: Self = Self { minutes: 0 };
 
+    /// The shortest time to live.
+    pub const MINUTE: Self = Self { minutes: 1 };
+
     /// Reads a number of seconds, as manifests and the wire have it.
     pub fn from_seconds(seconds: i64) -> Result<Self, TtlError> {
         let error = TtlError { seconds };

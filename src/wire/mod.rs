@@ -16,6 +16,7 @@ pub mod route;
 mod run_config;
 mod sandbox;
 mod sandbox_v2;
+mod search;
 mod secret;
 mod service_v2;
 mod snapshot;
@@ -40,6 +41,7 @@ pub use sandbox::{
 pub use sandbox_v2::{
     AccessDelegation, AttachVolume, CreateSandboxV2, MountedVolume, NoFields, SandboxV2, SandboxV2List, UpdateSandboxV2,
 };
+pub use search::{FileInfo, Glob, GlobResult, Grep, GrepMatch, GrepResult};
 pub use secret::{EnvVars, HiddenExtra, SecretKind, SecretValue};
 pub use service_v2::{
     ContentDisposition, CreateDownloadUrl, CreateServiceUrlV2, DownloadUrl, ServiceAccess, ServiceUrlGrant,

@@ -69,5 +69,9 @@ pub const EXECUTE_STREAM: &str = "/execute/ws";
 pub const UPLOAD: &str = "/upload";
 /// `GET` reads a file.
 pub const DOWNLOAD: &str = "/download";
+/// `POST` finds files and folders by their paths, of the second generation only.
+pub const GLOB: &str = "/glob";
+/// `POST` finds lines in files, of the second generation only.
+pub const GREP: &str = "/grep";
 /// `GET`, a WebSocket: connections to ports.
 pub const TUNNEL: &str = "/tunnel";

@@ -5,13 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::kinds::VOLUME;
-use sbx::reconcile::{ApplyCx, Counts, EventSink, Outcome, Plan, apply, plan};
+use sbx::reconcile::{ApplyCx, Counts, EventSink, Outcome, Plan, apply, observe, plan};
+use sbx::types::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::probe::{Act, Probe};
 use crate::simulation::workspace::{Workspace, desired};
 
 const LIST: &str = "GET /volumes?limit=500&offset=0";
+
+const BOTH_GENERATIONS: &str = "\
+{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: x}}
+---
+{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: old}, spec: {template_name: t}}
+---
+{apiVersion: sbx/v2, kind: Registry, metadata: {name: r}, spec: {url: a.example}}
+---
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: s}, spec: {docker_image: x, fs_capacity_bytes: 4Gi, registry_name: r}}
+---
+{apiVersion: sbx/v2, kind: Sandbox, metadata: {name: new}, spec: {snapshot: s}}
+";
 
 fn volumes(n: usize, size: &str) -> String {
     let volume = |i| format!("{{apiVersion: sbx/v1, kind: Volume, metadata: {{name: v{i}}}, spec: {{size: {size}}}}}");
@@ -39,6 +52,26 @@ async fn perform(plan: &Plan, cx: &ApplyCx) -> Outcome {
 
 fn reads(log: &[String]) -> Vec<&str> {
     log.iter().map(String::as_str).filter(|line| line.starts_with("GET")).collect()
+}
+
+#[tokio::test]
+async fn an_observation_asks_for_each_list_once() {
+    let workspace = Workspace::open(3).await;
+    workspace.must_apply(BOTH_GENERATIONS).await;
+    let mut probe = None;
+    let client = workspace.client_through(|inner| Arc::clone(probe.insert(Probe::new(inner, |_| Act::Pass))));
+    let probe = probe.expect("it was just made");
+    for _ in 0..2 {
+        let world =
+            observe(&client.reader(), Timestamp::from_microseconds(0).expect("a time")).await.expect("it answers");
+        assert_eq!(world.iter().count(), 5, "{world:?}");
+        let mut log = probe.take_log();
+        log.sort_unstable();
+        let page = |kind: &str| format!("GET /{kind}?limit=500&offset=0");
+        let lists = ["boxes", "pools", "registries", "snapshots", "templates", "volumes"].map(page);
+        let (usage, rest): (Vec<_>, Vec<_>) = log.into_iter().partition(|line| line == "GET /usage");
+        assert_eq!((usage.len(), rest), (1, lists.to_vec()), "and the next one anew");
+    }
 }
 
 #[tokio::test]

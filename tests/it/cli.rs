@@ -20,6 +20,7 @@ mod observing;
 mod owning;
 mod pacing;
 mod piping;
+mod planted;
 mod projects;
 mod recording;
 mod reference;

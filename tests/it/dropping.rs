@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sbx::client::{
-    Client, Config, CreateSandboxOptions, CreateTemplateOptions, Offsets, RunOptions, Sandbox, ServiceOptions,
-    TunnelOptions,
+    Client, Config, CreateSandboxOptions, CreateTemplateOptions, DockerfileOptions, Offsets, RunOptions, Sandbox,
+    ServiceOptions, TunnelOptions,
 };
 use sbx::server::runtime::fake::FakeRuntime;
 use sbx::server::{self, Handle, Options};
@@ -227,5 +227,40 @@ fn while_the_client_lives_on() {
             }
         };
         tokio::time::timeout(PATIENCE, settled).await.expect("nothing is left but the connection for the next call");
+    });
+}
+
+/// A sandbox that is made to build a snapshot goes with the build, whatever comes of that; one that nobody saw made goes by
+/// itself.
+#[test]
+fn a_build_leaves_no_sandbox() {
+    let world = World::new();
+    let context = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(context.path().join("Dockerfile"), "FROM scratch").expect("it can be written");
+    let build = |client: Client| {
+        let context = context.path().to_owned();
+        let options = DockerfileOptions::default();
+        // There is nothing that builds: it fails.
+        async move {
+            client.create_snapshot_from_dockerfile("n", &context, "Dockerfile".as_ref(), options).await.err().map(drop)
+        }
+        .boxed()
+    };
+    world.here.block_on(async {
+        let client = world.client();
+        assert_eq!(build(client.clone()).await, Some(()));
+        assert_eq!(client.list_sandboxes_v2().await.expect("they are listed").len(), 0);
+        let (mut n_points, mut end) = (0, None);
+        while end.is_none() {
+            n_points += 1;
+            assert!(n_points < MAX_POINTS, "it never ends");
+            end = cut(build(client.clone()), n_points).await;
+            client.close().await;
+            for left in client.list_sandboxes_v2().await.expect("they are listed") {
+                assert_eq!(left.delete_after_stop_seconds, Some(60), "{left:?}");
+                left.delete().await.expect("it is there");
+            }
+        }
+        assert!(end == Some(Some(())) && n_points > 1, "{end:?} after {n_points}");
     });
 }

@@ -17,6 +17,7 @@ mod packed;
 mod pools;
 mod program;
 mod restarts;
+mod searches;
 mod served;
 mod snapshots;
 mod user;

@@ -67,6 +67,26 @@ of two lines' && rm /etc/hosts && echo gone > /tmp/gone && head -c 1000000 /dev/
 }
 
 #[tokio::test]
+async fn what_is_shut_is_captured_and_stays_shut() {
+    let bench = Bench::new().await;
+    let base = base(&bench.runtime).await;
+    let original = launch(&bench.runtime, 1, &base).await;
+    let make = "set -e; mkdir -p /opt/shut/deep && echo one > /opt/shut/deep/file && echo two > /opt/file
+        chmod 0 /opt/shut/deep/file /opt/shut/deep /opt/shut /opt/file";
+    let done = sh(&original, make).await;
+    assert_eq!(done.code, 0, "{done:?}");
+    let files = capture(&bench.runtime, 1, &base).await;
+    let copy = launch(&bench.runtime, 2, &files).await;
+    let show = "cat /opt/shut/deep/file /opt/file; stat -c '%a' /opt/shut /opt/shut/deep /opt/shut/deep/file /opt/file";
+    // The folders of layers stay open to an ordinary user, who could not remove them otherwise.
+    let folder = if is_root() { "0" } else { "700" };
+    for (sandbox, folder) in [(original, "0"), (copy, folder)] {
+        assert_eq!(sh(&sandbox, show).await.stdout, format!("one\ntwo\n{folder}\n{folder}\n0\n0\n"));
+        sandbox.destroy().await;
+    }
+}
+
+#[tokio::test]
 async fn owners_are_those_of_the_sandbox() {
     if !is_root() {
         // A sandbox of an ordinary user has one user.

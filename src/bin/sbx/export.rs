@@ -135,6 +135,8 @@ mod tests {
             health: Health::Good,
             created_at: None,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         }
     }

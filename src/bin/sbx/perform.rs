@@ -74,9 +74,14 @@ pub(crate) fn tell_of_misnamed(misnamed: &[Misnamed], ui: &mut Ui) {
 pub(crate) fn tell_of_new_record(inventory: Option<&InventorySeen>, world: &World, ui: &mut Ui) {
     let Some(inventory) = inventory.filter(|inventory| !inventory.exists) else { return };
     if let (Some(location), Some(_)) = (&inventory.location, world.iter().next()) {
+        let known = match world.recovered.len() {
+            0 => String::new(),
+            1 => " 1 object is known by its labels.".to_owned(),
+            n => format!(" {n} objects are known by their labels."),
+        };
         ui.status(&format!(
             "No inventory yet at {}: of what is live nothing can be pruned, and drift cannot be told from a change. \
-             If it was lost, `sbx adopt` makes it again.",
+             If it was lost, `sbx adopt` makes it again.{known}",
             escape(location)
         ));
     }
@@ -208,6 +213,7 @@ async fn run(
     cx.deadline = consent.timeout.map(Deadline::after);
     cx.recorder = entry.recorder();
     cx.secrets = secrets;
+    cx.owner.clone_from(&workspace.owner);
     let mut pace = workspace.client.pace();
     if format == Format::Json {
         ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());

@@ -174,6 +174,11 @@ impl Record {
         &self.ledger
     }
 
+    /// Returns what names this record wherever one stands: the address of one in an object store.
+    pub(crate) fn address(&self) -> Option<String> {
+        (!self.ledger.is_file()).then(|| self.ledger.place())
+    }
+
     /// Takes the lock, and tells whom it waits for.
     ///
     /// # Errors
@@ -220,8 +225,8 @@ impl Record {
             return Err(self.other_workspace(stranger));
         }
         reading.inventory.endpoint = Some(self.endpoint.clone());
-        world = world.with_inventory(&reading.inventory);
         world.siblings = siblings;
+        world = world.with_inventory(&reading.inventory);
         let settled = world.inventory.clone().unwrap_or_default();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { reading, settled });
         Ok(world)

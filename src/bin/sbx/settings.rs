@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sbx::client::{API_KEY_VARIABLES, Config, ENDPOINT_VARIABLES};
+use sbx::client::{API_KEY_VARIABLES, Config, ENDPOINT_VARIABLES, SocketTimeouts};
 use sbx::types::Secret;
 use sbx::wire::route;
 use url::Url;
@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) server: Option<Server>,
     /// A file with certificates to trust.
     pub(crate) ca_file: Option<(PathBuf, Source)>,
+    /// How long WebSockets are waited for.
+    pub(crate) socket_timeouts: SocketTimeouts,
     /// Whether there is a key in [`env::API_KEY`] that no endpoint goes with.
     pub(crate) has_stray_key: bool,
 }
@@ -105,6 +107,7 @@ impl Settings {
             project: project.name.clone(),
             inventory: of_target.and_then(|target| target.inventory.clone()),
             ca_file: ca_file(connection, context.as_ref(), environment),
+            socket_timeouts: SocketTimeouts::from_lookup(|name| environment.get(name)),
             has_stray_key: server.is_none() && environment.get(env::API_KEY).is_some(),
             context: context.map(|context| context.name),
             server,

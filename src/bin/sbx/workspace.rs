@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sbx::client::{Client, Config, Error};
 use sbx::kinds::Secrets;
@@ -36,6 +37,8 @@ pub(crate) struct Workspace {
     notice: Option<String>,
     /// The record of what is owned in it; `None` if there is to be none.
     pub(crate) record: Option<Record>,
+    /// Who we are in the labels of what is made in it; `None` if nothing names us that is the same on every machine.
+    pub(crate) owner: Option<Arc<str>>,
     /// Where the secrets are that its manifests name.
     secrets: secrets::Place,
 }
@@ -62,28 +65,15 @@ impl Workspace {
                 Self::connect(remote, settings, secrets)?
             }
         };
+        workspace.owner = owner_of(project, record.as_ref()).map(Into::into);
         workspace.record = record;
         Ok(workspace)
     }
 
     fn connect(remote: Remote, settings: Settings, secrets: secrets::Place) -> Result<Self, Failure> {
-        if remote.has_credentials() {
-            let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
-            return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
-        }
-        let mut config = Config::new(remote.base_url.clone());
-        if let Some(key) = &remote.key {
-            config = config.api_key(key.clone());
-        }
-        if let Some((path, _)) = &settings.ca_file {
-            let pem = fs::read(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
-            config = config.ca_certificate(pem);
-        }
+        let client = client_of(&remote, &settings)?;
         let server = Server::Remote(remote);
-        match Client::new(config) {
-            Ok(client) => Ok(Self { client, settings, server, embedded: None, notice: None, record: None, secrets }),
-            Err(source) => Err(Failure::Config { server: Box::new(server), source }),
-        }
+        Ok(Self { client, settings, server, embedded: None, notice: None, record: None, owner: None, secrets })
     }
 
     /// Opens the local data in this process, or connects to the `sbx serve` that has it open.
@@ -106,7 +96,16 @@ impl Workspace {
                 cx.ui.status(&format!("Local server, data in {}.{note}", escape(&shown)));
                 let client = local::client(&embedded);
                 let server = Server::Local { data_dir, from };
-                Ok(Self { client, settings, server, embedded: Some(embedded), notice, record: None, secrets })
+                Ok(Self {
+                    client,
+                    settings,
+                    server,
+                    embedded: Some(embedded),
+                    notice,
+                    record: None,
+                    owner: None,
+                    secrets,
+                })
             }
             // It came while this process waited for the data.
             Err(Failure::Server { source: server::Error::DataDirBusy { url: Some(url), .. } }) => {
@@ -178,7 +177,9 @@ impl Workspace {
     ///
     /// [`Failure::Call`].
     pub(crate) async fn live(&self) -> Result<World, Failure> {
-        observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))
+        let mut world = observe(&self.client.reader(), env::now()).await.map_err(|error| self.failure(error))?;
+        world.owner.clone_from(&self.owner);
+        Ok(world)
     }
 
     /// Reads the secrets that a plan takes.
@@ -258,6 +259,36 @@ impl Workspace {
         if let Some(embedded) = self.embedded {
             embedded.close().await;
         }
+    }
+}
+
+/// Makes the client of a server whose key is known. Nothing is called yet.
+///
+/// # Errors
+///
+/// [`Failure::Usage`], [`Failure::File`] and [`Failure::Config`] when what it is made from is not good.
+pub(crate) fn client_of(remote: &Remote, settings: &Settings) -> Result<Client, Failure> {
+    if remote.has_credentials() {
+        let message = format!("the endpoint from {} carries a user name or a password", remote.url_from);
+        return Err(Failure::Usage { message, hint: Some(format!("put the key into {}", remote.key_from)) });
+    }
+    let mut config = Config::new(remote.base_url.clone()).socket_timeouts(settings.socket_timeouts);
+    if let Some(key) = &remote.key {
+        config = config.api_key(key.clone());
+    }
+    if let Some((path, _)) = &settings.ca_file {
+        let pem = fs::read(path).map_err(|source| Failure::File { action: "read", path: path.clone(), source })?;
+        config = config.ca_certificate(pem);
+    }
+    Client::new(config).map_err(|source| Failure::Config { server: Box::new(Server::Remote(remote.clone())), source })
+}
+
+/// Returns what names us on the server: the project with its target, or else the address of the record.
+fn owner_of(project: &Project, record: Option<&Record>) -> Option<String> {
+    match (&project.name, project.target_name()) {
+        (Some(name), Some(target)) => Some(format!("{name}/{target}")),
+        (Some(name), None) => Some(name.clone()),
+        (None, _) => record.and_then(Record::address),
     }
 }
 

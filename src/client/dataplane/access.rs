@@ -6,6 +6,7 @@ use http::Method;
 
 use super::socket::Patience;
 use crate::client::error::{Detail, Error, Kind, Mapped, Resource};
+use crate::client::generation::Generation;
 use crate::client::handle::{Sandbox, SandboxObject};
 use crate::client::request::{Operation, Request, Verb};
 use crate::wire::SandboxStatus;
@@ -35,8 +36,9 @@ impl<O: SandboxObject> Sandbox<O> {
     }
 
     /// Returns how long a WebSocket to the sandbox is tried to be opened.
-    pub(super) fn patience(attempt: Duration) -> Patience {
-        Patience::of(O::GENERATION, attempt)
+    pub(super) fn patience(&self, attempt: Duration) -> Patience {
+        let budget = self.client().link().socket_timeouts().connect_budget;
+        Patience::new(attempt, budget.filter(|_| O::GENERATION == Generation::Second))
     }
 
     /// Names something that is done in the sandbox.
@@ -55,7 +57,7 @@ fn rules(operation: &Operation, status: u16, detail: &Detail) -> Option<Mapped> 
         }
         None => Mapped::new(Kind::NotFound).about(Resource::Sandbox),
     };
-    if operation.verb == Verb::ReadFile && status == 404 {
+    if matches!(operation.verb, Verb::ReadFile | Verb::Search) && status == 404 {
         return Some(missing());
     }
     if let Some(error_type) = ["WriteError", "ReadError", "CommandError"].into_iter().find(|it| detail.is(it)) {

@@ -13,7 +13,7 @@ use tracing::debug;
 
 pub use self::control::CommandControl;
 use self::wire::{Loss, Reader};
-use super::run::{OPEN_WITHIN, Offsets, Output};
+use super::run::{Offsets, Output};
 use super::socket::{self, WebSocket, lost};
 use crate::client::error::{Error, Kind};
 use crate::client::link::Link;
@@ -91,7 +91,7 @@ impl CommandHandle {
         socket: WebSocket,
         first: &CommandRequest,
     ) -> Result<Self, Error> {
-        let (writer, mut reader) = wire::split(socket);
+        let (writer, mut reader) = wire::split(socket, link.socket_timeouts());
         let unclear = |error: Error| error.with_ambiguous(true);
         if let Err(error) = writer.send(first).await {
             return Err(unclear(lost(&request, "the connection was lost as the command was sent").with_source(error)));
@@ -281,7 +281,7 @@ impl CommandHandle {
     /// Connects again. Failing to is one more loss.
     async fn come_back(&mut self) -> Result<(), Error> {
         self.request.operation.verb = Verb::Reconnect;
-        let taken_up = match socket::open_once(&self.link, &self.request, OPEN_WITHIN).await {
+        let taken_up = match socket::open_once(&self.link, &self.request, self.link.open_within()).await {
             Ok(socket) => self.take_up(socket).await,
             Err(error) if error.is_a(Kind::Connection) => Err(error.message().to_owned()),
             Err(error) => {
@@ -299,7 +299,7 @@ impl CommandHandle {
             stdout_offset: stdout,
             stderr_offset: stderr,
         };
-        let (writer, reader) = wire::split(socket);
+        let (writer, reader) = wire::split(socket, self.link.socket_timeouts());
         writer.send(&first).await.map_err(|error| error.to_string())?;
         self.control.connect(Arc::new(writer));
         self.state = State::Live(Box::new(reader));

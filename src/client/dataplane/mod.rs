@@ -8,9 +8,11 @@ mod command;
 mod command_id;
 mod files;
 mod run;
+mod search;
 mod socket;
 mod tunnel;
 
 pub use self::command::{Chunk, CommandControl, CommandHandle, OutputStream};
 pub use self::run::{Offsets, Output, RunOptions};
+pub use self::search::SearchOptions;
 pub use self::tunnel::{Tunnel, TunnelOptions};

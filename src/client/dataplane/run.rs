@@ -19,8 +19,6 @@ use crate::client::request::{Request, Verb};
 use crate::types::Timestamp;
 use crate::wire::{CommandRequest, Execute, ExecuteStream, Executed, RunConfig, route};
 
-/// How long opening a WebSocket may take (contract section 1.4).
-pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// What a request may take on top of the time that the command has (contract section 1.4).
 const HTTP_MARGIN: Duration = Duration::from_secs(10);
 
@@ -277,7 +275,7 @@ impl<O: SandboxObject> Sandbox<O> {
         let link = self.client().link();
         let options = if O::GENERATION == Generation::Second { options.settle(link.now()) } else { options };
         let first = options.to_stream(command);
-        let patience = Self::patience(OPEN_WITHIN);
+        let patience = self.patience(link.open_within());
         let mut n_losses = 0;
         loop {
             let socket = socket::open(link, request, patience).await.map_err(|error| {
@@ -308,7 +306,7 @@ impl<O: SandboxObject> Sandbox<O> {
     pub async fn reconnect(&self, command_id: &str, offsets: Offsets) -> Result<CommandHandle, Error> {
         let link = self.client().link();
         let request = self.stream_request(Verb::Reconnect)?;
-        let socket = socket::open(link, &request, Self::patience(OPEN_WITHIN)).await?;
+        let socket = socket::open(link, &request, self.patience(link.open_within())).await?;
         CommandHandle::resume(link, request, socket, command_id, offsets).await
     }
 

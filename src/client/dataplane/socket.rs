@@ -13,15 +13,10 @@ use tracing::debug;
 
 use crate::client::deadline::Deadline;
 use crate::client::error::{Error, Kind};
-use crate::client::generation::Generation;
 use crate::client::link::Link;
 use crate::client::request::{Request, overlay};
 use crate::client::retry::{Pause, retry_after};
 use crate::client::transport::{BoxConnection, Limits};
-
-/// How long all attempts to reach a sandbox of the second generation may take (contract section 6 of the second
-/// generation).
-const CONNECT_BUDGET: Duration = Duration::from_mins(2);
 
 /// A WebSocket on whatever carries the client's requests.
 pub(super) type WebSocket = WebSocketStream<BoxConnection>;
@@ -36,11 +31,10 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Returns what is usual in a generation. A sandbox of the second may be asleep, and has to be waited for while it
-    /// wakes up.
-    pub(super) fn of(generation: Generation, attempt: Duration) -> Self {
-        let end = (generation == Generation::Second).then(|| Deadline::after(CONNECT_BUDGET));
-        Self { attempt, end }
+    /// Returns that of attempts which begin now, with a budget for all of them where there is one: a sandbox may be
+    /// asleep, and has to be waited for while it wakes up.
+    pub(super) fn new(attempt: Duration, budget: Option<Duration>) -> Self {
+        Self { attempt, end: budget.map(Deadline::after) }
     }
 
     /// Returns whether there can be another attempt after `n` of them, and a pause.

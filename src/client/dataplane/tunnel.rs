@@ -99,7 +99,7 @@ impl<O: SandboxObject> Sandbox<O> {
         }
         let request = self.inside(operation, Method::GET, route::TUNNEL.to_owned())?;
         let link = self.client().link();
-        let multiplexer = Multiplexer::new(socket::open(link, &request, Self::patience(OPEN_WITHIN)).await?);
+        let multiplexer = Multiplexer::new(socket::open(link, &request, self.patience(OPEN_WITHIN)).await?);
         let address = (Ipv4Addr::LOCALHOST, options.local_port.unwrap_or(remote_port));
         let listening = async {
             let listener = TcpListener::bind(address).await?;

@@ -1,5 +1,6 @@
 //! Tests of whole calls, against a transport that expects a script of requests.
 
+mod answers;
 mod creates;
 mod dataplane;
 mod errors;

@@ -242,6 +242,7 @@ async fn a_sandbox_that_could_not_build_is_deleted() {
     assert_eq!(error.error_type(), Some("WriteError"), "{error}");
     let body = server.body(0);
     assert!(body["name"].as_str().is_some_and(|name| name.starts_with("snapshot-builder-")) && body["vcpus"] == 2);
+    assert_eq!(body["delete_after_stop_seconds"], 60, "it goes by itself where nobody is left to delete it");
     let upload = server.request(1).uri().clone();
     assert!(upload.to_string().starts_with("http://server/v2/sandboxes/dp/upload?path=%2Fvar%2Flib%2F"), "{upload}");
 

@@ -10,7 +10,7 @@ use super::section::Section;
 use super::swap::{self, Names};
 use crate::client::{self, Client, Deadline};
 use crate::kinds::{
-    CreateOptions, Health, Key, Live, SecretError, SecretSource, Secrets, Spec, Value, VerbCx, is_reserved,
+    CreateOptions, Health, Key, Live, Mark, SecretError, SecretSource, Secrets, Spec, Value, VerbCx, is_reserved,
 };
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
@@ -41,12 +41,14 @@ pub(super) struct StepCx {
     pub(super) declared: Option<Spec>,
     /// Where secrets are read.
     pub(super) secrets: Arc<dyn SecretSource>,
+    /// Who an object that is made is to say that it belongs to.
+    pub(super) owner: Option<Arc<str>>,
 }
 
 impl StepCx {
     pub(super) fn new(step: &Step, client: &Client, secrets: Arc<dyn SecretSource>) -> Self {
         let client = client.with_deadline(Deadline::after(budget(step)));
-        Self { client, section: Section::new(), list: None, swap: None, declared: None, secrets }
+        Self { client, section: Section::new(), list: None, swap: None, declared: None, secrets, owner: None }
     }
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepE
             let spec = updated(&live, changes, cx.declared.as_ref())
                 .ok_or_else(|| StepError::Changed { key: step.key.clone() })?;
             let secrets = secrets_of(&spec, cx)?;
-            let verb_cx = VerbCx { client: &cx.client, secrets: &secrets };
+            let verb_cx = VerbCx { client: &cx.client, secrets: &secrets, mark: None };
             step.key.kind.update(verb_cx, &step.key.name, &spec, changes).await?;
             Ok(Performed { how: Done::Acted, live: Some(live) })
         }
@@ -116,12 +118,14 @@ fn secrets_of(spec: &Spec, cx: &StepCx) -> Result<Secrets, SecretError> {
 async fn create(step: &Step, spec: &Spec, options: &CreateOptions, cx: &StepCx) -> Result<Performed, StepError> {
     let client = &cx.client;
     let secrets = secrets_of(spec, cx)?;
-    let performed =
-        match step.key.kind.create(VerbCx { client, secrets: &secrets }, &step.key.name, spec, options.clone()).await {
-            Ok(live) => Performed { how: Done::Acted, live: Some(live) },
-            Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
-            Err(error) => return Err(error.into()),
-        };
+    let declared = cx.declared.as_ref().unwrap_or(spec);
+    let mark = cx.owner.as_ref().map(|owner| Mark::new(owner, &step.key, declared));
+    let verb_cx = VerbCx { client, secrets: &secrets, mark: mark.as_ref() };
+    let performed = match step.key.kind.create(verb_cx, &step.key.name, spec, options.clone()).await {
+        Ok(live) => Performed { how: Done::Acted, live: Some(live) },
+        Err(error) if error.is_a(client::Kind::AlreadyExists) => adopt_if_equal(&step.key, spec, client).await?,
+        Err(error) => return Err(error.into()),
+    };
     // What is built beside another object takes its place only with all that was to be carried over.
     if is_reserved(&step.key.name) {
         swap::read_back(&step.key, &options.carry, client).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Deed, Effect, Entry, Intent, Inventory};
-use crate::kinds::{Change, Health, Key, Live, Reference, Spec, Value};
+use crate::kinds::{Change, Health, Key, Live, Naming, Reference, Spec, Value};
 use crate::reconcile::world::World;
 
 /// What the live state says of open intents.
@@ -67,7 +67,7 @@ impl Inventory {
     }
 
     /// Keeps the entry of an object whose recorded name another one has now.
-    fn displaced(&self, key: &Key, world: &World) -> Option<Effect> {
+    pub(super) fn displaced(&self, key: &Key, world: &World) -> Option<Effect> {
         let entry = self.get(key)?;
         let live = world.by_id(key.kind, entry.id.as_ref()?).filter(|live| live.key != *key)?;
         Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
@@ -139,7 +139,9 @@ fn is_made(spec: &Spec, live: &Live, is_meant: &dyn Fn(&Reference, &Reference) -
         (Some(intended), None) => intended.is_satisfied_by_absence(),
         (None, _) => true,
     });
-    same && !matches!(live.health, Health::Failed(_))
+    // A name that is published was taken by the call, whatever came of the object.
+    let is_good = !matches!(live.health, Health::Failed(_));
+    same && (is_good || spec.kind().info().naming == Naming::Published)
 }
 
 fn says_more(intent: &Intent) -> bool {

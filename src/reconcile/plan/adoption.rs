@@ -21,7 +21,7 @@ pub struct Adoption {
     pub leftovers: Vec<Key>,
     /// Declared objects that are live otherwise, and that nobody allowed to be taken over.
     pub left_alone: Vec<Key>,
-    /// Declared objects that another project owns, with the name of its record.
+    /// Declared objects that another project owns, with the name of its record, or as they say themselves.
     pub siblings: Vec<(Key, Arc<str>)>,
     /// Declared objects that are not live.
     pub missing: Vec<Key>,
@@ -65,27 +65,33 @@ impl Adoption {
         let Some(live) = live.filter(|_| change.id.is_some() || change.action != Action::Create) else {
             return self.missing.push(object.key.clone());
         };
-        if let Some((_, entry)) = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live)) {
+        let recorded = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+        if let Some((_, entry)) = recorded.filter(|_| !world.recovered.contains(&live.key)) {
             return self.take_up_again(entry, object, live);
         }
         if crate::kinds::is_reserved(&live.key.name) {
             // It is half replaced: what there is of it is recorded as what a replacement left.
             return;
         }
-        let sibling = live.id.as_ref().and_then(|id| world.siblings.get(&(live.key.kind, id.clone())));
-        if let Some(record) = sibling {
-            return self.siblings.push((object.key.clone(), Arc::clone(record)));
+        let is_taken_over = take_over.has(&object.key);
+        let others = world.sibling(live).or_else(|| world.marked_by_another(live).filter(|_| !is_taken_over));
+        if let Some(owner) = others {
+            return self.siblings.push((object.key.clone(), Arc::clone(owner)));
         }
-        let effect = match change.action {
-            Action::Adopt => Some(Effect::Put { key: live.key.clone(), entry: Entry::of(object, Some(live)) }),
-            _ if take_over.has(&object.key) => as_it_is(object, live),
-            _ => None,
+        let is_equal = matches!(change.action, Action::Adopt | Action::Keep);
+        let effect = if is_equal {
+            Some(Effect::Put { key: live.key.clone(), entry: Entry::of(object, Some(live)) })
+        } else if is_taken_over || world.is_marked_ours(live) {
+            // That it is ours was never in doubt, only what was applied to it.
+            as_it_is(object, live)
+        } else {
+            None
         };
-        match (effect, change.action) {
-            (None, _) => self.left_alone.push(object.key.clone()),
-            (Some(effect), action) => {
+        match effect {
+            None => self.left_alone.push(object.key.clone()),
+            Some(effect) => {
                 self.effects.push(effect);
-                if action == Action::Adopt { &mut self.equal } else { &mut self.different }.push(object.key.clone());
+                if is_equal { &mut self.equal } else { &mut self.different }.push(object.key.clone());
             }
         }
     }

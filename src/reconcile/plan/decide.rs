@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, Note};
@@ -50,11 +51,19 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
     let Given { desired, all, world, policy, .. } = given;
     let undeclared = Undeclared::find(given, matches);
     let leftovers = Leftovers::find(all, world);
+    let builds = Builds::of(world);
     let mut obstacles = Obstacles::new();
     loop {
         let rollouts = Rollouts::new(desired, world, &leftovers);
-        let round =
-            Round { given, matches, undeclared: &undeclared, obstacles: &obstacles, fates: HashMap::new(), rollouts };
+        let round = Round {
+            given,
+            matches,
+            undeclared: &undeclared,
+            obstacles: &obstacles,
+            builds: &builds,
+            fates: HashMap::new(),
+            rollouts,
+        };
         let mut decisions = round.decide();
         decisions.extend(undeclared.prune(given, &obstacles));
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
@@ -170,6 +179,7 @@ struct Round<'a, 'r> {
     matches: &'r Matches<'a>,
     undeclared: &'r Undeclared<'a>,
     obstacles: &'r Obstacles,
+    builds: &'r Builds<'a>,
     /// The actions of the objects decided so far.
     fates: HashMap<&'a Key, Action>,
     /// How those of them are replaced that are made anew.
@@ -195,7 +205,8 @@ impl<'a> Round<'a, '_> {
         let (half_replaced, live) = self.rollouts.look(object, found.and_then(|found| found.live), &is_same);
         let owner = live.map(|live| if half_replaced { Owner::Unrecorded } else { Owner::of(live, world) });
         let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(&object.key));
-        let entry = owner.and_then(Owner::entry).or(recorded);
+        let remade = live.and_then(|live| self.recovered(live, object));
+        let entry = remade.as_ref().or_else(|| owner.and_then(Owner::entry)).or(recorded);
         // What is held is not on record as applied, so that it is still drift afterwards.
         let declared = self.given.all.get(&object.key).unwrap_or(object);
         let mut change = Change {
@@ -239,6 +250,14 @@ impl<'a> Round<'a, '_> {
         Decision { object: Some(object), live, is_protected, change }
     }
 
+    /// Returns the entry of an object whose record was lost, where it says itself that it was made of what is declared now:
+    /// whatever differs was changed since.
+    fn recovered(&self, live: &Live, object: &Object) -> Option<Entry> {
+        let is_recovered = self.given.world.recovered.contains(&live.key);
+        let is_made_of = live.mark.as_ref().is_some_and(|mark| mark.is_made_of(&object.spec));
+        (is_recovered && is_made_of).then(|| Entry::of(object, Some(live)))
+    }
+
     /// Chooses the action for an object that is not live, and notes what became of it if it was.
     fn miss(&self, object: &'a Object, recorded: Option<&Entry>, change: &mut Change) -> Action {
         let Some(entry) = recorded.filter(|entry| entry.standing == Standing::Owned) else {
@@ -267,6 +286,8 @@ impl<'a> Round<'a, '_> {
                 let is_ours = |key: &Key| kinds::is_reserved(&key.name);
                 let is_renamed = *recorded != live.key && !is_ours(recorded) && !is_ours(&live.key);
                 change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
+                let is_recovered = self.given.world.recovered.contains(&live.key);
+                change.notes.extend(is_recovered.then_some(Note::Recovered));
                 let is_released = entry.standing == Standing::Released;
                 change.notes.extend(is_released.then_some(Note::TakenUpAgain));
                 if is_renamed && action == Action::Rename && self.given.policy.on_drift == OnDrift::Hold {
@@ -280,6 +301,16 @@ impl<'a> Round<'a, '_> {
                 if action != Action::Keep {
                     change.notes.push(Note::OwnedBySibling { record: Arc::clone(record) });
                 }
+                action
+            }
+            Owner::Marked(owner) if self.given.policy.take_over.has(&change.key) => {
+                change.notes.push(Note::TakenFrom { owner: Arc::clone(owner) });
+                let is_recorded = self.given.world.inventory.is_some();
+                if action == Action::Keep && is_recorded { Action::Adopt } else { action }
+            }
+            Owner::Marked(owner) => {
+                change.record = None;
+                change.notes.push(Note::marked(owner, &change.key, action != Action::Keep));
                 action
             }
             // What a rollout of ours built says so by its name, also if nobody wrote it down.
@@ -344,7 +375,19 @@ impl<'a> Round<'a, '_> {
         if change.was.is_some() {
             return Action::Rename;
         }
-        if change.fields.is_empty() { Action::Keep } else { Action::Update }
+        if !change.fields.is_empty() {
+            return Action::Update;
+        }
+        self.look_at_build(object, live, change)
+    }
+
+    /// Notes that what an object was built from has moved on; by itself that is no reason to build it anew.
+    fn look_at_build(&self, object: &Object, live: &Live, change: &mut Change) -> Action {
+        let Some((last, of)) = self.builds.newer(live) else { return Action::Keep };
+        let choice = object.key.kind.info().on_superseded;
+        let is_followed = object.lifecycle.on_superseded == OnSuperseded::Replace;
+        change.notes.push(Note::BuildMoved { build: last.clone(), seen_in: of.key.clone(), is_followed, choice });
+        if is_followed { Action::Replace } else { Action::Keep }
     }
 
     fn reasons_to_replace(&self, replacing: &[FieldChange]) -> Vec<Note> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Action;
-use crate::kinds::{ApiVersion, Key, KindId, Live, Reference, Resource, Value};
+use crate::kinds::{ApiVersion, Build, Key, KindId, Live, Reference, Resource, Value};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -272,6 +272,33 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// What it was built from has moved on, as the build of another object shows.
+    BuildMoved {
+        /// What was found there last.
+        build: Build,
+        /// The object that was built then.
+        seen_in: Key,
+        /// Whether it is built anew for that.
+        is_followed: bool,
+        /// What its manifest calls the choice of that.
+        choice: &'static str,
+    },
+    /// Its record was lost, and it says itself that it is ours.
+    Recovered,
+    /// It says itself that it is another project's.
+    Marked {
+        /// That project.
+        owner: Arc<str>,
+        /// The object, as it is named.
+        key: Key,
+        /// Whether it would have to change.
+        is_in_the_way: bool,
+    },
+    /// It says itself that it is another project's, and is taken over all the same.
+    TakenFrom {
+        /// That project.
+        owner: Arc<str>,
+    },
     /// What a saved plan says, in its words.
     Saved {
         /// What it says.
@@ -313,6 +340,10 @@ impl Holder {
 }
 
 impl Note {
+    pub(super) fn marked(owner: &Arc<str>, key: &Key, is_in_the_way: bool) -> Self {
+        Self::Marked { owner: Arc::clone(owner), key: key.clone(), is_in_the_way }
+    }
+
     pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
         Self::NotSpoken { kind, spoken: world.spoken_versions() }
     }
@@ -366,6 +397,9 @@ impl Note {
                 format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
             }
             Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
+            Self::Marked { key, .. } => {
+                format!("declare it in one project only, or add `--take-over {key}` to make it this one's")
+            }
             Self::Expired { is_recreated: false } => {
                 "take it out of the manifests, or let it say `on_expiry: recreate`".to_owned()
             }
@@ -379,6 +413,9 @@ impl Note {
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
             Self::Outdated { choice, .. } => {
                 format!("delete it when it is no longer needed, or let its manifest say `{choice}: replace`")
+            }
+            Self::BuildMoved { is_followed: false, choice, .. } => {
+                format!("to have it built anew whenever that shows, let its manifest say `{choice}: replace`")
             }
             Self::Saved { help, .. } => return help.clone(),
             _ => return None,
@@ -403,6 +440,7 @@ impl Note {
                 | Self::RenamePending
                 | Self::NotOwned { .. }
                 | Self::OwnedBySibling { .. }
+                | Self::Marked { is_in_the_way: true, .. }
                 | Self::MaybeRenamed { is_asked: true, .. }
                 | Self::NotAllowed { .. }
                 | Self::NotSpoken { .. }
@@ -433,9 +471,7 @@ impl fmt::Display for Note {
             Self::Unverifiable { paths } => unverifiable(f, paths),
             Self::WouldShrink { path, from, to } => write!(f, "{path} cannot shrink from {from} to {to}"),
             Self::CannotChangeInPlace { paths } => write!(f, "{} cannot change in place", paths.join(", ")),
-            Self::DataLost { kind } => {
-                write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
-            }
+            Self::DataLost { kind } => data_lost(f, *kind),
             Self::SourceReplaced { source } => {
                 write!(f, "{} `{}` is replaced", source.kind.info().singular, source.name)
             }
@@ -484,6 +520,10 @@ impl fmt::Display for Note {
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::BuildMoved { build, seen_in, .. } => build_moved(f, build, seen_in),
+            Self::Recovered => f.write_str("it was on no record; its labels say that it is this project's"),
+            Self::Marked { owner, .. } => marked(f, owner, ""),
+            Self::TakenFrom { owner } => marked(f, owner, ", and it is taken over"),
             Self::NotManaged => f.write_str("it is not managed here, and stays"),
             Self::TakenOver => f.write_str("it was not managed here, and is taken over"),
             Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),
@@ -522,6 +562,19 @@ impl fmt::Display for Note {
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
     let (needed, free) = (what.spell(needed), what.spell(free));
     write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn data_lost(f: &mut fmt::Formatter<'_>, kind: KindId) -> fmt::Result {
+    write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
+}
+
+fn build_moved(f: &mut fmt::Formatter<'_>, build: &Build, seen_in: &Key) -> fmt::Result {
+    let Build { source, digest } = build;
+    write!(f, "{source} has moved on since it was built: it was {digest} for {seen_in}")
+}
+
+fn marked(f: &mut fmt::Formatter<'_>, owner: &str, rest: &str) -> fmt::Result {
+    write!(f, "its labels say that it belongs to another project: {owner}{rest}")
 }
 
 fn source_is_another(f: &mut fmt::Formatter<'_>, source: &Reference) -> fmt::Result {

@@ -16,26 +16,28 @@ pub(super) enum Owner<'a> {
     Unrecorded,
     /// Ours, or ours once, under the name that is recorded.
     Ours(&'a Key, &'a Entry),
-    /// Another project's.
+    /// Another project's, as its record says.
     Sibling(&'a Arc<str>),
+    /// Another project's, as the object says itself.
+    Marked(&'a Arc<str>),
     /// Nobody's that we know of.
     Nobody,
 }
 
 impl<'a> Owner<'a> {
-    pub(super) fn of(live: &Live, world: &'a World) -> Self {
-        let Some(inventory) = &world.inventory else { return Self::Unrecorded };
+    pub(super) fn of(live: &'a Live, world: &'a World) -> Self {
+        let marked = world.marked_by_another(live).map(Self::Marked);
+        let Some(inventory) = &world.inventory else { return marked.unwrap_or(Self::Unrecorded) };
         if let Some((key, entry)) = inventory.entry_of(live) {
             return Self::Ours(key, entry);
         }
-        let sibling = live.id.as_ref().and_then(|id| world.siblings.get(&(live.key.kind, id.clone())));
-        sibling.map_or(Self::Nobody, Self::Sibling)
+        world.sibling(live).map(Self::Sibling).or(marked).unwrap_or(Self::Nobody)
     }
 
     pub(super) fn entry(self) -> Option<&'a Entry> {
         match self {
             Self::Ours(_, entry) => Some(entry),
-            Self::Unrecorded | Self::Sibling(_) | Self::Nobody => None,
+            Self::Unrecorded | Self::Sibling(_) | Self::Marked(_) | Self::Nobody => None,
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
             (_, Some(Owner::Sibling(record))) => {
                 (Action::Keep, Some(Note::OwnedBySibling { record: Arc::clone(record) }))
             }
+            (Some(live), Some(Owner::Marked(owner))) => (Action::Keep, Some(Note::marked(owner, &live.key, false))),
             (Some(_), _) if stays(object) => (Action::Keep, Some(Note::Retained)),
             (Some(live), _) if live.key != object.key => (Action::Blocked, Some(Note::RenamePending)),
             (Some(_), _) => (Action::Delete, None),

@@ -8,7 +8,7 @@
 //! half way.
 
 use super::parking::parking_name;
-use crate::kinds::{self, Absent, Key, Live, Lookup as _, Reference, Spec, reserved_name};
+use crate::kinds::{self, Absent, Key, Live, Lookup as _, Reference, Spec, TextHash, reserved_name};
 use crate::reconcile::world::World;
 use crate::types::Name;
 
@@ -61,7 +61,7 @@ pub(super) enum Leaves {
 
 /// Returns what an object with this spec is, as a number, where `of` says what it refers to.
 pub(super) fn fingerprint(spec: &Spec, leaves: Leaves, of: &dyn Fn(&Reference) -> u64) -> u64 {
-    let mut hash = Hash::new();
+    let mut hash = TextHash::new();
     hash.text(&spec.kind().recorded_as());
     for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
         let counts =
@@ -71,30 +71,13 @@ pub(super) fn fingerprint(spec: &Spec, leaves: Leaves, of: &dyn Fn(&Reference) -
             hash.text(&value.to_canonical(&|reference| of(reference).to_string()));
         }
     }
-    hash.0
+    hash.value()
 }
 
 /// Returns what a live object is that another one refers to; 0 if there is none that can be read.
 pub(super) fn fingerprint_of_live(reference: &Reference, leaves: Leaves, world: &World) -> u64 {
     let spec = world.spec(reference.kind, &reference.name);
     spec.map_or(0, |spec| fingerprint(spec, leaves, &|reference| fingerprint_of_live(reference, leaves, world)))
-}
-
-/// FNV-1a with 64 bits (RFC 9923): it is the same in every version of this program, which the standard library's hashes
-/// do not promise.
-struct Hash(u64);
-
-impl Hash {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn text(&mut self, text: &str) {
-        // No text has a zero byte, so it keeps texts apart.
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
-use super::{Action, Change, Expectation, Plan, Step, Verb, ownership, rehearsal, rolling, room};
+use super::{Action, Change, Expectation, Plan, Rollout, Step, Verb, ownership, rehearsal, rolling, room};
 use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
@@ -69,7 +69,12 @@ impl Draft {
                 self.add_delete(change, live);
                 self.add_create(change, object, Some(live));
             }
-            (Action::Delete, _, Some(live)) => self.add_delete(change, live),
+            (Action::Delete, _, Some(live)) => {
+                let delete = self.add_delete(change, live);
+                if let Some(Rollout::Leftover { of }) = &decision.change.rollout {
+                    self.note_published_before(delete, of);
+                }
+            }
             (Action::Rename, Some(object), Some(live)) => {
                 let renaming = self.add_rename(change, object, live);
                 self.provides.insert(object.key.clone(), renaming);
@@ -112,10 +117,11 @@ impl Draft {
         self.provides.insert(object.key.clone(), step);
     }
 
-    fn add_delete(&mut self, change: usize, live: &Live) {
+    fn add_delete(&mut self, change: usize, live: &Live) -> usize {
         let step = self.push(change, &live.key, Verb::Delete { is_waited_for: false }, Some(self.expect(live)));
         self.frees.insert(live.key.clone(), step);
         self.deletes.insert(live.key.clone(), step);
+        step
     }
 
     fn add_update(&mut self, index: usize, key: &Key, change: &Change, live: &Live) -> usize {

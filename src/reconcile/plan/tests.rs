@@ -1,3 +1,4 @@
+mod marked;
 mod ownership;
 mod properties;
 mod published;

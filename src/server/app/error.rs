@@ -56,7 +56,7 @@ pub(crate) enum Error {
     #[error("the sandbox could not be started")]
     Launch(#[source] LaunchError),
     #[error("sandbox `{name}` is not ready")]
-    NotReady { name: String },
+    NotReady { name: String, reason: Option<String> },
     #[error("snapshot `{name}` is {status}")]
     SnapshotNotReady { name: String, status: &'static str },
     #[error("sandbox `{name}` was not ready within {seconds} seconds")]

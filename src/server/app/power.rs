@@ -73,7 +73,7 @@ impl App {
             let sandbox = sandboxes::by_id(tx, &id)?.filter(|sandbox| sandbox.pool_id.is_none());
             let mut sandbox = sandbox.ok_or_else(|| named::not_found(id.as_str()))?;
             match lifecycle::next(sandbox.generation(), sandbox.state, Event::Needed) {
-                Err(_) => return Err(Error::NotReady { name: named::display_name(&sandbox) }),
+                Err(_) => return Err(named::not_ready(&sandbox)),
                 Ok(State::Provisioning) if sandbox.state == State::Stopped => start(tx, &mut sandbox)?,
                 Ok(_) => {}
             }

@@ -140,7 +140,7 @@ impl App {
 
     /// Lets a sandbox pass that is ready.
     pub(crate) fn only_ready(sandbox: Sandbox) -> Result<Sandbox, Error> {
-        if sandbox.state == State::Ready { Ok(sandbox) } else { Err(Error::NotReady { name: display_name(&sandbox) }) }
+        if sandbox.state == State::Ready { Ok(sandbox) } else { Err(not_ready(&sandbox)) }
     }
 
     /// Records that a sandbox is used now, from which its idle time to live counts (contract G37).
@@ -189,6 +189,12 @@ impl App {
 
 pub(super) fn not_found(name: &str) -> Error {
     Error::NotFound { kind: Kind::Sandbox, name: name.to_owned() }
+}
+
+/// Says that a sandbox is not ready, and why where it has failed.
+pub(super) fn not_ready(sandbox: &Sandbox) -> Error {
+    let reason = sandbox.status_message.clone().filter(|_| sandbox.state == State::Failed);
+    Error::NotReady { name: display_name(sandbox), reason }
 }
 
 pub(super) fn display_name(sandbox: &Sandbox) -> String {

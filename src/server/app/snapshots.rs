@@ -1,5 +1,7 @@
 //! Snapshots: built from images, captured from sandboxes, reached by tags that move.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::capture::{self, NewCapture};
@@ -22,6 +24,8 @@ pub(crate) struct NewSnapshot {
     pub(crate) run_config: RunConfig,
     /// Whether a fault rule keeps it from being built.
     pub(crate) held: bool,
+    /// Why a fault rule lets it fail to be built.
+    pub(crate) failing: Option<Arc<str>>,
 }
 
 /// Where a snapshot is published.
@@ -74,6 +78,10 @@ impl App {
     }
 
     /// Begins to build a snapshot, and moves its tag there.
+    ///
+    /// The tag moves now, and stays there if the build fails. The contract has publishing move it (section 2.2), and whoever
+    /// waits by the tag is to see this build and why it failed, rather than the one before as ready. Who needs that one has
+    /// its id.
     pub(crate) async fn create_snapshot(&self, new: NewSnapshot) -> Result<Snapshot, Error> {
         self.transact(move |tx| {
             if let Some(id) = &new.registry
@@ -87,7 +95,13 @@ impl App {
                 ..SnapshotSettings::default()
             };
             let source = Source::Image { reference: new.image, registry: new.registry };
-            publish(tx, &new.place, source, new.capacity_bytes, new.labels, settings, new.held)
+            let mut snapshot = publish(tx, &new.place, source, new.capacity_bytes, new.labels, settings, new.held)?;
+            if let Some(reason) = new.failing {
+                snapshot.status = Status::Failed;
+                snapshot.status_message = Some(reason.to_string());
+                snapshots::update(tx, &snapshot)?;
+            }
+            Ok(snapshot)
         })
         .await
     }

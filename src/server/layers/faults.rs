@@ -16,8 +16,8 @@ use serde_json::Value;
 pub(crate) use super::rule::Rule;
 use crate::server::app;
 use crate::server::error::Failure;
-use crate::server::routes::Held;
 use crate::server::routes::table::Operation;
+use crate::server::routes::{Failing, Held};
 
 /// Marks a response of an embedded server that no client would have received.
 ///
@@ -126,6 +126,9 @@ async fn strike(rule: Rule, mut request: Request, next: Next) -> Response {
     }
     if rule.stuck_provisioning {
         request.extensions_mut().insert(Held(true));
+    }
+    if let Some(reason) = &rule.build_fails {
+        request.extensions_mut().insert(Failing(Some(reason.as_str().into())));
     }
     let cut = Cut { after_bytes: rule.cut_after_bytes.unwrap_or(0), close_code: rule.close_code };
     if rule.cut_after_bytes.is_some() || rule.close_code.is_some() {

@@ -49,6 +49,9 @@ pub(crate) struct Rule {
     /// Lets the operation happen, but what it creates never becomes ready.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) stuck_provisioning: bool,
+    /// Lets the operation happen, but the snapshot that it creates fails to be built, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) build_fails: Option<String>,
     /// Lets the operation happen and closes the connection instead of answering.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) lose_answer: bool,

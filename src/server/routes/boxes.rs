@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -21,10 +22,13 @@ use super::{Body, Held, Named, service};
 use crate::server::app::{App, Error, NewFromSnapshot, NewSandbox, Reconfiguration, SandboxChange};
 use crate::server::error::Failure;
 use crate::server::lifecycle::State as Lifecycle;
-use crate::server::store::grants::Grant;
+use crate::server::store::grants::{Access, Audience, Grant};
 use crate::server::store::sandboxes::{Origin, Sandbox};
 use crate::types::{Name, Ttl};
 use crate::wire;
+
+/// How many sites may show a service in a frame (contract section 4.7 of the second generation).
+const MAX_ORIGINS: usize = 5;
 
 pub(crate) async fn create(
     State(app): State<App>,
@@ -99,26 +103,34 @@ pub(crate) async fn batch_delete(
 pub(crate) async fn service_url(
     State(app): State<App>,
     Named(name): Named,
-    Body(wanted): Body<ServiceWanted>,
-) -> Result<Json<wire::ServiceUrl>, Failure> {
-    if wanted.asks_for_login {
-        return Err(Failure::not_implemented("access"));
+    Body(ServiceWanted { port, expires_in, access, embed_origins }): Body<ServiceWanted>,
+) -> Result<Response, Failure> {
+    if let ServiceAccess::LogIn(audience) = access {
+        let service = app.grant_log_in(name, port, audience, embed_origins.clone()).await?;
+        return Ok(Json(service::login_url(&app, &service, audience, embed_origins)).into_response());
     }
-    let (service, token, expires_at) = app.grant_service(name, wanted.port, wanted.expires_in).await?;
-    Ok(Json(service::service_url(&app, &service, token, expires_at)))
+    let ends_log_in = matches!(access, ServiceAccess::Off);
+    let (service, token, expires_at) = app.grant_service(name, port, expires_in, ends_log_in).await?;
+    Ok(Json(service::service_url(&app, &service, token, expires_at)).into_response())
 }
 
 pub(crate) async fn service_urls(
     State(app): State<App>,
     Named(name): Named,
 ) -> Result<Json<wire::ServiceUrlGrantList>, Failure> {
-    let grant = |grant: Grant| wire::ServiceUrlGrant {
-        port: grant.port.into(),
-        access: wire::ServiceAccess::Token,
-        created_at: grant.created_at,
-        created_by: Some(EVERYBODY.to_owned()),
-        expires_at: Some(grant.expires_at),
-        embed_origins: Vec::new(),
+    let grant = |grant: Grant| {
+        let (access, expires_at) = match grant.access {
+            Access::Token { expires_at } => (wire::ServiceAccess::Token, Some(expires_at)),
+            Access::LogIn(audience) => (service::wire_access(audience), None),
+        };
+        wire::ServiceUrlGrant {
+            port: grant.port.into(),
+            access,
+            created_at: grant.created_at,
+            created_by: Some(EVERYBODY.to_owned()),
+            expires_at,
+            embed_origins: grant.embed_origins,
+        }
     };
     let items = app.service_grants(name).await?.into_iter().map(grant).collect();
     Ok(Json(wire::ServiceUrlGrantList { items, next_cursor: None }))
@@ -145,8 +157,18 @@ pub(crate) async fn revoke_service_urls(
 pub(crate) struct ServiceWanted {
     port: u16,
     expires_in: Duration,
-    /// Whether people are to log in, where no token is made.
-    asks_for_login: bool,
+    access: ServiceAccess,
+    /// The sites that may show it in a frame.
+    embed_origins: Vec<String>,
+}
+
+/// Who is to get in to a service.
+enum ServiceAccess {
+    /// Whoever has the token.
+    Token,
+    /// Whoever has the token, and nobody by logging in any more.
+    Off,
+    LogIn(Audience),
 }
 
 /// The list of sandboxes.
@@ -254,13 +276,25 @@ impl Decode for ServiceWanted {
         let port = fields.integer("port", 1..=65_535);
         let expires_in_seconds = fields.optional_integer("expires_in_seconds", 1..=86_400).unwrap_or(600);
         let expires_in = Duration::from_secs(expires_in_seconds.unsigned_abs());
-        let access = fields.optional_text("access");
-        if access.is_some_and(|access| !matches!(access, "restricted" | "workspace" | "off")) {
-            fields.report("access", "value_error", "Input should be 'restricted', 'workspace' or 'off'");
+        let access = match fields.optional_text("access") {
+            None => ServiceAccess::Token,
+            Some("off") => ServiceAccess::Off,
+            Some(word) => Audience::of(word).map_or_else(
+                || {
+                    fields.report("access", "value_error", "Input should be 'restricted', 'workspace' or 'off'");
+                    ServiceAccess::Token
+                },
+                ServiceAccess::LogIn,
+            ),
+        };
+        let embed_origins = match fields.present("embed_origins") {
+            None => Vec::new(),
+            Some(_) => fields.texts("embed_origins").unwrap_or_default(),
+        };
+        if embed_origins.len() > MAX_ORIGINS {
+            fields.report("embed_origins", "value_error", format!("There should be at most {MAX_ORIGINS} sites"));
         }
-        // There is no log-in to take away here.
-        let asks_for_login = access.is_some_and(|access| access != "off");
-        Some(Self { port: u16::try_from(port?).ok()?, expires_in, asks_for_login })
+        Some(Self { port: u16::try_from(port?).ok()?, expires_in, access, embed_origins })
     }
 }
 

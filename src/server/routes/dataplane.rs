@@ -3,6 +3,7 @@
 pub(crate) mod execute;
 pub(crate) mod files;
 mod ranges;
+pub(crate) mod search;
 pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod tunnel;

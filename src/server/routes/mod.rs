@@ -18,9 +18,8 @@ mod snapshots;
 pub(crate) mod system;
 pub(crate) mod table;
 mod templates;
-mod unserved;
 mod usage;
 mod volumes;
 
 pub(crate) use decode::Body;
-pub(crate) use object::{Held, Named};
+pub(crate) use object::{Failing, Held, Named};

@@ -1,6 +1,7 @@
 //! What requests for one object have in common.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -31,5 +32,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Held {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get().copied().unwrap_or_default())
+    }
+}
+
+/// Why a fault rule lets what the request creates fail to be built.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failing(pub(crate) Option<Arc<str>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Failing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
 }

@@ -9,10 +9,11 @@ use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::server::app::{App, Service};
 use crate::server::error::Failure;
+use crate::server::store::grants::Audience;
 use crate::types::{SandboxId, Timestamp};
 use crate::wire;
 
@@ -31,6 +32,32 @@ fn path_of(service: &Service) -> String {
 pub(super) fn service_url(app: &App, service: &Service, token: String, expires_at: Timestamp) -> wire::ServiceUrl {
     let service_url = format!("{}{}", app.base_url(), path_of(service));
     wire::ServiceUrl { browser_url: format!("{service_url}_svc/auth?token={token}"), service_url, token, expires_at }
+}
+
+/// Makes the answer to a request for a service that people log in to: there is no token, and so none that expires.
+pub(super) fn login_url(app: &App, service: &Service, audience: Audience, embed_origins: Vec<String>) -> LoginUrl {
+    let service_url = format!("{}{}", app.base_url(), path_of(service));
+    let access = wire_access(audience);
+    LoginUrl { browser_url: service_url.clone(), service_url, token: "", expires_at: "", access, embed_origins }
+}
+
+/// The answer where people log in (contract section 4.7 of the second generation).
+#[derive(Serialize)]
+pub(super) struct LoginUrl {
+    browser_url: String,
+    service_url: String,
+    token: &'static str,
+    expires_at: &'static str,
+    access: wire::ServiceAccess,
+    embed_origins: Vec<String>,
+}
+
+/// Returns the API's word for who of those that are logged in gets in.
+pub(super) fn wire_access(audience: Audience) -> wire::ServiceAccess {
+    match audience {
+        Audience::Restricted => wire::ServiceAccess::Restricted,
+        Audience::Workspace => wire::ServiceAccess::Workspace,
+    }
 }
 
 /// What a browser comes with.
@@ -104,7 +131,10 @@ fn no_service() -> Failure {
 }
 
 fn unauthorized() -> Failure {
-    let message = format!("A token of this service is required, in the header `{TOKEN_HEADER}` or the cookie.");
+    let message = format!(
+        "A token of this service is required, in the header `{TOKEN_HEADER}` or the cookie. Nobody can log in here: where \
+         a service is open to those who do, its `access` is to be 'off' for there to be a token."
+    );
     Failure::Refused(StatusCode::UNAUTHORIZED, "Unauthorized", message)
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::decode::{Decode, Fields};
 use super::query::{Cursors, ListOf, Listing};
 use super::registries::EVERYBODY;
-use super::{Body, Held, Named, configs};
+use super::{Body, Failing, Held, Named, configs};
 use crate::server::app::{App, INCLUDABLE, LATEST, NewCapture, NewSnapshot, Place};
 use crate::server::error::Failure;
 use crate::server::store::snapshots::{Snapshot, Source, Status};
@@ -17,9 +17,11 @@ use crate::wire;
 pub(crate) async fn create(
     State(app): State<App>,
     Held(held): Held,
+    Failing(failing): Failing,
     Body(mut new): Body<NewSnapshot>,
 ) -> Result<(StatusCode, Json<wire::Snapshot>), Failure> {
     new.held = held;
+    new.failing = failing;
     Ok((StatusCode::CREATED, Json(render(app.create_snapshot(new).await?))))
 }
 
@@ -91,6 +93,7 @@ impl Decode for NewSnapshot {
             registry,
             capacity_bytes: capacity?.unsigned_abs(),
             held: false,
+            failing: None,
         })
     }
 }

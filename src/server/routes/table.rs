@@ -3,7 +3,7 @@
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post};
 use http::Method;
 
-use super::{boxes, dataplane, downloads, pools, registries, service, snapshots, templates, unserved, usage, volumes};
+use super::{boxes, dataplane, downloads, pools, registries, service, snapshots, templates, usage, volumes};
 use crate::server::app::App;
 use crate::wire::route;
 
@@ -50,15 +50,19 @@ const ANY: MethodFilter = MethodFilter::GET
     .or(MethodFilter::DELETE)
     .or(MethodFilter::OPTIONS);
 
+const COSTS: &str = "nothing costs anything here: after its times are checked, the page is empty and has no totals";
 const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule only";
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
 const ROLE: &str =
     "an AWS role is written down and not taken on: images of such a registry are pulled without a password";
 const CAPTURE: &str = "memory, checkpoints and images of the sandbox's own are not captured";
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
-const LOGIN: &str = "access by log-in answers 501: this server knows no people";
+const LOGIN: &str = "access by log-in is written down and lets nobody in: this server knows no people";
 const LINKS: &str = "`csp_source_bundles` answers 501";
+const SEARCH: &str = "at most 10,000 matches, 4 MiB and 10 seconds; 1,000 matches unless more are asked for";
 const SSE: &str = "a client that reads slowly holds the command up, and is never asked to acknowledge";
+const SERVICE_URL: &str =
+    "a path of the server's own address; access by log-in lets nobody in: this server knows no people";
 const SERVICE: &str = "a path of the server's own address, and not a host name of its own";
 
 /// Returns the operations of the control plane, below each prefix of the API.
@@ -91,7 +95,7 @@ pub(crate) fn control_plane() -> Vec<Row> {
         update_sandbox PATCH route::SANDBOX, patch(boxes::update), true, "";
         delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), true, "";
         get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
-        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE;
+        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE_URL;
 
         create_snapshot POST route::SNAPSHOTS, post(snapshots::create), true, "";
         list_snapshots GET route::SNAPSHOTS, get(snapshots::list), true, "";
@@ -104,7 +108,7 @@ pub(crate) fn control_plane() -> Vec<Row> {
         list_service_urls GET route::SANDBOX_SERVICE_URLS, get(boxes::service_urls), true, LOGIN;
         delete_service_urls DELETE route::SANDBOX_SERVICE_URLS, delete(boxes::revoke_service_urls), true, LOGIN;
         create_download_url POST route::SANDBOX_DOWNLOAD_URL, post(downloads::create), true, LINKS;
-        get_usage_costs GET route::USAGE_COSTS, get(unserved::get_usage_costs), false, "";
+        get_usage_costs GET route::USAGE_COSTS, get(usage::costs), true, COSTS;
 
         create_registry POST route::REGISTRIES, post(registries::create), true, ROLE;
         list_registries GET route::REGISTRIES, get(registries::list), true, "";
@@ -140,8 +144,8 @@ pub(crate) fn data_plane() -> Vec<Row> {
         execute_stream_resume POST "/dp/{id}/execute/stream/resume", post(dataplane::sse::resume), true, SSE;
         upload POST "/dp/{id}/upload", post(dataplane::files::upload), true, "";
         download GET "/dp/{id}/download", get(dataplane::files::download), true, "";
-        glob POST "/dp/{id}/glob", post(unserved::glob), false, "";
-        grep POST "/dp/{id}/grep", post(unserved::grep), false, "";
+        glob POST "/dp/{id}/glob", post(dataplane::search::glob), true, SEARCH;
+        grep POST "/dp/{id}/grep", post(dataplane::search::grep), true, SEARCH;
         tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), true, "";
     }
 }

@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use super::build::digest_of;
 use super::{
-    BuildImage, Built, DialError, ExecError, ExecSpec, FileContent, FileError, ImageConfig, Instance, LaunchError,
-    LaunchSpec, Runtime, Session, SnapshotFiles, Stream,
+    BuildImage, Built, DialError, Entry, EntrySearch, ExecError, ExecSpec, FileContent, FileError, Found, ImageConfig,
+    Instance, LaunchError, LaunchSpec, Line, LineSearch, Runtime, Session, SnapshotFiles, Stream,
 };
 use crate::types::{SandboxId, Timestamp, VolumeId};
 
@@ -338,6 +338,23 @@ struct FakeInstance {
     ended: watch::Sender<Option<String>>,
 }
 
+impl FakeInstance {
+    /// Returns the files below a folder: their paths, whole and below it, and what they hold. There are no folders of
+    /// their own here.
+    fn files_below(&self, folder: &str) -> Vec<(String, String, Bytes)> {
+        let state = self.shared.state();
+        let files = state.disks.get(&self.id).into_iter().flatten();
+        let below = |path: &str| Some(path.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/')?.to_owned());
+        files.filter_map(|(path, content)| Some((path.clone(), below(path)?, content.clone()))).collect()
+    }
+}
+
+/// Takes the first matches, and says whether there are more.
+fn at_most<T>(limit: usize, mut matches: impl Iterator<Item = T>) -> Found<T> {
+    let first = matches.by_ref().take(limit).collect();
+    Found { matches: first, is_truncated: matches.next().is_some() }
+}
+
 impl Instance for FakeInstance {
     fn exec(&self, spec: ExecSpec) -> BoxFuture<'_, Result<Session, ExecError>> {
         Box::pin(async move {
@@ -374,6 +391,35 @@ impl Instance for FakeInstance {
             let mut state = self.shared.state();
             state.disks.entry(self.id.clone()).or_default().insert(path.to_owned(), bytes.into());
             Ok(size)
+        })
+    }
+
+    fn glob<'a>(&'a self, search: &'a EntrySearch) -> BoxFuture<'a, Result<Found<Entry>, FileError>> {
+        Box::pin(async move {
+            let files = self.files_below(&search.scope.folder);
+            let matches = files.into_iter().filter(|(_, below, _)| search.pattern.is_match(below));
+            let entry = |(path, _, content): (String, String, Bytes)| Entry {
+                path,
+                is_folder: false,
+                size: content.len() as u64,
+                modified: Timestamp::from_microseconds(0),
+            };
+            Ok(at_most(search.scope.limit, matches.map(entry)))
+        })
+    }
+
+    fn grep<'a>(&'a self, search: &'a LineSearch) -> BoxFuture<'a, Result<Found<Line>, FileError>> {
+        Box::pin(async move {
+            let is_asked_for = |below: &str| search.files.as_ref().is_none_or(|glob| glob.is_match(below));
+            let mut found = Vec::new();
+            for (path, _, content) in
+                self.files_below(&search.scope.folder).into_iter().filter(|file| is_asked_for(&file.1))
+            {
+                let text = String::from_utf8_lossy(&content);
+                let lines = (1..).zip(text.lines()).filter(|(_, line)| line.contains(&search.text));
+                found.extend(lines.map(|(number, line)| Line { path: path.clone(), number, text: line.to_owned() }));
+            }
+            Ok(at_most(search.scope.limit, found.into_iter()))
         })
     }
 

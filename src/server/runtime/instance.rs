@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::{Entry, EntrySearch, Found, Line, LineSearch};
 use crate::types::Timestamp;
 
 /// A running sandbox.
@@ -29,6 +30,12 @@ pub trait Instance: Send + Sync + 'static {
         path: &'a str,
         content: Box<dyn AsyncRead + Send + Unpin>,
     ) -> BoxFuture<'a, Result<u64, FileError>>;
+
+    /// Finds files and folders by their paths. What cannot be read is passed over.
+    fn glob<'a>(&'a self, search: &'a EntrySearch) -> BoxFuture<'a, Result<Found<Entry>, FileError>>;
+
+    /// Finds lines in files. What cannot be read, and what is no text, is passed over.
+    fn grep<'a>(&'a self, search: &'a LineSearch) -> BoxFuture<'a, Result<Found<Line>, FileError>>;
 
     /// Connects to a TCP port inside.
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>>;

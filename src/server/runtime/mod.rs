@@ -7,18 +7,22 @@
 mod build;
 mod choice;
 pub mod fake;
+mod glob;
 mod instance;
 pub mod machine;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod none;
 pub(in crate::server) mod overlay;
+mod search;
 mod when_needed;
 
 pub use build::{BuildImage, BuildRegistry, Built, ImageConfig, SnapshotFiles};
 pub use choice::{NamespaceOptions, Unavailable, namespace, run_agent};
+pub use glob::{Glob, GlobError, Place};
 pub use instance::{Control, DialError, ExecError, ExecSpec, FileContent, FileError, Frame, Instance, Session, Stream};
 pub use none::NoRuntime;
+pub use search::{Entry, EntrySearch, Found, Line, LineSearch, SearchScope};
 pub use when_needed::WhenNeeded;
 
 use std::fmt;

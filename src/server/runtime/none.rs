@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use tokio::io::AsyncRead;
 
 use super::{
-    DialError, ExecError, ExecSpec, FileContent, FileError, Instance, LaunchError, LaunchSpec, Runtime, Session, Stream,
+    DialError, Entry, EntrySearch, ExecError, ExecSpec, FileContent, FileError, Found, Instance, LaunchError,
+    LaunchSpec, Line, LineSearch, Runtime, Session, Stream,
 };
 use crate::types::{SandboxId, VolumeId};
 
@@ -75,6 +76,14 @@ impl Instance for Nothing {
         _path: &'a str,
         _content: Box<dyn AsyncRead + Send + Unpin>,
     ) -> BoxFuture<'a, Result<u64, FileError>> {
+        Box::pin(ready(Err(FileError::Unsupported)))
+    }
+
+    fn glob<'a>(&'a self, _search: &'a EntrySearch) -> BoxFuture<'a, Result<Found<Entry>, FileError>> {
+        Box::pin(ready(Err(FileError::Unsupported)))
+    }
+
+    fn grep<'a>(&'a self, _search: &'a LineSearch) -> BoxFuture<'a, Result<Found<Line>, FileError>> {
         Box::pin(ready(Err(FileError::Unsupported)))
     }
 

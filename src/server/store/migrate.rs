@@ -5,11 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Error;
 
 /// The migrations; the first one makes version 1. They are never edited once released, only added to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_registries.sql"),
     include_str!("migrations/0003_snapshots.sql"),
     include_str!("migrations/0004_volume_removals.sql"),
+    include_str!("migrations/0005_login_grants.sql"),
 ];
 
 /// Applies the migrations that the database has not seen.

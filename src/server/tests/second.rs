@@ -3,6 +3,7 @@
 mod boxes;
 mod links;
 mod lives;
+mod searches;
 mod secrets;
 mod snapshots;
 

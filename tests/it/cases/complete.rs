@@ -8,7 +8,7 @@ use super::{folders, folders_of, read};
 use crate::tree;
 
 /// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 23] = [
+const OBSTACLES: [(&str, &str, &str); 24] = [
     ("BothNamesLive", "volume/both-names-live", "both names are live"),
     ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
     ("Unreadable", "volume/unreadable-size", "cannot be read"),
@@ -23,6 +23,7 @@ const OBSTACLES: [(&str, &str, &str); 23] = [
     ("RenamePending", "volume/destroy-before-its-rename", "its rename is not done yet"),
     ("NotOwned", "owned/not-managed-and-different", "not managed here"),
     ("OwnedBySibling", "owned/another-projects", "belongs to another project"),
+    ("Marked", "sandbox-v2/of-another-project", "belongs to another project: acme/other"),
     ("MaybeRenamed", "owned/maybe-a-rename", "is this a rename?"),
     ("NotAllowed", "owned/only-creates-allowed", "is not allowed here"),
     ("NotSpoken", "template/none-on-this-server", "this server has no templates"),
@@ -58,8 +59,15 @@ const EXIT_CODES: [(u8, &str); 7] = [
     (64, "owned/prune-with-a-target"),
 ];
 
-/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry does.
-const NEVER: [(&str, &str); 3] = [("volume", "replace"), ("template", "update"), ("registry.v2", "replace")];
+/// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry
+/// does; a snapshot is what it is, under a name that moves to another one.
+const NEVER: [(&str, &str); 5] = [
+    ("volume", "replace"),
+    ("template", "update"),
+    ("registry.v2", "replace"),
+    ("snapshot.v2", "update"),
+    ("snapshot.v2", "rename"),
+];
 
 #[test]
 fn every_obstacle_and_every_refusal_has_a_case() {
@@ -108,7 +116,8 @@ fn every_action_on_every_kind_has_a_case() {
             changes.is_some_and(|changes| changes.iter().any(is_it))
         })
     };
-    for kind in ["volume", "template", "pool", "sandbox", "registry.v2"] {
+    for kind in sbx::kinds::all() {
+        let kind = &*kind.recorded_as().to_lowercase();
         for action in ["create", "update", "rename", "replace", "delete", "adopt", "keep", "blocked"] {
             let is_never = NEVER.contains(&(kind, action));
             assert_eq!(has(kind, action), !is_never, "{action} of a {kind}");

@@ -106,15 +106,13 @@ fn contexts_are_listed_shown_and_chosen() {
     }
     --- exit code 0
     "#);
-    insta::assert_snapshot!(environment.sbx(&["version", "-v"]), @r"
-    $ sbx version -v
-    --- stdout
+    insta::assert_snapshot!(environment.sbx(&["version", "-v"]).stdout, @r"
     sbx 0.1.0
     endpoint:  https://example.com/api/v2/sandboxes (context prod)
     api-key:   got when needed (api_key_command, of context prod)
+    api:       not known (`sbx doctor` gets the key, and asks)
     inventory: <work>/.sbx/inventory/prod.json (default)
     ca-file:   <folder>/home/.config/sbx/ca.pem (context prod)
-    --- exit code 0
     ");
 }
 

@@ -269,18 +269,16 @@ fn a_starter_folder_of_another_name_is_the_target_s() {
 fn version_tells_of_the_project() {
     let mut environment = Environment::new();
     environment.set("PROD_KEY", "planted-key");
-    environment.write_config("contexts: {prod: {endpoint: 'https://example.com', api_key_env: PROD_KEY}}\n");
+    environment.write_config("contexts: {prod: {endpoint: 'http://127.0.0.1:1', api_key_env: PROD_KEY}}\n");
     environment.write("sbx.yaml", "name: research\ntargets: {prod: {context: prod, inventory: s3://bucket/sbx}}\n");
-    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]), @r"
-    $ sbx version --verbose
-    --- stdout
+    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]).stdout, @r"
     sbx 0.1.0
     project:   research (sbx.yaml)
     target:    prod (nothing said otherwise)
-    endpoint:  https://example.com/v2/sandboxes (context prod)
+    endpoint:  http://127.0.0.1:<port>/v2/sandboxes (context prod)
     api-key:   set (PROD_KEY, of context prod)
+    api:       not known: it cannot be reached (it was asked)
     inventory: s3://bucket/sbx (target prod)
-    --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["version", "--verbose", "--local"]), @r"
     $ sbx version --verbose --local
@@ -288,6 +286,7 @@ fn version_tells_of_the_project() {
     sbx 0.1.0
     project:   research (sbx.yaml)
     endpoint:  local, data in <work>/.sbx/local (--local)
+    api:       the first and the second generation (built into sbx)
     inventory: <work>/.sbx/local/inventory.json (default)
     --- exit code 0
     ");

@@ -28,7 +28,7 @@ fn the_reference_is_what_help_says() {
 }
 
 /// Returns the commands that the help lists.
-fn commands(help: &str) -> Vec<&str> {
+pub(super) fn commands(help: &str) -> Vec<&str> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names: Vec<_> = list.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() > 8, "{names:?}");

@@ -163,28 +163,27 @@ fn version_tells_where_each_setting_comes_from() {
     endpoint: none (nothing is set)
     --- exit code 0
     ");
-    environment.set("LANGSMITH_API_KEY", "planted-key").set("LANGSMITH_ENDPOINT", "https://example.com");
-    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]), @r"
-    $ sbx version --verbose
-    --- stdout
+    environment.set("LANGSMITH_API_KEY", "planted-key").set("LANGSMITH_ENDPOINT", "http://127.0.0.1:1");
+    insta::assert_snapshot!(environment.sbx(&["version", "--verbose"]).stdout, @r"
     sbx 0.1.0
-    endpoint:  https://example.com/v2/sandboxes (LANGSMITH_ENDPOINT)
+    endpoint:  http://127.0.0.1:<port>/v2/sandboxes (LANGSMITH_ENDPOINT)
     api-key:   set (LANGSMITH_API_KEY)
-    inventory: <work>/.sbx/inventory/example.com.json (default)
-    --- exit code 0
+    api:       not known: it cannot be reached (it was asked)
+    inventory: <work>/.sbx/inventory/127.0.0.1-1.json (default)
     ");
-    insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://a/b"]), @r#"
-    $ sbx version -v -o json --endpoint http://a/b
-    --- stdout
-    {"format_version":1,"settings":{"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://a/b"},"inventory":{"from":"default","value":"<work>/.sbx/inventory/a-b.json"}},"version":"0.1.0"}
-    --- exit code 0
+    insta::assert_snapshot!(environment.sbx(&["version", "-v", "-o", "json", "--endpoint", "http://127.0.0.1:1/b"]).stdout, @r#"
+    {"format_version":1,"settings":{"api":{"from":"it was asked","value":"not known: it cannot be reached"},"api-key":{"from":"SBX_API_KEY","value":"not set"},"endpoint":{"from":"--endpoint","value":"http://127.0.0.1:<port>/b"},"inventory":{"from":"default","value":"<work>/.sbx/inventory/127.0.0.1-1-b.json"}},"version":"0.1.0"}
     "#);
     insta::assert_snapshot!(environment.sbx(&["version", "-v", "--local"]), @r"
     $ sbx version -v --local
     --- stdout
     sbx 0.1.0
     endpoint:  local, data in <work>/.sbx/local (--local)
+    api:       the first and the second generation (built into sbx)
     inventory: <work>/.sbx/local/inventory.json (default)
     --- exit code 0
     ");
+    let server = Server::start(&environment, &["--data-dir", "data"]);
+    let run = environment.sbx(&["version", "-v", "--endpoint", &server.url()]);
+    assert!(run.stdout.contains("api:       the first and the second generation (as it answered)"), "{run}");
 }

@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::environment::{Environment, Run};
 use super::server::Server;
+use crate::cases::schema;
+use crate::json_schema::violations;
 
 /// What must be nowhere but on the server.
 const PLANTED: [&str; 2] = ["planted-first-password", "planted-second-password"];
@@ -136,11 +140,12 @@ fn what_is_applied_is_as_declared() {
     insta::assert_snapshot!(project.sbx(&["describe", "snapshot/team/python:3.12", "sandbox/box"]), @r"
     $ sbx describe snapshot/team/python:3.12 sandbox/box
     --- stdout
-    Name:    team/python:3.12
-    Kind:    Snapshot.v2
-    Id:      <uuid>
-    Created: <time> (<duration> ago)
-    Used by: sandbox/box
+    Name:       team/python:3.12
+    Kind:       Snapshot.v2
+    Id:         <uuid>
+    Created:    <time> (<duration> ago)
+    Built from: ghcr: ghcr.io/acme/python:3.12.1, then sha256:707915440bc07a26885177540ac4015cc2601cd93517186c968fb46fdcaf2889
+    Used by:    sandbox/box
     Spec:
       docker_image:      ghcr.io/acme/python:3.12.1
       fs_capacity_bytes: 4Gi
@@ -276,6 +281,195 @@ fn a_snapshot_is_published_anew_and_a_sandbox_follows_only_if_it_may() {
     project.assert_nothing_to_do();
     let run = project.ends(0, &["get", "snapshots", "-o", "name"]);
     assert_eq!(run.stdout, "snapshot/team/python:3.12\n", "nothing uses the old one any more");
+}
+
+#[test]
+fn a_build_that_fails_says_why_and_takes_nothing_away() {
+    let project = Project::applied();
+    let ids = || {
+        let run = project.ends(0, &["get", "sandbox/box", "-o", "json"]);
+        let found: Json = serde_json::from_str(&run.stdout).expect("it is JSON");
+        found["objects"][0]["id"].clone()
+    };
+    let before = ids();
+    project.edit("python:3.12.1", "python:3.12.2");
+    let fails = "{\"operation\": \"create_snapshot\", \"build_fails\": \"the image has no manifest for linux/amd64\"}";
+    project.server.fault(fails);
+    insta::assert_snapshot!(project.sbx(&["apply", "-f", "m", "--yes"]).stderr, @r"
+    failed to create snapshot/team/python:3.12 (<duration>): cannot wait for snapshot `<uuid>`: the image has no manifest for linux/amd64
+    hint: its name stands for what failed now, and what had it before is still there, for all that is made from it: mend the cause and run the same again
+    ");
+    let run = project.ends(0, &["get", "snapshots"]);
+    assert!(
+        run.stdout.contains("python:3.12.1") && run.stdout.contains(" failed"),
+        "the last good one is there: {run}"
+    );
+
+    // The next plan builds it anew, and keeps what the sandbox is made from.
+    insta::assert_snapshot!(project.plan(), @r"
+    $ sbx plan -f m --exit-code --quiet
+    --- stdout
+    -/+ replace snapshot/team/python:3.12
+        it failed: the image has no manifest for linux/amd64
+        it is published anew, beside the old one
+        the old one stays as `team/python@<uuid>`, until a later apply: held by sandbox/box, no TTL
+
+    = keep sandbox/box
+        outdated: its snapshot is team/python@<uuid>, declared is team/python:3.12; it is kept
+        help: delete it when it is no longer needed, or let its manifest say `on_snapshot_change: replace`
+
+    Plan: 1 to replace, 2 unchanged.
+    --- exit code 2
+    ");
+    project.server.fault(fails);
+    project.ends(1, &["apply", "-f", "m", "--yes", "--quiet"]);
+    assert_eq!(ids(), before, "it is as it was, however often that fails");
+    project.apply(&[]);
+    assert_eq!(ids(), before);
+    project.assert_nothing_to_do();
+    let run = project.ends(0, &["get", "snapshots"]);
+    assert!(
+        run.stdout.contains("python:3.12.2") && !run.stdout.contains(" failed"),
+        "what failed is cleared away: {run}"
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_told() {
+    let project = Project::new();
+    // What is stuck is looked at now and then until the time is up.
+    project.server.fault("{\"operation\": \"create_snapshot\", \"stuck_provisioning\": true}");
+    project.edit("labels: {team: a}}\n", "labels: {team: a}}\nlifecycle: {timeout: 3}\n");
+    let run = project.ends(1, &["apply", "-f", "m", "--yes", "-o", "json"]);
+    let lines: Vec<Json> = run.stdout.lines().map(|line| serde_json::from_str(line).expect("each is JSON")).collect();
+    let schema = schema("events");
+    let found: Vec<_> = lines.iter().flat_map(|line| violations(line, &schema)).collect();
+    assert!(found.is_empty(), "{found:?}");
+    let phases: Vec<_> = lines
+        .iter()
+        .filter(|line| line["type"] == "step" && line["kind"] == "Snapshot.v2")
+        .map(|line| (line["phase"].as_str().expect("each has one"), line["status"].as_str()))
+        .collect();
+    assert_eq!(phases, [("started", None), ("waiting", Some("building")), ("failed", None)], "{run}");
+}
+
+#[test]
+fn what_is_made_says_whose_it_is_and_is_known_by_that() {
+    let project = Project::new();
+    project
+        .environment
+        .write("sbx.yaml", "name: acme\ntargets: {prod: {manifests: [m], inventory: state/prod.json}}\n");
+    let prod = |code, arguments: &[&str]| project.ends(code, &[&[arguments[0], "prod"], &arguments[1..]].concat());
+    prod(0, &["apply", "--yes", "--quiet"]);
+    let listed = project.server.request("GET", "/v2/sandboxes/boxes?label=sbx/owner=acme/prod", "");
+    assert!(listed.contains("\"sbx/object\":\"sandbox/box\"") && listed.contains("\"sbx/spec-hash\""), "{listed}");
+
+    // Nobody sees them as labels, in no output.
+    prod(0, &["plan", "--exit-code"]);
+    project.ends(0, &["export", "-o", "exported", "--sandboxes"]);
+    for arguments in
+        [&["get", "all", "-o", "yaml"] as &[_], &["get", "all", "-o", "json"], &["describe", "sandbox/box"]]
+    {
+        let run = project.ends(0, arguments);
+        assert!(!run.stdout.contains("sbx/owner"), "{run}");
+    }
+    let exported = texts_below(&project.environment.work().join("exported"));
+    assert!(exported.iter().all(|(_, text)| !text.contains("sbx/owner")), "{exported:?}");
+    let run = project.ends(0, &["describe", "sandbox/box"]);
+    assert!(run.stdout.contains("Owner:   acme/prod"), "{run}");
+
+    // A program makes another one from the snapshot, and that is nobody's of ours.
+    let made = project.server.request(
+        "POST",
+        "/v2/sandboxes/boxes",
+        "{\"name\": \"own\", \"snapshot\": \"team/python:3.12\"}",
+    );
+    assert!(made.starts_with("HTTP/1.1 201") && made.contains("sbx/owner"), "it inherits the labels: {made}");
+    assert_eq!(project.ends(0, &["get", "--unmanaged", "-o", "name"]).stdout, "sandbox/own\n");
+
+    // The record is lost: what is declared is known, and changed without a word of permission.
+    fs::remove_file(project.environment.work().join("state/prod.json")).expect("it is there");
+    project.edit("idle_ttl_seconds: 600", "idle_ttl_seconds: 1200");
+    insta::assert_snapshot!(prod(0, &["plan"]), @r"
+    $ sbx plan prod
+    --- stdout
+    = adopt registry/ghcr
+        username, password, secret_version cannot be compared: the server never tells what is set
+
+    = keep snapshot/team/python:3.12
+        it was on no record; its labels say that it is this project's
+
+    ~ update sandbox/box
+        idle_ttl_seconds: 600 -> 1200
+        it was on no record; its labels say that it is this project's
+
+    1 live object is not managed; `sbx get --unmanaged` lists them
+    Plan: 1 to update, 1 to adopt, 1 unchanged.
+    --- stderr
+    No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again. 2 objects are known by their labels.
+    --- exit code 0
+    ");
+    prod(0, &["apply", "--yes", "--quiet"]);
+    prod(0, &["plan", "--exit-code"]);
+
+    // Another project declares the same.
+    project
+        .environment
+        .write("sbx.yaml", "name: other\ntargets: {prod: {manifests: [m], inventory: other/prod.json}}\n");
+    project.edit("idle_ttl_seconds: 1200", "idle_ttl_seconds: 600");
+    insta::assert_snapshot!(prod(1, &["plan"]).stdout, @r"
+    = adopt registry/ghcr
+        username, password, secret_version cannot be compared: the server never tells what is set
+
+    = keep snapshot/team/python:3.12
+        its labels say that it belongs to another project: acme/prod
+        help: declare it in one project only, or add `--take-over snapshot/team/python:3.12` to make it this one's
+
+    ! blocked sandbox/box
+        idle_ttl_seconds: 1200 -> 600
+        its labels say that it belongs to another project: acme/prod
+        help: declare it in one project only, or add `--take-over sandbox/box` to make it this one's
+        at m/all.yaml:13:18
+
+    1 live object is not managed; `sbx get --unmanaged` lists them
+    Plan: 1 blocked, 1 to adopt, 1 unchanged.
+    ");
+    prod(0, &["apply", "--yes", "--quiet", "--take-over", "all"]);
+    prod(0, &["plan", "--exit-code"]);
+
+    // What is let go of is not found again by its labels.
+    project
+        .environment
+        .write("sbx.yaml", "name: acme\ntargets: {prod: {manifests: [m], inventory: state/prod.json}}\n");
+    project.ends(0, &["forget", "sandbox/box", "--in", "prod"]);
+    let run = project.ends(0, &["get", "--unmanaged", "-o", "name", "--in", "prod"]);
+    assert!(run.stdout.contains("sandbox/box"), "{run}");
+}
+
+#[test]
+fn what_is_declared_no_longer_follows_the_new_name_of_what_it_refers_to() {
+    let project = Project::applied();
+    let (registry, _) = DECLARED.split_once("---\n").expect("there are several");
+    let renamed = registry.replace("name: ghcr}", "name: github}") + "lifecycle: {renamed_from: ghcr}\n";
+    project.environment.write("m/all.yaml", &renamed);
+    let run = project.apply(&[]);
+    assert!(run.stdout.contains("> rename registry/ghcr to github"), "{run}");
+    project.assert_nothing_to_do();
+}
+
+#[test]
+fn labels_of_ours_are_not_declared() {
+    let project = Project::new();
+    project.edit("labels: {team: a}", "labels: {sbx/owner: me}");
+    insta::assert_snapshot!(project.sbx(&["validate", "-f", "m"]).stderr, @r"
+    error[bad-label]: the label `sbx/owner` is reserved
+     --> m/all.yaml:9:106
+      |
+    9 | ...ry_name: ghcr, labels: {sbx/owner: me}}
+      |                            ^^^^^^^^^ labels that begin with `sbx/` say whose an object is
+
+    error: the manifests have 1 error in 1 file
+    ");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `sbx serve` as a process of its own, for tests that need one.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -10,20 +11,38 @@ use super::environment::Environment;
 pub(crate) struct Server {
     process: Child,
     address: String,
+    /// The API key that it requires, if it does.
+    key: Option<String>,
 }
 
 impl Server {
     /// Starts a server on a free port in the environment's project, with these further arguments.
     pub(crate) fn start(environment: &Environment, arguments: &[&str]) -> Self {
+        Self::launch(environment, &[&["--quiet"], arguments].concat(), Stdio::null())
+    }
+
+    /// Starts one likewise, with its log in this file of the working folder.
+    pub(crate) fn start_logging(environment: &Environment, arguments: &[&str], log: &str) -> Self {
+        let log = File::create(environment.work().join(log)).expect("the folder is ours");
+        Self::launch(environment, arguments, log.into())
+    }
+
+    fn launch(environment: &Environment, arguments: &[&str], log: Stdio) -> Self {
         let mut command = environment.command();
-        command.args(["serve", "--runtime", "none", "--listen", "127.0.0.1:0", "--quiet"]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["serve", "--runtime", "none", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut process = command.spawn().expect("the program can be started");
         let mut line = String::new();
         let output = process.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("it prints a line");
         let address = line.trim().strip_prefix("Serving http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Self { process, address }
+        Self { process, address, key: None }
+    }
+
+    /// Sends this API key with the requests of the test itself.
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
     }
 
     /// Returns its URL.
@@ -42,12 +61,19 @@ impl Server {
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     }
 
+    /// Takes back all rules that make requests fail.
+    pub(crate) fn no_faults(&self) {
+        let answer = self.request("DELETE", "/_sbx/faults", "");
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+
     /// Sends a request and returns the whole answer.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let key = self.key.as_ref().map(|key| format!("X-Api-Key: {key}\r\n")).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+             {key}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );

@@ -117,7 +117,7 @@ fn in_place(spec: &Spec) -> Vec<(&'static str, sbx::kinds::Value)> {
 async fn call(step: &Step, client: &Client) -> Result<(), Reason> {
     let Step { key: Key { kind, name }, verb, .. } = step;
     let secrets = Secrets::default();
-    let cx = VerbCx { client, secrets: &secrets };
+    let cx = VerbCx { client, secrets: &secrets, mark: None };
     let result = match verb {
         Verb::Create { spec, options } => kind.create(cx, name, spec, options.clone()).await.map(drop),
         Verb::Update { changes } => match kind.get(&client.reader(), name).await {

@@ -159,7 +159,7 @@ impl Case {
                 _ if kind != kinds::VOLUME || rng.usize(0..4) == 0 => {
                     let changes = bumped(live);
                     if !changes.is_empty() {
-                        let cx = VerbCx { client, secrets: &Secrets::default() };
+                        let cx = VerbCx { client, secrets: &Secrets::default(), mark: None };
                         let spec = live.spec.as_ref().expect("it was read").with_changes(&changes);
                         kind.update(cx, &live.key.name, &spec, &changes).await.expect("it only grows");
                     }

@@ -50,6 +50,16 @@ export const scenarios = {
     assert.equal((await started.run("cat /tmp/state.txt")).stdout, "hello\n");
   },
 
+  async searches({ client, cleanup }) {
+    const box = await sandbox(client, cleanup);
+    await box.run("mkdir -p /opt/w/src && cd /opt/w && echo 'needle (1)' > src/x.py && echo needle > y.md");
+    const found = await box.glob("**/*.py", "/opt/w");
+    assert.deepEqual([found.matches.map((each) => each.path), found.truncated], [["/opt/w/src/x.py"], false]);
+    assert.equal((await box.ls("/opt/w")).matches.length, 2);
+    const lines = await box.grep("needle (", "/opt/w", { glob: "*.py" });
+    assert.deepEqual(lines.matches.map((each) => [each.path, each.line, each.text]), [["/opt/w/src/x.py", 1, "needle (1)"]]);
+  },
+
   async streams({ client, cleanup }) {
     const box = await sandbox(client, cleanup);
     const handle = await box.run("echo out; echo err >&2", { wait: false });

@@ -144,6 +144,25 @@ class Scenarios:
         self.assertEqual((changed.id, changed.idle_ttl_seconds, changed.delete_after_stop_seconds), (box.id, 0, 3600))
         self.assertIn(name, [each.name for each in await self.do(self.client.list_sandboxes())])
 
+    async def test_searches(self):
+        box = await self.box()
+        await self.do(box.run("mkdir -p /opt/w/src && cd /opt/w && printf 'a\\nneedle (1)\\n' > src/x.py && echo needle > y.md"))
+        found = await self.do(box.glob("**/*.py", "/opt/w"))
+        self.assertEqual([(each.path, each.is_dir, each.size_bytes) for each in found], [("/opt/w/src/x.py", False, 13)])
+        self.assertFalse(found.truncated)
+        listed = await self.do(box.ls("/opt/w"))
+        self.assertEqual([(each.path, each.is_dir) for each in listed], [("/opt/w/src", True), ("/opt/w/y.md", False)])
+        self.assertTrue((await self.do(box.ls("/opt/w", limit=1))).truncated)
+        lines = await self.do(box.grep("needle (", "/opt/w"))
+        self.assertEqual([(each.path, each.line, each.text) for each in lines.matches], [("/opt/w/src/x.py", 2, "needle (1)")])
+        self.assertEqual(len((await self.do(box.grep("needle", "/opt/w", glob="*.md"))).matches), 1)
+        with self.assertRaises(ResourceNotFoundError):
+            await self.do(box.glob("*", "/opt/none"))
+        stat = await self.do(box.stat("/opt/w/src/x.py"))
+        self.assertEqual(stat.size_bytes, 13)
+        chunk = await self.do(box.read_range("/opt/w/src/x.py", start=2, end=7))
+        self.assertEqual(chunk.content, b"needle")
+
     async def test_streams(self):
         box = await self.box()
         chunks = []

@@ -5,7 +5,7 @@ mod probe;
 use std::fs;
 use std::path::Path;
 
-use sbx::client::{Client, Error, Generation, Kind};
+use sbx::client::{Client, Error, Generation, Generations, Kind};
 use sbx::kinds::{self, Capacity};
 use sbx::reconcile::inventory::{Effect, Habits};
 use sbx::reconcile::{Plan, World};
@@ -195,13 +195,16 @@ fn unreachable(failure: &Failure) -> Check {
 }
 
 /// Says which generations of the API the server speaks. What was listed before has shown it, mostly.
+/// Returns the generations that a server speaks, in words.
+pub(crate) fn spoken(found: Generations) -> String {
+    let spoken = [Generation::First, Generation::Second].into_iter().filter(|one| found.speaks(*one));
+    let spoken: Vec<_> = spoken.map(|one| format!("the {one}")).collect();
+    if spoken.is_empty() { "no".to_owned() } else { spoken.join(" and ") }
+}
+
 async fn api(client: &Client) -> Check {
     match client.generations().await {
-        Ok(spoken) => {
-            let spoken = [Generation::First, Generation::Second].into_iter().filter(|one| spoken.speaks(*one));
-            let spoken: Vec<_> = spoken.map(|one| format!("the {one}")).collect();
-            Check::good("api", format!("it speaks {} generation of the Sandbox Server API", spoken.join(" and ")))
-        }
+        Ok(found) => Check::good("api", format!("it speaks {} generation of the Sandbox Server API", spoken(found))),
         Err(error) => Check::new("api", State::Notable, format!("which generations it speaks: {}", reasons(&error))),
     }
 }

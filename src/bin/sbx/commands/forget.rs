@@ -2,7 +2,7 @@
 
 use sbx::kinds::{Key, Live};
 use sbx::reconcile::World;
-use sbx::reconcile::inventory::Effect;
+use sbx::reconcile::inventory::{Effect, Entry, Standing};
 
 use crate::args::Whereabouts;
 use crate::context::Context;
@@ -51,7 +51,7 @@ impl Forget {
             objects: unknown.iter().map(ToString::to_string).collect(),
             place: record.ledger().place(),
         })?;
-        let effects = found.iter().map(|(key, _)| Effect::Drop { key: key.clone() }).collect();
+        let effects = found.iter().map(|(key, live)| forgotten(key, *live, &world)).collect();
         record.note(effects, self.lock.serial, format!("{} forgotten.", found.len())).await?;
         for (key, live) in &found {
             cx.ui.line(&match live {
@@ -61,6 +61,16 @@ impl Forget {
             });
         }
         Ok(Exit::Done)
+    }
+}
+
+/// What says itself that it is ours would be found again, so that it is on record that it was let go of.
+fn forgotten(key: &Key, live: Option<&Live>, world: &World) -> Effect {
+    let is_marked = live.is_some_and(|live| world.is_marked_ours(live));
+    let entry = world.inventory.as_ref().and_then(|inventory| inventory.get(key)).filter(|_| is_marked);
+    match entry {
+        Some(entry) => Effect::Put { key: key.clone(), entry: Entry { standing: Standing::Released, ..entry.clone() } },
+        None => Effect::Drop { key: key.clone() },
     }
 }
 

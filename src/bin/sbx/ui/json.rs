@@ -213,6 +213,10 @@ pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
     out["verb"] = json!(step.verb.as_str());
     out["phase"] = json!(phase_word(&event.phase));
     match &event.phase {
+        Phase::Waiting { status, elapsed } => {
+            out["status"] = json!(status);
+            out["elapsed_ms"] = json!(elapsed.as_millis());
+        }
         Phase::Done { how, elapsed } => {
             out["how"] = json!(how.to_string());
             out["elapsed_ms"] = json!(elapsed.as_millis());
@@ -232,6 +236,7 @@ pub(crate) fn event(plan: &Plan, event: &Event) -> Json {
 fn phase_word(phase: &Phase) -> &'static str {
     match phase {
         Phase::Started => "started",
+        Phase::Waiting { .. } => "waiting",
         Phase::Done { .. } => "done",
         Phase::Failed { .. } => "failed",
         Phase::Skipped { .. } => "skipped",
@@ -280,6 +285,12 @@ pub(crate) fn object(live: &Live) -> Json {
     };
     out["created_at"] = json!(live.created_at);
     out["expires_at"] = json!(live.expires_at);
+    if let Some(mark) = &live.mark {
+        out["owner"] = json!(mark.owner);
+    }
+    if let Some(build) = &live.build {
+        out["build"] = json!({"source": build.source, "digest": build.digest});
+    }
     out["extra"] = Json::Object(Map::clone(&live.extra));
     out
 }

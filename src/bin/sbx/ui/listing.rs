@@ -96,6 +96,8 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
     }
     facts.extend(live.created_at.map(|at| ("Created", format!("{at} ({} ago)", age(now.saturating_since(at))))));
     facts.extend(live.expires_at.map(|at| ("Expires", format!("{at} (in {})", age(at.saturating_since(now))))));
+    facts.extend(live.mark.as_ref().map(|mark| ("Owner", mark.owner.to_string())));
+    facts.extend(live.build.as_ref().map(|build| ("Built from", format!("{}, then {}", build.source, build.digest))));
     facts.push(("Used by", joined(world.holders(&live.key).map(|holder| holder.key.to_string()))));
 
     let mut out = lines(&facts, "");

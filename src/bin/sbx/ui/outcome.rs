@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use sbx::client;
+use sbx::kinds::Naming;
 use sbx::reconcile::plan::{Action, Change, Note, Step};
-use sbx::reconcile::{Outcome, Phase, Plan};
+use sbx::reconcile::{Outcome, Phase, Plan, StepError};
 
 use super::escape;
 use super::progress::{did, to_do};
@@ -127,11 +129,28 @@ impl<'a> Report<'a> {
             Some("its time was up: run the same again, with a longer `--timeout` maybe; it goes on from here")
         } else if self.outcome.state.iter().any(is_stale) {
             Some("somebody else changed the workspace meanwhile: run the same again to plan anew")
+        } else if self.has_failed_publication() {
+            Some(
+                "its name stands for what failed now, and what had it before is still there, for all that is made from it: \
+                 mend the cause and run the same again",
+            )
         } else if counts.failed + counts.skipped > 0 {
             Some("mend the cause and run the same again: it goes on from here")
         } else {
             None
         }
+    }
+
+    /// Returns whether something was published, and failed after it had got its name.
+    fn has_failed_publication(&self) -> bool {
+        let failed = self.outcome.state.iter().filter_map(|(index, phase)| match phase {
+            Phase::Failed { error, .. } => Some((&self.plan.steps[index], error)),
+            _ => None,
+        });
+        failed.into_iter().any(|(step, error)| {
+            let is_its_own = matches!(&**error, StepError::Client(error) if error.kind() == client::Kind::Creation);
+            is_its_own && step.key.kind.info().naming == Naming::Published
+        })
     }
 
     fn done_line(&self) -> String {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -117,27 +118,39 @@ impl<'p> Progress<'p> {
 /// The running steps, where nothing shows them all the time.
 #[derive(Default)]
 struct Slow {
-    /// When each began, and when it is told of next.
-    running: BTreeMap<usize, (Instant, Instant)>,
+    running: BTreeMap<usize, Running>,
+}
+
+/// One of them.
+struct Running {
+    began: Instant,
+    /// When it is told of next.
+    next: Instant,
+    /// How far its object is, where it waits for that.
+    status: Option<Arc<str>>,
 }
 
 impl Slow {
     fn fold(&mut self, event: &Event, now: Instant) {
-        if event.phase.is_terminal() {
-            self.running.remove(&event.step);
-        } else {
-            self.running.insert(event.step, (now, now + TELL_EVERY));
+        match &event.phase {
+            Phase::Waiting { status, .. } => {
+                if let Some(running) = self.running.get_mut(&event.step) {
+                    running.status = Some(Arc::clone(status));
+                }
+            }
+            phase if phase.is_terminal() => drop(self.running.remove(&event.step)),
+            _ => drop(self.running.insert(event.step, Running { began: now, next: now + TELL_EVERY, status: None })),
         }
     }
 
     /// Returns a line for each step that it is time to tell of.
     fn lines(&mut self, plan: &Plan, now: Instant) -> Vec<String> {
-        let due = self.running.iter_mut().filter(|(_, (_, next))| *next <= now);
-        let line = |(step, (began, next)): (&usize, &mut (Instant, Instant))| {
-            *next += TELL_EVERY;
-            let elapsed = now.saturating_duration_since(*began);
+        let due = self.running.iter_mut().filter(|(_, running)| running.next <= now);
+        let line = |(step, running): (&usize, &mut Running)| {
+            running.next += TELL_EVERY;
+            let elapsed = now.saturating_duration_since(running.began);
             let took = paint(style::DIM, format_args!("({})", seconds(elapsed)));
-            format!("still {} {took}", doing(&plan.steps[*step]))
+            format!("still {} {took}", so_far(&plan.steps[*step], running.status.as_deref()))
         };
         due.map(line).collect()
     }
@@ -197,16 +210,24 @@ impl Live {
     }
 
     fn fold(&mut self, plan: &Plan, event: &Event) {
-        if event.phase.is_terminal() {
-            if let Some(bar) = self.running.remove(&event.step) {
-                bar.finish_and_clear();
-                self.bars.remove(&bar);
+        match &event.phase {
+            Phase::Waiting { status, .. } => {
+                if let Some(bar) = self.running.get(&event.step) {
+                    bar.set_message(so_far(&plan.steps[event.step], Some(status)));
+                }
             }
-        } else {
-            let bar = self.bars.insert_before(&self.total, ProgressBar::new_spinner());
-            bar.set_style(template("{spinner} {msg} ({elapsed})"));
-            bar.set_message(doing(&plan.steps[event.step]));
-            self.running.insert(event.step, bar);
+            phase if phase.is_terminal() => {
+                if let Some(bar) = self.running.remove(&event.step) {
+                    bar.finish_and_clear();
+                    self.bars.remove(&bar);
+                }
+            }
+            _ => {
+                let bar = self.bars.insert_before(&self.total, ProgressBar::new_spinner());
+                bar.set_style(template("{spinner} {msg} ({elapsed})"));
+                bar.set_message(so_far(&plan.steps[event.step], None));
+                self.running.insert(event.step, bar);
+            }
         }
         if matches!(event.phase, Phase::Done { .. }) {
             self.total.inc(1);
@@ -268,6 +289,12 @@ pub(crate) fn to_do(step: &Step) -> String {
     }
 }
 
+/// Returns what a step does, and how far that is: `creating snapshot/a, building`.
+fn so_far(step: &Step, status: Option<&str>) -> String {
+    let status = status.map(|status| format!(", {}", escape(status))).unwrap_or_default();
+    format!("{}{status}", doing(step))
+}
+
 /// Returns what a step does while it runs: `creating pool/a`.
 fn doing(step: &Step) -> String {
     match &step.verb {
@@ -299,8 +326,6 @@ pub(crate) fn seconds(duration: Duration) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::Arc;
-
     use anstream::adapter::strip_str;
     use sbx::kinds::{self, Health, Live as LiveObject, Object};
     use sbx::manifest::{self, Input, Limits};
@@ -335,6 +360,8 @@ pub(crate) mod tests {
             health: Health::Good,
             created_at: None,
             expires_at: None,
+            mark: None,
+            build: None,
             extra: serde_json::Map::new(),
         });
         World::new(live, Timestamp::from_microseconds(0).expect("the epoch is a time"))
@@ -351,6 +378,10 @@ pub(crate) mod tests {
         assert_eq!(strip_str(&lines_after(60)).to_string(), "still creating volume/data (1m 00s)");
         assert_eq!(lines_after(61), "");
         assert_eq!(strip_str(&lines_after(125)).to_string(), "still creating volume/data (2m 05s)");
+        let waiting = Phase::Waiting { status: "building".into(), elapsed: Duration::from_secs(126) };
+        slow.fold(&Event { step: 0, phase: waiting }, began + Duration::from_secs(126));
+        let lines = slow.lines(&plan, began + Duration::from_mins(3)).concat();
+        assert_eq!(strip_str(&lines).to_string(), "still creating volume/data, building (3m 00s)");
         slow.fold(&Event { step: 0, phase: Phase::Done { how: Done::Acted, elapsed: Duration::ZERO } }, began);
         assert!(slow.lines(&plan, began + Duration::from_hours(1)).is_empty());
     }

@@ -74,15 +74,19 @@ pub(crate) fn events() -> Json {
             "verb": {"enum": VERBS},
             "phase": {"const": phase},
         });
-        line("step", "A step began or ended.", with(own, fields))
+        line("step", "A step began, waits, or ended.", with(own, fields))
     }));
     json!({"$schema": DRAFT, "title": "sbx event", "oneOf": lines, "$defs": definitions})
 }
 
 /// Returns each phase of a step, with the fields that are its own.
-fn phases() -> [(&'static str, Json); 5] {
+fn phases() -> [(&'static str, Json); 6] {
     [
         ("started", json!({})),
+        (
+            "waiting",
+            json!({"status": described(text(), "How far the object is, in the server's word."), "elapsed_ms": count()}),
+        ),
         ("done", json!({"how": {"enum": ["done", "already there", "already gone"]}, "elapsed_ms": count()})),
         (
             "failed",

@@ -1,7 +1,6 @@
 //! The messages of a command's WebSocket.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -12,12 +11,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 
 use super::super::socket::WebSocket;
 use super::control::CommandControl;
+use crate::client::socket_timeouts::SocketTimeouts;
 use crate::wire::{CommandEvent, CommandRequest};
-
-/// How long a connection may be silent before the other side is asked whether it is there (contract section 1.4).
-const PING_AFTER: Duration = Duration::from_secs(30);
-/// How long it then has to answer.
-const PONG_WITHIN: Duration = Duration::from_mins(1);
 
 /// The half that writes.
 #[derive(Debug)]
@@ -29,6 +24,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Reader {
     stream: SplitStream<WebSocket>,
+    timeouts: SocketTimeouts,
     /// When something last came.
     heard: Instant,
     /// When the other side was asked whether it is there, if it has not answered.
@@ -45,9 +41,9 @@ pub(super) enum Loss {
 }
 
 /// Takes a WebSocket apart.
-pub(super) fn split(socket: WebSocket) -> (Writer, Reader) {
+pub(super) fn split(socket: WebSocket, timeouts: SocketTimeouts) -> (Writer, Reader) {
     let (sink, stream) = socket.split();
-    (Writer { sink: Mutex::new(sink) }, Reader { stream, heard: Instant::now(), asked: None })
+    (Writer { sink: Mutex::new(sink) }, Reader { stream, timeouts, heard: Instant::now(), asked: None })
 }
 
 impl Writer {
@@ -78,8 +74,11 @@ impl Reader {
     /// Returns the next message, and sees to it that the other side is there. Cancel-safe.
     pub(super) async fn next(&mut self, writer: &Writer) -> Result<CommandEvent, Loss> {
         loop {
-            let until = self.asked.map_or(self.heard + PING_AFTER, |asked| asked + PONG_WITHIN);
-            let Ok(message) = timeout_at(until, self.stream.next()).await else {
+            let message = match self.patience_ends_at() {
+                Some(end) => timeout_at(end, self.stream.next()).await,
+                None => Ok(self.stream.next().await),
+            };
+            let Ok(message) = message else {
                 if self.asked.is_some() {
                     return Err(Loss::Broken("the server does not answer".to_owned()));
                 }
@@ -100,6 +99,17 @@ impl Reader {
                 None => return Err(Loss::of_close(None)),
             }
         }
+    }
+}
+
+impl Reader {
+    /// Returns when the other side has been silent for too long, to be asked or to be given up.
+    fn patience_ends_at(&self) -> Option<Instant> {
+        let (since, limit) = match self.asked {
+            Some(asked) => (asked, self.timeouts.pong),
+            None => (self.heard, self.timeouts.ping_interval),
+        };
+        since.checked_add(limit?)
     }
 }
 

@@ -22,6 +22,13 @@ type Wish = oneshot::Sender<yamux::Stream>;
 /// take a mebibyte (contract section 4.6).
 const FRAME: usize = 64 * 1024;
 
+/// How many streams there are at a time, each with a window of at least 256 KiB.
+const MAX_STREAMS: usize = 512;
+
+/// How much of all streams may wait here for who reads it, in bytes: their least windows, and 64 MiB for those that are
+/// found to need more.
+const MAX_WAITING: usize = MAX_STREAMS * (256 << 10) + (64 << 20);
+
 /// How many may wait for a stream.
 const MAX_WISHES: usize = 128;
 
@@ -38,6 +45,7 @@ impl Multiplexer {
     pub(super) fn new(socket: WebSocket) -> Self {
         let (wishes, receiver) = mpsc::channel(MAX_WISHES);
         let mut config = Config::default();
+        config.set_max_num_streams(MAX_STREAMS).set_max_connection_receive_window(Some(MAX_WAITING));
         config.set_split_send_size(FRAME);
         let connection = Connection::new(Pipe::new(socket), config, Mode::Client);
         let mut driver = JoinSet::new();

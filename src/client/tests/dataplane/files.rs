@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::server::{Play, Server};
-use crate::client::{Kind, Resource};
+use crate::client::{Kind, Resource, SearchOptions};
 
 fn answer(status: &str, body: &str) -> Play {
     let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
@@ -74,4 +74,34 @@ async fn an_empty_path_is_refused() {
     let server = Server::start(vec![]).await;
     let error = server.sandbox().write("", "x").await.expect_err("no path");
     assert_eq!((error.kind(), error.field()), (Kind::InvalidArgument, Some("path")));
+}
+
+#[tokio::test]
+async fn files_are_searched_and_what_reads_is_asked_again() {
+    let entry = json!({"path": "/w/a", "is_dir": true, "size_bytes": 4096, "modified_at": "2026-01-02T03:04:05Z"});
+    let found = json!({"matches": [entry], "truncated": true}).to_string();
+    let lines = json!({"matches": [{"path": "/w/b", "line": 7, "text": "x (y)"}], "truncated": null}).to_string();
+    let server = Server::start(vec![answer("503 Busy", ""), answer("200 OK", &found), answer("200 OK", &lines)]).await;
+    let sandbox = server.sandbox();
+    let found = sandbox.glob("**/*", "/w", SearchOptions::default()).await.expect("there are some");
+    assert_eq!((found.matches[0].path.as_str(), found.matches[0].is_dir, found.truncated), ("/w/a", true, true));
+    let options = SearchOptions::default().limit(5).files("*.py");
+    let lines = sandbox.grep("x (", "/w", options).await.expect("there are some");
+    assert_eq!((lines.matches[0].line, lines.matches[0].text.as_str(), lines.truncated), (7, "x (y)", false));
+    let heads = server.done().await;
+    let body = |head: &str| head.split_once("\r\n\r\n").expect("a body").1.to_owned();
+    assert!(heads[1].starts_with("POST /dp/1/glob HTTP/1.1\r\n"), "{heads:?}");
+    assert_eq!(body(&heads[1]), r#"{"pattern":"**/*","path":"/w"}"#);
+    assert!(heads[2].starts_with("POST /dp/1/grep HTTP/1.1\r\n"), "{heads:?}");
+    assert_eq!(body(&heads[2]), r#"{"pattern":"x (","path":"/w","glob":"*.py","limit":5}"#);
+}
+
+#[tokio::test]
+async fn a_search_of_no_folder_names_it() {
+    let gone = json!({"detail": {"error": "FileNotFound", "message": "no"}}).to_string();
+    let server = Server::start(vec![answer("404 Not Found", &gone)]).await;
+    let error = server.sandbox().grep("x", "/gone", SearchOptions::default()).await.expect_err("it is not there");
+    assert_eq!((error.kind(), error.resource(), error.is_ambiguous()), (Kind::NotFound, Some(Resource::File), false));
+    assert!(error.to_string().starts_with("cannot search `/gone` in sandbox `box`: "), "{error}");
+    server.done().await;
 }

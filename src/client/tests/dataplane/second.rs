@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::server::{Play, Server, Step};
-use crate::client::{Client, Config, Kind, Offsets, RunOptions, SandboxV2};
+use crate::client::{Client, Config, Kind, Offsets, RunOptions, SandboxV2, SocketTimeouts};
 use crate::wire::{self, RunConfig};
 
 fn execute(command: &str) -> Value {
@@ -149,4 +149,26 @@ async fn a_sandbox_without_a_url_is_not_asked() {
     let client = Client::new(Config::new("http://127.0.0.1:1")).expect("a good configuration");
     let error = SandboxV2::new(&client, object).run("x", options()).await.expect_err("no URL");
     assert_eq!((error.kind(), error.attempts()), (Kind::NoDataPlane, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_limits_of_websockets_are_those_of_the_configuration() {
+    let of = |server: &Server, timeouts: SocketTimeouts| {
+        let object = json!({"name": "box", "status": "ready", "dataplane_url": server.url()});
+        let config = Config::new(server.url()).max_retries(1).socket_timeouts(timeouts);
+        let client = Client::new(config).expect("a good configuration");
+        SandboxV2::new(&client, serde_json::from_value(object).expect("one"))
+    };
+    // Without a budget the number of attempts is limited.
+    let server = Server::start(vec![refuse("503 Busy"), refuse("503 Busy")]).await;
+    let unlimited = SocketTimeouts::default().connect_budget(None);
+    let error = of(&server, unlimited).start("x", options()).await.expect_err("it is not there");
+    assert_eq!((error.kind(), error.attempts()), (Kind::Connection, 2));
+    server.done().await;
+    // With one of nothing, there is one attempt.
+    let server = Server::start(vec![refuse("503 Busy")]).await;
+    let none = SocketTimeouts::default().connect_budget(Some(Duration::from_millis(1)));
+    let error = of(&server, none).start("x", options()).await.expect_err("it is not there");
+    assert_eq!((error.kind(), error.attempts()), (Kind::Connection, 1));
+    server.done().await;
 }

@@ -47,8 +47,7 @@ impl<'a> Leftovers<'a> {
 
 /// Returns the declared object that a live one with a reserved name was made for.
 fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a Key> {
-    let is_siblings = live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())));
-    if is_siblings {
+    if is_others(live, world) {
         return None;
     }
     let is_candidate = |declared: &&Key| reserved::is_for(declared, live);
@@ -60,9 +59,15 @@ fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a 
     by_name.or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
 }
 
+/// Where nobody keeps a record, what an object says itself is all there is.
 pub(super) fn is_owned(live: &Live, world: &World) -> bool {
-    let entry = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
-    entry.is_some_and(|(_, entry)| entry.standing == Standing::Owned)
+    let Some(inventory) = &world.inventory else { return world.is_marked_ours(live) };
+    inventory.entry_of(live).is_some_and(|(_, entry)| entry.standing == Standing::Owned)
+}
+
+fn is_others(live: &Live, world: &World) -> bool {
+    let is_recorded = world.inventory.as_ref().is_some_and(|inventory| inventory.entry_of(live).is_some());
+    world.sibling(live).is_some() || (world.marked_by_another(live).is_some() && !is_recorded)
 }
 
 /// Adds what is left over and can go, and notes on the objects it is left of what cannot.
@@ -132,12 +137,17 @@ pub(in crate::reconcile::plan) fn collect_orphans<'a>(
 
 /// Returns the object, which is no more, that a live one is left of.
 fn orphan_of(live: &Live, desired: &Desired, world: &World) -> Option<Key> {
-    let is_siblings = live.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(live.key.kind, id.clone())));
-    if is_siblings || !can_roll(live.key.kind) {
+    if is_others(live, world) || !can_roll(live.key.kind) {
         return None;
     }
     let start = live.key.kind.name(kinds::reserved_start_of(&live.key.name)?).ok()?;
     let of = named(live.key.kind, &start);
+    // What was published under a name says of none of its tags that it was that one's, and so the record has to.
+    let is_published = kinds::known_by_id(&live.key.name).is_some();
+    if is_published {
+        let is_declared = desired.iter().any(|object| reserved::is_for(&object.key, live));
+        return (!is_declared && is_owned(live, world)).then_some(of);
+    }
     let is_gone = world.get(&of).is_none() && desired.get(&of).is_none();
     (is_gone && reserved::is_of(&of, live, world)).then_some(of)
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::named;
-use crate::kinds::{self, CreateOptions, Key, Live, Object, Reference};
+use crate::kinds::{self, CreateOptions, Key, Live, Naming, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
@@ -39,6 +39,8 @@ pub(in crate::reconcile::plan) struct Plot {
     taken_over: HashMap<Key, usize>,
     /// What the objects that get their names are made from.
     sources: HashMap<usize, Vec<Key>>,
+    /// The deletions of what was published under names before, with the objects that have these.
+    published_before: HashMap<usize, Key>,
     /// The live objects that steps delete under other names than they have now.
     live_keys: HashMap<usize, Key>,
 }
@@ -221,6 +223,13 @@ impl Draft {
         end
     }
 
+    /// Notes that a step deletes what a name pointed to before.
+    pub(in crate::reconcile::plan) fn note_published_before(&mut self, delete: usize, of: &Key) {
+        if of.kind.info().naming == Naming::Published {
+            self.plot.published_before.insert(delete, of.clone());
+        }
+    }
+
     fn add_end_of_old(&mut self, one: &Replacement<'_, '_>, end: usize) {
         let retired = named(one.object.key.kind, one.retired);
         let expects = self.expect(one.old);
@@ -252,7 +261,9 @@ impl Draft {
         let live = world.get(key).filter(|_| retired.is_none());
         let sources = live.into_iter().flat_map(Live::references).filter_map(Reference::key);
         let taken_over = sources.filter_map(|source| self.plot.taken_over.get(&source).copied());
-        holders.chain(taken_over).collect()
+        // Until there is a new one, the last good one may be what somebody goes back to.
+        let successor = self.plot.published_before.get(&index).and_then(|of| self.provides.get(of).copied());
+        holders.chain(taken_over).chain(successor).collect()
     }
 
     /// Lets what is built later wait for the room that others give back.

@@ -155,7 +155,7 @@ pub(crate) fn absolute(path: String) -> String {
 }
 
 /// Gives a failure its status, by what the official client makes of it (contract section 3.3).
-fn refuse(error: &FileError, path: &str, kind: &'static str) -> Failure {
+pub(super) fn refuse(error: &FileError, path: &str, kind: &'static str) -> Failure {
     let (status, kind) = match error {
         FileError::Io(cause) => match cause.kind() {
             io::ErrorKind::NotFound => (StatusCode::NOT_FOUND, "FileNotFound"),

@@ -31,10 +31,10 @@ use crate::types::SandboxId;
 /// How large a message of a client may be, in bytes.
 const MAX_MESSAGE: usize = 1 << 20;
 
-/// How many connections one tunnel carries at a time, each with a window of at least 256 KiB.
-const MAX_CONNECTIONS: usize = 4096;
+/// How many connections one tunnel carries at a time, each with a window of at least 256 KiB: as many as clients open.
+const MAX_CONNECTIONS: usize = 512;
 
-/// How much of all connections of a tunnel may wait here, in bytes: their least windows together.
+/// How much of all connections of a tunnel may wait here, in bytes: their least windows together, 128 MiB.
 const MAX_WAITING: usize = MAX_CONNECTIONS * (256 << 10);
 
 /// How long a client may take to say which port, and a sandbox to answer.

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::runtime::{Entry, EntrySearch, Found, Line, LineSearch};
+
 /// The version of these messages. Both sides are one program as a rule, but need not be.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// How to set a sandbox up: all that the agent is told, and all that it knows of the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +91,10 @@ pub(super) enum Call {
     Read { path: PathBuf },
     /// Fill a file from the first descriptor; the second one says with a byte that nothing is missing.
     Write { path: PathBuf },
+    /// Find files and folders.
+    Glob(EntrySearch),
+    /// Find lines in files.
+    Grep(LineSearch),
     /// Connect to a port.
     Dial { port: u16 },
 }
@@ -129,6 +135,10 @@ pub(super) enum Answer {
     File { size: u64, modified: Option<i64> },
     /// The file was written, and is this long.
     Written { size: u64 },
+    /// These files and folders were found.
+    Entries(Found<Entry>),
+    /// These lines were found.
+    Lines(Found<Line>),
     /// The connection comes with it.
     Connected,
 }

@@ -22,7 +22,10 @@ use super::link::{Answered, CallError, Link};
 use super::process::Process;
 use super::protocol::{Answer, Call, Exec};
 use super::session::{self, Streams};
-use crate::server::runtime::{DialError, ExecError, ExecSpec, FileContent, FileError, Instance, Session, Stream};
+use crate::server::runtime::{
+    DialError, Entry, EntrySearch, ExecError, ExecSpec, FileContent, FileError, Found, Instance, Line, LineSearch,
+    Session, Stream,
+};
 use crate::types::Timestamp;
 
 /// How many pieces of output wait for who takes them, and how many orders for the command.
@@ -171,6 +174,26 @@ impl Instance for Sandbox {
         content: Box<dyn AsyncRead + Send + Unpin>,
     ) -> BoxFuture<'a, Result<u64, FileError>> {
         Box::pin(self.fill(path, content))
+    }
+
+    fn glob<'a>(&'a self, search: &'a EntrySearch) -> BoxFuture<'a, Result<Found<Entry>, FileError>> {
+        Box::pin(async move {
+            let answered = self.link.call(Call::Glob(search.clone()), Vec::new()).await;
+            match answered.map_err(file_error)?.answer {
+                Answer::Entries(found) => Ok(found),
+                _ => Err(FileError::Io(unexpected())),
+            }
+        })
+    }
+
+    fn grep<'a>(&'a self, search: &'a LineSearch) -> BoxFuture<'a, Result<Found<Line>, FileError>> {
+        Box::pin(async move {
+            let answered = self.link.call(Call::Grep(search.clone()), Vec::new()).await;
+            match answered.map_err(file_error)?.answer {
+                Answer::Lines(found) => Ok(found),
+                _ => Err(FileError::Io(unexpected())),
+            }
+        })
     }
 
     fn dial(&self, port: u16) -> BoxFuture<'_, Result<Box<dyn Stream>, DialError>> {

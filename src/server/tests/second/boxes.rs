@@ -190,7 +190,6 @@ async fn bodies_are_checked() {
     server.ok("POST", "/boxes", json!({"restore_memory": false, "tag_value_ids": []})).await;
     let reply = server.call("GET", "/boxes?tag_value_id=x", Value::Null).await;
     assert_eq!(refused(&reply), (501, "NotImplemented"));
-    assert_eq!(refused(&server.call("GET", "/usage/costs", Value::Null).await), (501, "NotImplemented"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,5 +264,24 @@ async fn lists_are_filtered_and_sorted() {
         }
         found.sort();
         assert_eq!(found, ["a", "b", "c"], "{order}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_costs_anything_in_a_time_that_can_be_asked_for() {
+    let server = server(&FakeRuntime::new()).await;
+    let costs = async |query: &str| server.call("GET", &format!("/usage/costs{query}"), Value::Null).await;
+    let month = "?start_time=2026-01-01T00:00:00Z&end_time=2026-02-01T00:00:00Z";
+    let page = costs(&format!("{month}&granularity=day&include_totals=true&cursor=")).await;
+    assert_eq!((page.status.as_u16(), page.body), (200, json!({"items": [], "next_cursor": null})));
+    for query in [
+        "",
+        "?start_time=2026-01-01T00:00:00Z",
+        "?start_time=soon&end_time=2026-02-01T00:00:00Z",
+        "?start_time=2026-01-01T00:00:00Z&end_time=2026-01-01T00:00:00Z",
+        "?start_time=2026-01-01T00:00:00Z&end_time=2026-02-01T00:00:01Z",
+        &format!("{month}&cursor=abc"),
+    ] {
+        assert_eq!(costs(query).await.status, 422, "{query}");
     }
 }

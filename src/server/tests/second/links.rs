@@ -44,9 +44,47 @@ async fn tokens_of_services_are_listed_and_taken_back() {
     server.ok("DELETE", "/boxes/b/service-urls", Value::Null).await;
     assert_eq!((open(&server, &again).await, open(&server, &other).await), (401, 401));
     assert_eq!(server.call("DELETE", "/boxes/b/service-urls?port=x", Value::Null).await.status, 400);
-    let login = server.call("POST", "/boxes/b/service-url", json!({"port": 80, "access": "workspace"})).await;
-    assert_eq!(refused(&login), (501, "NotImplemented"));
-    server.ok("POST", "/boxes/b/service-url", json!({"port": 80, "access": "off"})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_logs_in_is_written_down_and_no_token_gets_in_beside() {
+    let runtime = FakeRuntime::new();
+    runtime.close_port(80);
+    let server = server(&runtime).await;
+    server.ok("POST", "/boxes", json!({"name": "b", "idle_ttl_seconds": 0})).await;
+    let token = server.ok("POST", "/boxes/b/service-url", json!({"port": 80})).await;
+    let sites = json!(["https://example.com"]);
+    let body = json!({"port": 80, "access": "workspace", "embed_origins": sites});
+    let login = server.ok("POST", "/boxes/b/service-url", body).await;
+    assert_eq!(
+        (&login["token"], &login["expires_at"], &login["access"]),
+        (&json!(""), &json!(""), &json!("workspace"))
+    );
+    assert_eq!((&login["embed_origins"], &login["browser_url"]), (&sites, &token["service_url"]));
+    assert_eq!(open(&server, &token).await, 401, "what was a token's is not any more");
+    let listed = server.ok("GET", "/boxes/b/service-urls", Value::Null).await;
+    let grant = json!({"port": 80, "access": "workspace", "created_at": "2026-03-24T12:00:00Z", "created_by": "local",
+        "embed_origins": sites});
+    assert_eq!(listed["items"], json!([grant]));
+    // It has no end, and leaves other ports alone.
+    pass(Duration::from_hours(48)).await;
+    let refusal = server.call("POST", "/boxes/b/service-url", json!({"port": 80})).await;
+    assert_eq!(refused(&refusal), (409, "Conflict"));
+    server.ok("POST", "/boxes/b/service-url", json!({"port": 81})).await;
+    server.ok("POST", "/boxes/b/service-url", json!({"port": 80, "access": "restricted"})).await;
+    let token = server.ok("POST", "/boxes/b/service-url", json!({"port": 80, "access": "off"})).await;
+    assert_eq!(open(&server, &token).await, 502, "the token is good, and nobody listens");
+    server.ok("POST", "/boxes/b/service-url", json!({"port": 80, "access": "restricted"})).await;
+    server.ok("DELETE", "/boxes/b/service-urls?port=80", Value::Null).await;
+    server.ok("POST", "/boxes/b/service-url", json!({"port": 80})).await;
+    for body in [
+        json!({"port": 80, "access": "token"}),
+        json!({"port": 80, "access": 1}),
+        json!({"port": 80, "embed_origins": ["a", "b", "c", "d", "e", "f"]}),
+        json!({"port": 80, "embed_origins": "a"}),
+    ] {
+        assert_eq!(server.call("POST", "/boxes/b/service-url", body.clone()).await.status, 422, "{body}");
+    }
 }
 
 async fn follow(server: &Server, link: &Value) -> Reply {

@@ -37,7 +37,7 @@ impl Job<'_> {
     }
 
     /// Returns the files of a folder, or `None` if it is none.
-    async fn list(&self, path: &str) -> Result<Option<Vec<String>>, Failure> {
+    pub(super) async fn list(&self, path: &str) -> Result<Option<Vec<String>>, Failure> {
         let options = RunOptions::default().shell("/bin/sh").env("SBX_PATH", path);
         let output = self.sandbox.run(LIST, options).await.map_err(|error| self.workspace.failure(error))?;
         match output.exit_code {

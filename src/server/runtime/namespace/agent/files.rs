@@ -28,8 +28,12 @@ pub(super) fn open_here(path: &Path) -> io::Result<(File, u64, Option<i64>)> {
     if !status.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    let modified = status.mtime().checked_mul(1_000_000).and_then(|time| time.checked_add(status.mtime_nsec() / 1000));
-    Ok((file, status.len(), modified))
+    Ok((file, status.len(), modified(&status)))
+}
+
+/// Returns when a file was last written to, in microseconds since 1970.
+pub(super) fn modified(status: &fs::Metadata) -> Option<i64> {
+    status.mtime().checked_mul(1_000_000).and_then(|time| time.checked_add(status.mtime_nsec() / 1000))
 }
 
 /// Sends a file until its end or until nobody takes it.
@@ -133,7 +137,9 @@ fn give(path: &Path, (user, group): Owner) -> io::Result<()> {
 const ROOT: Owner = (0, 0);
 
 /// Does on a thread of its own what may take as long as a disk.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 

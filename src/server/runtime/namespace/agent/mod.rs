@@ -11,6 +11,7 @@ mod command;
 mod confine;
 mod files;
 mod root;
+mod search;
 mod serve;
 mod stage;
 

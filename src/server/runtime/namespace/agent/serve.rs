@@ -4,23 +4,26 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::super::frame::{Incoming, Outgoing};
 use super::super::protocol::{Answer, Call, Report, Request};
 use super::super::sys;
 use super::command::{Commands, Home};
-use super::files;
+use super::{files, search};
 
 /// How many threads read and write files at most. They wait for disks only, never for who takes or sends a file.
 const FILE_THREADS: usize = 16;
+
+/// How many searches go on at a time: they leave most of the threads to files that are read and written.
+const SEARCHES: usize = 4;
 
 /// How long a thread for files is kept. Where commands have taken all the processes that there may be, none can be
 /// started: one that is there serves all the same.
@@ -62,6 +65,7 @@ async fn serve(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>
     }
     let mut commands = Commands::new(home);
     let mut incoming = Incoming::default();
+    let searches = Rc::new(Semaphore::new(SEARCHES));
     loop {
         tokio::select! {
             is_there = socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())) => {
@@ -69,7 +73,7 @@ async fn serve(socket: OwnedFd, home: Home, proxy: Option<std::net::TcpListener>
                     return Ok(());
                 }
                 while let Some((request, fds)) = incoming.take()? {
-                    take_up(request, fds, &mut commands, &mut tasks, &reports).await?;
+                    take_up(request, fds, &mut commands, &mut tasks, &reports, &searches).await?;
                 }
             }
             _ = children.recv() => {
@@ -88,6 +92,7 @@ async fn take_up(
     commands: &mut Commands,
     tasks: &mut JoinSet<()>,
     reports: &Reports,
+    searches: &Rc<Semaphore>,
 ) -> io::Result<()> {
     let mut fds = fds.into_iter();
     match call {
@@ -125,6 +130,18 @@ async fn take_up(
                 let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
             });
         }
+        Call::Glob(search) => {
+            let end = Instant::now() + search.scope.time;
+            tasks.spawn_local(search_for(id, searches.clone(), reports.clone(), move || {
+                search::entries(&search, end).map(Answer::Entries)
+            }));
+        }
+        Call::Grep(search) => {
+            let end = Instant::now() + search.scope.time;
+            tasks.spawn_local(search_for(id, searches.clone(), reports.clone(), move || {
+                search::lines(&search, end).map(Answer::Lines)
+            }));
+        }
         Call::Dial { port } => {
             let reports = reports.clone();
             tasks.spawn_local(async move {
@@ -137,6 +154,17 @@ async fn take_up(
         }
     }
     Ok(())
+}
+
+/// Searches on a thread when there is one to spare, and reports what was found.
+async fn search_for<W>(id: u64, searches: Rc<Semaphore>, reports: Reports, work: W)
+where
+    W: FnOnce() -> io::Result<Answer> + Send + 'static,
+{
+    // Nobody closes it.
+    let _turn = searches.acquire().await;
+    let result = files::blocking(work).await.map_err(|error| (&error).into());
+    let _ = report(&reports, &Report::Reply { id, result }, Vec::new()).await;
 }
 
 /// Connects to a port of the sandbox, whichever of the two loopback addresses it is on.

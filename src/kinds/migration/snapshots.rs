@@ -37,15 +37,15 @@ const OF_SANDBOX: &[(&str, &str)] =
     &[("spec.snapshot", "spec.template_name"), ("lifecycle.on_snapshot_change", "lifecycle.on_template_change")];
 
 fn moved(object: &Object, declared: &Declared<'_>) -> Moved {
-    let (to, renamed, notes) = if let Some(template) = object.spec.downcast() {
+    let (to, renamed, notes) = if let Some(template) = object.spec.downcast::<TemplateSpec>() {
         let (to, notes) = of_template(object, template, declared);
         (to, OF_TEMPLATE, notes)
-    } else if let Some(sandbox) = object.spec.downcast() {
+    } else if let Some(sandbox) = object.spec.downcast::<SandboxSpec>() {
         let (to, notes) = of_sandbox(object, sandbox, declared);
         (to, OF_SANDBOX, notes)
-    } else if let Some(pool) = object.spec.downcast() {
+    } else if let Some(pool) = object.spec.downcast::<PoolSpec>() {
         (None, &[][..], vec![of_pool(object, pool, declared)])
-    } else if let Some(volume) = object.spec.downcast() {
+    } else if let Some(volume) = object.spec.downcast::<VolumeSpec>() {
         (None, &[][..], vec![of_volume(object, volume, declared)])
     } else {
         let text = format!("{} is of {} already, and stays as it is", object.key, object.key.kind.info().api_version);

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::kinds::{self, Object, object_to_manifest};
 use crate::manifest::{Diagnostics, Input, Limits, load};
@@ -46,9 +48,9 @@ fn shown(moved: &Moved) -> String {
         },
     );
     for Note { weight, at, text, examples } in &moved.notes {
-        out += &format!("\n{} [{at}] {text}", weight.word());
+        write!(out, "\n{} [{at}] {text}", weight.word()).unwrap();
         for Example { when, fields } in examples {
-            out += &format!("\n  {when}: {fields}");
+            write!(out, "\n  {when}: {fields}").unwrap();
         }
     }
     out

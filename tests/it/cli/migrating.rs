@@ -51,12 +51,23 @@ fn assert_moves(environment: &Environment, folder: &str) {
     assert_eq!(run.code, Some(0), "{run}");
 }
 
-#[test]
-fn the_example_of_this_repository_moves() {
+/// Migrates a folder without looking at what comes of it.
+fn move_to_new(environment: &Environment, folder: &str) {
+    let run = environment.sbx(&["migrate", "-f", folder, "--to", "snapshots", "-o", "new", "--quiet"]);
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+fn example_of_this_repository() -> Environment {
     let environment = Environment::new();
     for file in tree::files("manifests", "yaml") {
         environment.write(&file, &tree::read(&file));
     }
+    environment
+}
+
+#[test]
+fn the_example_of_this_repository_moves() {
+    let environment = example_of_this_repository();
     assert_moves(&environment, "manifests");
     insta::assert_snapshot!(environment.read("new/volumes.yaml"), @r"
     # yaml-language-server: $schema=.schema.json
@@ -119,6 +130,12 @@ fn the_example_of_this_repository_moves() {
     # lost: pool/node-warm kept 1 to 5 sandboxes of template/node warm, each with cpu 1 and memory 1Gi.
     # Nothing is kept warm any more: a sandbox is made from the snapshot `node` when it is wanted
     ");
+}
+
+#[test]
+fn a_sandbox_says_what_it_was_and_what_to_fill_in() {
+    let environment = example_of_this_repository();
+    move_to_new(&environment, "manifests");
     insta::assert_snapshot!(environment.read("new/sandboxes.yaml"), @r"
     # yaml-language-server: $schema=.schema.json
     #
@@ -277,8 +294,7 @@ fn what_has_no_equivalent_is_nothing_but_comments() {
 }
 
 /// Every kind with every field, in files below files, in JSON, and with everything that does not fit.
-#[test]
-fn a_folder_of_oddities_moves() {
+fn oddities() -> Environment {
     let environment = Environment::new();
     environment.write(
         "old/a/volumes.yml",
@@ -323,6 +339,12 @@ lifecycle:
 # the end
 ",
     );
+    environment
+}
+
+#[test]
+fn a_folder_of_oddities_moves() {
+    let environment = oddities();
     assert_moves(&environment, "old");
     let written = files_below(&environment.work().join("new"));
     let paths: Vec<_> =
@@ -341,6 +363,12 @@ lifecycle:
       # to do: template/true left its disk to the server; a snapshot has to say, and 8Gi is a guess
       fs_capacity_bytes: 8Gi
     ");
+}
+
+#[test]
+fn what_does_not_fit_is_said_where_it_would_stand() {
+    let environment = oddities();
+    move_to_new(&environment, "old");
     insta::assert_snapshot!(environment.read("new/z.yaml"), @r"
     # yaml-language-server: $schema=.schema.json
     #

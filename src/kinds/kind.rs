@@ -49,6 +49,11 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Checks that a live object can get these fields in place, `spec` being what is declared of it.
+    fn check_update(_spec: &Self::Spec, _paths: &[&'static str]) -> Vec<Violation> {
+        Vec::new()
+    }
+
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 
@@ -352,6 +357,7 @@ pub trait AnyKind: Send + Sync {
     fn decode(&self, node: &Node, out: &mut Diagnostics) -> Option<Spec>;
     fn spec_from_values(&self, values: Vec<Option<Value>>) -> Option<Spec>;
     fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
+    fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation>;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
@@ -392,6 +398,10 @@ impl<K: Kind> AnyKind for K {
 
     fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation> {
         K::check(spec.typed::<K>(), others)
+    }
+
+    fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation> {
+        K::check_update(spec.typed::<K>(), paths)
     }
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{Absent, Change, Field, Shape};
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, VerbCx, Violation};
 use super::quota::Quota;
 use super::read::{self, code};
 use super::secret::SecretRef;
@@ -14,6 +14,9 @@ use crate::client::{Client, CreateRegistryOptions, Error, Reader, RegistryAuth, 
 use crate::manifest::{Diagnostic, Diagnostics, Fields, Node};
 use crate::types::Name;
 use crate::wire;
+
+/// The field that a login belongs to.
+const URL: &str = "url";
 
 /// The kind `Registry`.
 pub(super) struct RegistryKind;
@@ -59,7 +62,7 @@ impl Kind for RegistryKind {
 
     const FIELDS: &'static [Field] = &[
         Field {
-            path: "url",
+            path: URL,
             shape: Shape::Text,
             change: Change::InPlace,
             absent: Absent::Required,
@@ -155,6 +158,19 @@ impl Kind for RegistryKind {
         })
     }
 
+    /// The server takes another URL only together with a login (contract section 3.2 of the second generation).
+    fn check_update(spec: &RegistrySpec, paths: &[&'static str]) -> Vec<Violation> {
+        if !paths.contains(&URL) || (spec.username.is_some() && spec.password.is_some()) {
+            return Vec::new();
+        }
+        vec![Violation {
+            path: URL,
+            message: "the URL of a registry changes only together with a user name and a password".to_owned(),
+            help: "declare `username` and `password`, or a registry of another name with that URL".to_owned(),
+            other: None,
+        }]
+    }
+
     fn takes(_spec: &RegistrySpec, _others: &dyn Lookup) -> Quota {
         Quota::default()
     }
@@ -198,14 +214,17 @@ impl Kind for RegistryKind {
         cx.client.create_registry(name, &spec.url, options).await
     }
 
-    /// Sends all of it, whatever changes: the server takes a login only together with the URL that it is for.
+    /// Sends a login whole, whatever changes: the server takes it only together with the URL that it is for.
     async fn update(
         cx: VerbCx<'_>,
         name: &Name,
         spec: &RegistrySpec,
         _changes: &[(&'static str, Value)],
     ) -> Result<(), Error> {
-        let mut options = UpdateRegistryOptions::default().url(&*spec.url);
+        let mut options = UpdateRegistryOptions::default();
+        if spec.username.is_some() {
+            options = options.url(&*spec.url);
+        }
         if let Some(auth) = auth(spec, cx) {
             options = options.auth(auth);
         }

@@ -113,7 +113,13 @@ impl Spec {
     /// Returns this spec as it reads after the object `moved` got the name `to`.
     #[must_use]
     pub fn with_renamed_reference(&self, moved: &Reference, to: &Arc<str>) -> Self {
-        self.map(|_, _, value| value.map(|value| value.with_renamed_reference(moved, to)))
+        self.with_renamed_references(&|reference| (reference == moved).then(|| Arc::clone(to)))
+    }
+
+    /// Returns this spec as it reads after objects got the names that `new_name` tells, all at once.
+    #[must_use]
+    pub fn with_renamed_references(&self, new_name: &dyn Fn(&Reference) -> Option<Arc<str>>) -> Self {
+        self.map(|_, _, value| value.map(|value| value.with_renamed_references(new_name)))
     }
 
     fn map(&self, mut change: impl FnMut(usize, Absent, Option<&Value>) -> Option<Value>) -> Self {

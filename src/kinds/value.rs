@@ -136,9 +136,10 @@ impl Value {
         }
     }
 
-    pub(super) fn with_renamed_reference(&self, moved: &Reference, to: &Arc<str>) -> Self {
+    pub(super) fn with_renamed_references(&self, new_name: &dyn Fn(&Reference) -> Option<Arc<str>>) -> Self {
         let rename = |reference: &Reference| {
-            if reference == moved { Reference { kind: moved.kind, name: Arc::clone(to) } } else { reference.clone() }
+            let name = new_name(reference).unwrap_or_else(|| Arc::clone(&reference.name));
+            Reference { kind: reference.kind, name }
         };
         match self {
             Self::Reference(reference) => Self::Reference(rename(reference)),

@@ -421,11 +421,14 @@ impl<'a> Round<'a, '_> {
         for reference in object.spec.references() {
             change.notes.extend(self.obstacle_in(reference, makes_anew));
         }
-        if makes_anew {
+        let broken = if makes_anew {
             let others = DeclaredOrLive { desired: self.given.desired, world: self.given.world };
-            let broken = object.key.kind.check(&object.spec, &others).into_iter();
-            change.notes.extend(broken.map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
-        }
+            object.key.kind.check(&object.spec, &others)
+        } else {
+            let paths: Vec<_> = change.fields.iter().map(|field| field.path).collect();
+            object.key.kind.check_update(&object.spec, &paths)
+        };
+        change.notes.extend(broken.into_iter().map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
         if change.action != Action::Keep {
             change.notes.extend(self.obstacles.get(&object.key).cloned());
         }

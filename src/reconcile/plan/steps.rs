@@ -7,15 +7,17 @@ use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
 use super::{Action, Change, Expectation, Plan, Rollout, Step, Verb, ownership, rehearsal, rolling, room};
-use crate::kinds::{CreateOptions, Key, Live, Object, Reference};
+use crate::kinds::{CreateOptions, Key, Live, Object, Reference, Spec};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
 
 pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
     let circles = circles(&decisions);
     let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
-    let renamed = decisions.iter().filter_map(|decision| renamed(decision, &circles)).chain(rolled).collect();
-    let mut draft = Draft { renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
+    let renamed: Vec<_> = decisions.iter().filter_map(|decision| renamed(decision, &circles)).collect();
+    let ends = renamed.iter().filter_map(|(from, names)| Some((from.clone(), Arc::clone(names.last()?)))).collect();
+    let renamed = renamed.into_iter().chain(rolled).collect();
+    let mut draft = Draft { ends, renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {
         draft.add(index, decision, world);
     }
@@ -37,7 +39,9 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
-    /// The new names of the live objects that get one.
+    /// The names that live objects are declared to have instead of the ones that they have.
+    ends: HashMap<Reference, Arc<str>>,
+    /// The new names of all live objects that get one, one after the other.
     renamed: HashMap<Reference, Vec<Arc<str>>>,
     /// The step that makes a name stand for the object that is declared with it.
     pub(super) provides: HashMap<Key, usize>,
@@ -108,13 +112,20 @@ impl Draft {
     }
 
     fn add_create(&mut self, change: usize, object: &Object, replaced: Option<&Live>) {
-        let live_spec = replaced.and_then(|live| live.spec.as_ref().ok());
         let carry = replaced.map(|live| live.extra.clone()).unwrap_or_default();
         let carry = carry.into_iter().filter(|(_, value)| !value.is_null()).collect();
         let options = CreateOptions { ready_timeout: object.lifecycle.timeout.map(|timeout| timeout.0), carry };
-        let verb = Verb::Create { spec: object.spec.settled(live_spec), options };
+        let verb = Verb::Create { spec: self.settled(object, replaced), options };
         let step = self.push(change, &object.key, verb, None);
         self.provides.insert(object.key.clone(), step);
+    }
+
+    /// Returns what to make in the place of a live object. What is left alone of that one may refer to an object that gets
+    /// another name first.
+    pub(super) fn settled(&self, object: &Object, replaced: Option<&Live>) -> Spec {
+        let live = replaced.and_then(|live| live.spec.as_ref().ok());
+        let live = live.map(|spec| spec.with_renamed_references(&|from| self.ends.get(from).cloned()));
+        object.spec.settled(live.as_ref())
     }
 
     fn add_delete(&mut self, change: usize, live: &Live) -> usize {

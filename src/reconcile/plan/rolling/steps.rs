@@ -178,7 +178,7 @@ impl Draft {
 
     fn add_build(&mut self, one: &Replacement<'_, '_>) -> usize {
         let Replacement { index, object, old, .. } = *one;
-        let mut spec = object.spec.settled(old.spec.as_ref().ok());
+        let mut spec = self.settled(object, Some(old));
         let is_early = self.plot.early.contains(&index);
         let sources: Vec<_> = self.plot.sources_of(object).filter(|_| is_early).cloned().collect();
         for source in &sources {

@@ -34,8 +34,9 @@ pub(crate) struct Before {
     pub(crate) world: World,
     /// The ids of what others deleted.
     pub(crate) deleted: BTreeSet<String>,
-    /// The ids of objects that may have looked as if they were gone: nobody may manage them any more.
-    pub(crate) lost_sight_of: BTreeSet<String>,
+    /// The ids of objects that nobody may manage: what may have looked as if it were gone, and what others made under the
+    /// names of ours.
+    pub(crate) unmanaged: BTreeSet<String>,
     /// Sandboxes of others on templates of ours: they follow where their template goes.
     pub(crate) on_ours: Option<Key>,
 }
@@ -135,7 +136,7 @@ fn record_is_true(before: &Before, goal: &Desired, world: &World, left: &Plan) {
     // Of two that were made for one declaration, one would be nobody's.
     for live in world.iter().filter(|live| !is_foreign(live)) {
         let is_known = inventory.entry_of(live).is_some() || blocked.contains_key(&live.key);
-        assert!(is_known || before.lost_sight_of.contains(&id_of(live)), "{} is nobody's", live.key);
+        assert!(is_known || before.unmanaged.contains(&id_of(live)), "{} is nobody's", live.key);
     }
 }
 

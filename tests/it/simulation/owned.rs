@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use sbx::kinds::{self, CreateOptions, Key, Live, Naming, Secrets, Value, VerbCx};
+use sbx::kinds::{self, CreateOptions, Health, Key, Live, Naming, Secrets, Value, VerbCx};
 use sbx::reconcile::plan::plan;
 use sbx::reconcile::{Desired, World};
 use sbx::types::{Image, Name};
@@ -103,7 +103,7 @@ impl Case {
         workspace.must_apply(FOREIGN).await;
         self.attempt(&workspace, &self.before).await;
         let on_ours = self.box_on_ours(&workspace).await;
-        let Meddled { deleted, renamed } = self.meddle(&workspace).await;
+        let Meddled { deleted, renamed, published } = self.meddle(&workspace).await;
         let world = self.disk.world(&workspace).await;
 
         let n_calls = self.n_calls(&world);
@@ -115,18 +115,14 @@ impl Case {
         // Two lists in a row that are older than a rename: the object seems to be gone, and its old name is.
         let n_stale = self.faults.iter().filter(|(_, fault)| *fault == Fault::Stale).count();
         let lost_sight_of = if n_stale > 1 { renamed } else { BTreeSet::new() };
+        let unmanaged = &published | &lost_sight_of;
         let goal = if self.is_reverted { &self.before } else { &self.after };
         for _ in 0..2 {
             self.attempt(&workspace, goal).await;
         }
         End {
-            is_clear: check(
-                &Before { world, deleted, lost_sight_of, on_ours },
-                &goal.desired(),
-                &self.disk,
-                &workspace,
-            )
-            .await,
+            is_clear: check(&Before { world, deleted, unmanaged, on_ours }, &goal.desired(), &self.disk, &workspace)
+                .await,
             was_hit: first != Attempt::Complete,
             faults: self.faults.iter().map(|(_, fault)| *fault).collect(),
         }
@@ -162,7 +158,7 @@ impl Case {
     /// Lets somebody else change a few of our objects.
     async fn meddle(&self, workspace: &Workspace) -> Meddled {
         let mut rng = Rng::with_seed(self.seed ^ 0x3e);
-        let Meddled { mut deleted, mut renamed } = Meddled::default();
+        let Meddled { mut deleted, mut renamed, mut published } = Meddled::default();
         for number in 0..rng.usize(0..4) {
             let world = workspace.world().await.expect("nothing goes wrong here");
             let ours: Vec<_> = world.iter().filter(|live| !is_foreign(live)).collect();
@@ -170,7 +166,7 @@ impl Case {
             let (kind, client) = (live.key.kind, workspace.client());
             match rng.usize(0..4) {
                 // As it stops by itself, once it is idle.
-                3 if kind == kinds::SANDBOX_V2 => {
+                3 if kind == kinds::SANDBOX_V2 && live.health != Health::Stopped => {
                     client.stop_sandbox_v2(live.key.name.as_str()).await.expect("it is there");
                 }
                 // What is in use cannot be deleted.
@@ -178,7 +174,9 @@ impl Case {
                     kind.delete(client, &live.key.name).await.expect("nothing holds it");
                     deleted.insert(id_of(live));
                 }
-                1 if kind.info().naming == Naming::Published => publish_another(live, workspace).await,
+                1 if kind.info().naming == Naming::Published => {
+                    published.extend(publish_another(live, workspace).await)
+                }
                 1 => {
                     let to = name(&format!("y{number}-{}", self.seed));
                     kind.rename(client, &live.key.name, &to).await.expect("the name is free");
@@ -196,7 +194,7 @@ impl Case {
                 _ => {}
             }
         }
-        Meddled { deleted, renamed }
+        Meddled { deleted, renamed, published }
     }
 
     /// Returns how many calls the edit takes when nothing goes wrong.
@@ -221,14 +219,17 @@ struct Meddled {
     deleted: BTreeSet<String>,
     /// The objects that they renamed.
     renamed: BTreeSet<String>,
+    /// What they made under the names of ours.
+    published: BTreeSet<String>,
 }
 
-/// Publishes another snapshot under the name of this one, as somebody else's pipeline would.
-async fn publish_another(live: &Live, workspace: &Workspace) {
-    let Some(published) = live.spec.as_ref().ok().filter(|_| !kinds::is_reserved(&live.key.name)) else { return };
-    let cx = VerbCx { client: workspace.client(), secrets: &Secrets::default() };
+/// Publishes another snapshot under the name of this one, as somebody else's pipeline would, and returns its id.
+async fn publish_another(live: &Live, workspace: &Workspace) -> Option<String> {
+    let published = live.spec.as_ref().ok().filter(|_| !kinds::is_reserved(&live.key.name))?;
+    let cx = VerbCx { client: workspace.client(), secrets: &Secrets::default(), mark: None };
     let other = published.with_changes(&[("docker_image", Value::Image(Image::new("elsewhere")))]);
-    live.key.kind.create(cx, &live.key.name, &other, CreateOptions::default()).await.expect("names can move");
+    let made = live.key.kind.create(cx, &live.key.name, &other, CreateOptions::default()).await;
+    Some(id_of(&made.expect("names can move")))
 }
 
 /// Returns changes in place that somebody else could make.

@@ -99,12 +99,12 @@ impl Disk {
 
     fn note_what_is_lost(&self, plan: &Plan) {
         let is_lost = |note: &Note| matches!(note, Note::DataLost { .. });
-        let lost = plan.changes.iter().filter(|change| change.notes.iter().any(is_lost));
+        let lost = plan.changes.iter().filter(|one| one.action == Action::Delete || one.notes.iter().any(is_lost));
         let ids = lost.filter_map(|change| change.id.as_ref().map(ToString::to_string));
         self.called_out.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
-    /// Returns the ids of what plans so far said of that its data is lost.
+    /// Returns the ids of what plans so far said of that it is deleted, or its data lost.
     pub(crate) fn called_out(&self) -> BTreeSet<String> {
         self.called_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -35,6 +35,7 @@ fn any_history_of_the_second_generation_ends_as_declared() {
 }
 
 /// Runs the cases of a generation; `test` is the name of the test that does.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "counts and seeds are for whoever runs it")]
 fn check_all(generation: Generation, by_default: u64, test: &str) {
     let seeds = seeds(by_default);
     let n_cases = seeds.end - seeds.start;
@@ -130,10 +131,7 @@ impl Case {
 
     async fn workspace(&self) -> Workspace {
         let has_builds = self.generation.iter().any(|sort| sort.kind == kinds::SNAPSHOT);
-        match has_builds {
-            true => Workspace::open_with_builds(self.retries).await,
-            false => Workspace::open(self.retries).await,
-        }
+        if has_builds { Workspace::open_with_builds(self.retries).await } else { Workspace::open(self.retries).await }
     }
 
     async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
@@ -175,7 +173,7 @@ impl Case {
                     deleted.insert(id_of(live));
                 }
                 1 if kind.info().naming == Naming::Published => {
-                    published.extend(publish_another(live, workspace).await)
+                    published.extend(publish_another(live, workspace).await);
                 }
                 1 => {
                     let to = name(&format!("y{number}-{}", self.seed));

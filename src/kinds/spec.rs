@@ -67,6 +67,20 @@ impl Spec {
         })
     }
 
+    /// Returns this spec with these fields left out, each of which can be.
+    #[must_use]
+    pub fn without(&self, paths: &[&'static str]) -> Self {
+        let fields = self.kind.fields();
+        self.map(|index, _, value| value.filter(|_| !paths.contains(&fields[index].path)).cloned())
+    }
+
+    /// Returns the values of a live object that this spec leaves alone.
+    pub fn left_alone_of<'a>(&'a self, live: &'a Self) -> impl Iterator<Item = &'a Value> {
+        let fields = self.kind.fields().iter().zip(self.values.iter()).zip(live.values.iter());
+        let left_alone = fields.filter(|((field, value), _)| value.is_none() && field.absent == Absent::LeaveAlone);
+        left_alone.filter_map(|(_, live)| live.as_ref())
+    }
+
     /// Returns this spec as a server gives it back: without what it never tells.
     #[must_use]
     pub fn read_back(&self) -> Self {

@@ -174,7 +174,8 @@ fn a_server_that_stops_takes_its_sandboxes_along() {
         server.sandbox(&format!("s{n}"), "t");
     }
     let agents = server.agents();
-    assert_eq!(agents.len(), 10);
+    // The one that was tried when the server started may still be on its way out.
+    assert!(agents.len() >= 10, "{}", agents.len());
     server.stop();
     for agent in agents {
         assert!(rustix::process::test_kill_process(agent).is_err(), "{agent:?} is waited for");

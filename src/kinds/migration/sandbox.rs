@@ -91,7 +91,12 @@ fn mounting(key: &Key, template: &TemplateSpec, declared: &Declared<'_>) -> Note
     let size = |name: &str| Some(format!("{name} of {}", declared.volume(name)?.size));
     let sizes: Vec<_> = mounts().filter_map(|(_, volume)| size(&volume.name)).collect();
     let made = if sizes.is_empty() { String::new() } else { format!(", here {}", sizes.join(" and ")) };
-    let mut note = Note::to_do("spec.mount_config", format!("{key} mounted {}", mounts_in_words(template)));
+    let text = format!(
+        "{key} mounted {}. Manifests cannot declare mounts yet: where it needs them, make it through the API instead, with \
+         one of these",
+        mounts_in_words(template)
+    );
+    let mut note = Note::to_do("spec.mount_config", text);
     note.examples = vec![
         Example {
             when: "where the data is in buckets".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Deed, Effect, Entry, Intent, Inventory};
 use crate::kinds::{Change, Health, Key, Live, Naming, Reference, Spec, Value};
+use crate::reconcile::diff::untold;
 use crate::reconcile::world::World;
 
 /// What the live state says of open intents.
@@ -103,11 +104,12 @@ impl Inventory {
         id.is_none_or(|id| world.by_id(key.kind, id).is_none())
     }
 
-    /// Returns the entry with those of the intended values that the live object has.
+    /// Returns the entry with those of the intended values that the live object has. Of what the server never tells nobody
+    /// knows whether it got there, so that it is on record no more, and sent again.
     fn moved_on(&self, intent: &Intent, live: &Live) -> Option<Entry> {
         let (_, known) = self.entry_of(live)?;
         let live_spec = live.spec.as_ref().ok()?;
-        let intended = intent.entry.applied()?;
+        let (intended, applied) = (intent.entry.applied()?, known.applied()?);
         let fields = intended.kind().fields().iter().zip(intended.values()).zip(live_spec.values());
         let reached = fields.filter_map(|((field, intended), live)| {
             let intended = intended.as_ref()?;
@@ -115,7 +117,8 @@ impl Inventory {
             intended.is_satisfied_by(live, &|intended, live| intended == live).then(|| (field.path, intended.clone()))
         });
         let reached: Vec<(&'static str, Value)> = reached.collect();
-        Some(Entry { applied: known.applied()?.with_changes(&reached).into(), ..known.clone() })
+        let unsure = untold(intended, applied).into_iter().map(|field| field.path).collect::<Vec<_>>();
+        Some(Entry { applied: applied.with_changes(&reached).without(&unsure).into(), ..known.clone() })
     }
 }
 

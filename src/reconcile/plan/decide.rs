@@ -435,7 +435,10 @@ impl<'a> Round<'a, '_> {
         if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
             // How it would be made anew is no news where it is not.
-            change.notes.retain(|note| !matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. }));
+            let is_way = |note: &Note| {
+                matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. } | Note::PublishedAnew { .. })
+            };
+            change.notes.retain(|note| !is_way(note));
             change.rollout = None;
         }
     }

@@ -7,7 +7,7 @@ use super::matching::Matches;
 use super::note::Note;
 use super::ownership::released;
 use super::{Action, Change};
-use crate::kinds::{self, Key, Live, Naming, Object, RenamedFrom};
+use crate::kinds::{self, Key, Live, Naming, Object, Reference, RenamedFrom, Value};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{Desired, World};
 
@@ -40,7 +40,7 @@ impl<'a> Undeclared<'a> {
             Some((live?, entry))
         });
         let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
-        let needed = needed(given.desired);
+        let needed = needed(given.desired, matches);
         let in_doubt = in_doubt(given.desired, matches);
         let one = |(live, entry): (&'a Live, _)| One {
             live,
@@ -94,10 +94,16 @@ impl<'a> Undeclared<'a> {
     }
 }
 
-/// Returns what declared objects refer to, each with one that does.
-fn needed(desired: &Desired) -> HashMap<Key, &Key> {
-    let references = desired.iter().flat_map(|object| object.spec.references().map(move |to| (to.key(), &object.key)));
-    references.filter_map(|(to, by)| Some((to?, by))).collect()
+/// Returns what declared objects refer to, each with one that does. What a manifest leaves alone is needed as well.
+fn needed<'a>(desired: &'a Desired, matches: &Matches<'_>) -> HashMap<Key, &'a Key> {
+    let mut needed = HashMap::new();
+    for object in desired.iter() {
+        let live = matches.of_declared(&object.key).and_then(|found| found.live?.spec.as_ref().ok());
+        let left_alone = live.into_iter().flat_map(|live| object.spec.left_alone_of(live)).flat_map(Value::references);
+        let keys = object.spec.references().chain(left_alone).filter_map(Reference::key);
+        needed.extend(keys.map(|key| (key, &object.key)));
+    }
+    needed
 }
 
 /// Returns what declared objects are renamed from while both names are live, each with the one that is.

@@ -156,7 +156,8 @@ fn a_sandbox_says_what_it_was_and_what_to_fill_in() {
       idle_ttl_seconds: 86400
       delete_after_stop_seconds: 60
       # to do: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at
-      # /home/user/.cache
+      # /home/user/.cache. Manifests cannot declare mounts yet: where it needs them, make it through the
+      # API instead, with one of these
       # where the data is in buckets:
       # mount_config:
       #   mounts:
@@ -205,7 +206,7 @@ fn what_init_writes_moves_and_it_is_said_what_comes_next() {
     2 pools became nothing.
     1 sandbox became 1 sandbox of sbx/v2.
     To do:
-      manifests-v2/sandboxes.yaml:19: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at /home/user/.cache
+      manifests-v2/sandboxes.yaml:19: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at /home/user/.cache. Manifests cannot declare mounts yet: where it needs them, make it through the API instead, with one of these
       manifests-v2/templates.yaml:5: template/python had cpu 500m and memory 512Mi, which a snapshot has not: whoever makes a sandbox now asks for them, as vcpus 1 and mem_bytes 2Gi
       manifests-v2/templates.yaml:13: template/python left its disk to the server; a snapshot has to say, and 8Gi is a guess
       manifests-v2/templates.yaml:16: template/node had cpu 1 and memory 1Gi, which a snapshot has not: whoever makes a sandbox now asks for them, as vcpus 1 and mem_bytes 2Gi
@@ -412,7 +413,8 @@ fn what_does_not_fit_is_said_where_it_would_stand() {
       # never stops it, and `delete_after_stop_seconds: 0` keeps it when somebody does
       idle_ttl_seconds: 0
       delete_after_stop_seconds: 0
-      # to do: sandbox/on mounted volume/null at /a: b #c and volume/data at /b
+      # to do: sandbox/on mounted volume/null at /a: b #c and volume/data at /b. Manifests cannot
+      # declare mounts yet: where it needs them, make it through the API instead, with one of these
       # where the data is in buckets:
       # mount_config:
       #   mounts:

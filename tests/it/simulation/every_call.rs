@@ -61,7 +61,7 @@ impl Case {
         let before = Before {
             world: self.disk.world(&workspace).await,
             deleted: BTreeSet::new(),
-            lost_sight_of: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             on_ours: None,
         };
 

@@ -14,6 +14,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::passwords::Told;
+
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -97,6 +99,7 @@ pub(crate) struct FaultyTransport {
     n_writes: AtomicUsize,
     /// What each read answered first, for a cache that is out of date.
     first_answers: Mutex<HashMap<Uri, Bytes>>,
+    pub(crate) told: Told,
 }
 
 /// The calls of one attempt, to the server and to the store of the record, and those of them that go wrong.
@@ -122,7 +125,13 @@ impl FaultPlan {
 
 impl FaultyTransport {
     pub(crate) fn new(router: Router) -> Self {
-        Self { router, plan: Mutex::default(), n_writes: AtomicUsize::new(0), first_answers: Mutex::default() }
+        Self {
+            router,
+            plan: Mutex::default(),
+            n_writes: AtomicUsize::new(0),
+            first_answers: Mutex::default(),
+            told: Told::default(),
+        }
     }
 
     /// Begins to count calls anew; the one with this index goes wrong.
@@ -147,7 +156,11 @@ impl FaultyTransport {
 
     async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
         let read = (*request.method() == Method::GET).then(|| request.uri().clone());
+        let sent = request.body().clone();
         let response = self.ask(request).await;
+        if response.status().is_success() {
+            self.told.take_in(&sent, response.body());
+        }
         if let Some(uri) = read.filter(|_| response.status().is_success()) {
             let mut first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
             first.entry(uri).or_insert_with(|| response.body().clone());

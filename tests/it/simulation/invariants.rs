@@ -7,6 +7,7 @@ use sbx::reconcile::inventory::{Inventory, Standing};
 use sbx::reconcile::plan::{Action, Change, Note, Plan, Policy, plan};
 use sbx::reconcile::{Desired, World};
 
+use super::passwords::password;
 use super::recorded::Disk;
 use super::workspace::Workspace;
 
@@ -17,15 +18,25 @@ pub(crate) const FOREIGN: &str = "
 {apiVersion: sbx/v1, kind: Template, metadata: {name: x-template}, spec: {image: x}}
 ---
 {apiVersion: sbx/v1, kind: Pool, metadata: {name: x-pool}, spec: {template_name: x-template, replicas: 1}}
+---
+{apiVersion: sbx/v2, kind: Registry, metadata: {name: x-registry}, spec: {url: x.example}}
+---
+apiVersion: sbx/v2
+kind: Snapshot
+metadata: {name: x-snapshot}
+spec: {docker_image: x, fs_capacity_bytes: 1Gi, registry_name: x-registry}
+---
+{apiVersion: sbx/v2, kind: Sandbox, metadata: {name: x-second}, spec: {snapshot: x-snapshot, vcpus: 1}}
 ";
 
 /// The workspace before faults, and what others did to it since.
 pub(crate) struct Before {
     pub(crate) world: World,
-    /// The ids of volumes that others deleted.
+    /// The ids of what others deleted.
     pub(crate) deleted: BTreeSet<String>,
-    /// The ids of objects that may have looked as if they were gone: nobody may manage them any more.
-    pub(crate) lost_sight_of: BTreeSet<String>,
+    /// The ids of objects that nobody may manage: what may have looked as if it were gone, and what others made under the
+    /// names of ours.
+    pub(crate) unmanaged: BTreeSet<String>,
     /// Sandboxes of others on templates of ours: they follow where their template goes.
     pub(crate) on_ours: Option<Key>,
 }
@@ -48,7 +59,8 @@ pub(crate) async fn check(before: &Before, goal: &Desired, disk: &Disk, workspac
     let world = disk.world(workspace).await;
     let left = plan(goal, &world, &policy());
     assert!(left.steps.is_empty() && left.effects.is_empty(), "left: {:?}\n{:?}", left.steps, left.effects);
-    volumes_are_there(before, &world);
+    data_is_there(before, disk, &world);
+    passwords_are_told(goal, &left, &world, workspace);
     others_are_untouched(before, &world);
     record_is_true(before, goal, &world, &left);
     let is_clear = left.changes.iter().all(|change| change.action != Action::Blocked);
@@ -61,14 +73,28 @@ pub(crate) async fn check(before: &Before, goal: &Desired, disk: &Disk, workspac
     is_clear
 }
 
-/// A volume that nobody deleted is there, whatever becomes of the manifests.
-fn volumes_are_there(before: &Before, after: &World) {
-    let volumes = |world: &World| -> BTreeSet<String> {
-        world.iter().filter(|live| live.key.kind == kinds::VOLUME).map(id_of).collect()
-    };
-    let after = volumes(after);
-    for id in volumes(&before.world).difference(&before.deleted) {
-        assert!(after.contains(id), "volume {id} was lost");
+/// What holds data and nobody deleted is there, whatever becomes of the manifests, unless a plan said that its data is
+/// lost; and no plan says that of a volume.
+fn data_is_there(before: &Before, disk: &Disk, after: &World) {
+    let called_out = disk.called_out();
+    let held = before.world.iter().filter(|live| live.key.kind.info().holds_data);
+    for live in held.filter(|live| !before.deleted.contains(&id_of(live))) {
+        let is_called_out = live.key.kind != kinds::VOLUME && called_out.contains(&id_of(live));
+        let is_there = after.iter().any(|now| now.key.kind == live.key.kind && now.id == live.id);
+        assert!(is_there || is_called_out, "{} with the id {} was lost", live.key, id_of(live));
+    }
+}
+
+/// The server has the passwords that are declared.
+fn passwords_are_told(goal: &Desired, left: &Plan, world: &World, workspace: &Workspace) {
+    let is_blocked =
+        |key: &Key| left.changes.iter().any(|change| change.key == *key && change.action == Action::Blocked);
+    for object in goal.iter().filter(|object| !is_blocked(&object.key)) {
+        let Some(live) = world.get(&object.key) else { continue };
+        for secret in object.spec.secrets() {
+            let told = workspace.password_of(&id_of(live));
+            assert_eq!(told, Some(password(secret)), "the password of {}", object.key);
+        }
     }
 }
 
@@ -110,7 +136,7 @@ fn record_is_true(before: &Before, goal: &Desired, world: &World, left: &Plan) {
     // Of two that were made for one declaration, one would be nobody's.
     for live in world.iter().filter(|live| !is_foreign(live)) {
         let is_known = inventory.entry_of(live).is_some() || blocked.contains_key(&live.key);
-        assert!(is_known || before.lost_sight_of.contains(&id_of(live)), "{} is nobody's", live.key);
+        assert!(is_known || before.unmanaged.contains(&id_of(live)), "{} is nobody's", live.key);
     }
 }
 

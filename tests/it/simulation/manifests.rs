@@ -5,52 +5,36 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 
+use super::generation::{Generation, Sort};
+
 /// How many names there are of each kind.
 const N_NAMES: usize = 4;
 
+/// The kind of an object as its place in the generation's list, and the number of its name.
+type Place = (usize, usize);
+
 /// A manifest set that is valid whatever is drawn.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Manifests {
-    volumes: BTreeMap<usize, Volume>,
-    templates: BTreeMap<usize, Template>,
-    pools: BTreeMap<usize, Pool>,
-    sandboxes: BTreeMap<usize, Sandbox>,
+    generation: Generation,
+    objects: BTreeMap<Place, Object>,
 }
 
-/// Where an object comes from, as an index of a name.
-type Origin = Option<usize>;
-
-#[derive(Debug, Clone)]
-struct Volume {
-    gib: usize,
-    origin: Origin,
-}
-
-#[derive(Debug, Clone)]
-struct Template {
-    image: char,
-    mount: Option<usize>,
-    origin: Origin,
-}
-
-#[derive(Debug, Clone)]
-struct Pool {
-    template: usize,
-    replicas: usize,
-    origin: Origin,
-}
-
-#[derive(Debug, Clone)]
-struct Sandbox {
-    template: usize,
-    ttl_minutes: usize,
+#[derive(Clone)]
+struct Object {
+    /// What its spec says beside what it refers to.
+    spec: String,
+    /// The number of the name that it refers to.
+    source: Option<usize>,
+    /// Whether it is made anew with what it was made from, if its kind has that choice.
     follows: bool,
-    origin: Origin,
+    /// The number of the name that it had.
+    origin: Option<usize>,
 }
 
 impl Manifests {
-    pub(crate) fn random(rng: &mut Rng) -> Self {
-        let mut drawn = Self::default();
+    pub(crate) fn random(generation: Generation, rng: &mut Rng) -> Self {
+        let mut drawn = Self { generation, objects: BTreeMap::new() };
         for _ in 0..rng.usize(6..18) {
             drawn.declare_one(rng);
         }
@@ -62,7 +46,7 @@ impl Manifests {
         let mut edited = self.clone();
         for _ in 0..rng.usize(2..8) {
             match rng.usize(0..6) {
-                0 => edited.drop_one(rng),
+                0 => drop(edited.objects.remove(&self.place(rng))),
                 1 | 2 => edited.rename_one(rng),
                 _ => edited.declare_one(rng),
             }
@@ -72,135 +56,92 @@ impl Manifests {
 
     /// Returns this set with everything declared that it refers to.
     pub(crate) fn closed(mut self) -> Self {
-        let of_pools = self.pools.values().map(|pool| pool.template);
-        let wanted: Vec<_> = of_pools.chain(self.sandboxes.values().map(|sandbox| sandbox.template)).collect();
-        for name in wanted {
-            self.templates.entry(name).or_insert(Template { image: 'a', mount: None, origin: None });
-        }
-        for name in self.templates.values().filter_map(|template| template.mount) {
-            self.volumes.entry(name).or_insert(Volume { gib: 1, origin: None });
+        for sort in (0..self.generation.len()).rev() {
+            let of_sort: Vec<_> =
+                self.objects.range((sort, 0)..(sort + 1, 0)).map(|(_, object)| object.source).collect();
+            let Some(source) = &self.generation[sort].source else { continue };
+            for name in of_sort.into_iter().flatten() {
+                let plain = self.generation[source.sort].plain.to_owned();
+                let object = Object { spec: plain, source: None, follows: false, origin: None };
+                self.objects.entry((source.sort, name)).or_insert(object);
+            }
         }
         self
     }
 
-    /// Declares an object anew, or with other values.
-    fn declare_one(&mut self, rng: &mut Rng) {
-        let (name, other) = (rng.usize(0..N_NAMES), rng.usize(0..N_NAMES));
-        match rng.usize(0..4) {
-            0 => drop(self.volumes.insert(name, Volume { gib: rng.usize(1..5), origin: None })),
-            1 => {
-                let mount = rng.bool().then_some(other);
-                self.templates.insert(name, Template { image: rng.char('a'..='b'), mount, origin: None });
-            }
-            2 => drop(self.pools.insert(name, Pool { template: other, replicas: rng.usize(0..4), origin: None })),
-            _ => {
-                let (ttl_minutes, follows) = (rng.usize(1..4) * 60, rng.bool());
-                self.sandboxes.insert(name, Sandbox { template: other, ttl_minutes, follows, origin: None });
-            }
-        }
+    fn place(&self, rng: &mut Rng) -> Place {
+        (rng.usize(0..self.generation.len()), rng.usize(0..N_NAMES))
     }
 
-    fn drop_one(&mut self, rng: &mut Rng) {
-        let name = rng.usize(0..N_NAMES);
-        match rng.usize(0..4) {
-            0 => drop(self.volumes.remove(&name)),
-            1 => drop(self.templates.remove(&name)),
-            2 => drop(self.pools.remove(&name)),
-            _ => drop(self.sandboxes.remove(&name)),
-        }
+    /// Declares an object anew, or with other values.
+    fn declare_one(&mut self, rng: &mut Rng) {
+        let place = self.place(rng);
+        let Sort { source, draw, .. } = &self.generation[place.0];
+        let other = rng.usize(0..N_NAMES);
+        let source = source.as_ref().and_then(|source| (source.is_required || rng.bool()).then_some(other));
+        self.objects.insert(place, Object { spec: draw(rng), source, follows: rng.bool(), origin: None });
     }
 
     /// Moves a declaration to another name, with what refers to it most of the time.
     fn rename_one(&mut self, rng: &mut Rng) {
-        let (from, to) = (rng.usize(0..N_NAMES), rng.usize(0..N_NAMES));
+        let ((sort, from), to) = (self.place(rng), rng.usize(0..N_NAMES));
         let with_references = rng.usize(0..4) > 0;
-        let follow = |name: &mut usize| {
-            if with_references && *name == from {
-                *name = to;
-            }
-        };
-        match rng.usize(0..4) {
-            _ if from == to => {}
-            0 => {
-                let Some(volume) = self.volumes.remove(&from) else { return };
-                self.volumes.insert(to, Volume { origin: Some(from), ..volume });
-                self.templates.values_mut().filter_map(|template| template.mount.as_mut()).for_each(follow);
-            }
-            1 => {
-                let Some(template) = self.templates.remove(&from) else { return };
-                self.templates.insert(to, Template { origin: Some(from), ..template });
-                self.pools.values_mut().map(|pool| &mut pool.template).for_each(follow);
-                self.sandboxes.values_mut().map(|sandbox| &mut sandbox.template).for_each(follow);
-            }
-            2 => {
-                let Some(pool) = self.pools.remove(&from) else { return };
-                self.pools.insert(to, Pool { origin: Some(from), ..pool });
-            }
-            _ => {
-                let Some(sandbox) = self.sandboxes.remove(&from) else { return };
-                self.sandboxes.insert(to, Sandbox { origin: Some(from), ..sandbox });
+        if from == to || !self.generation[sort].is_renamed {
+            return;
+        }
+        let Some(object) = self.objects.remove(&(sort, from)) else { return };
+        self.objects.insert((sort, to), Object { origin: Some(from), ..object });
+        let refers = |place: &Place| self.generation[place.0].source.as_ref().is_some_and(|source| source.sort == sort);
+        for (_, object) in self.objects.iter_mut().filter(|(place, _)| with_references && refers(place)) {
+            if object.source == Some(from) {
+                object.source = Some(to);
             }
         }
     }
 
     /// Returns the names from which objects are to be renamed, such as `volume/v1`.
     pub(crate) fn origins(&self) -> BTreeSet<String> {
-        let volumes = self.volumes.values().filter_map(|volume| Some(format!("volume/v{}", volume.origin?)));
-        let templates = self.templates.values().filter_map(|template| Some(format!("template/t{}", template.origin?)));
-        let pools = self.pools.values().filter_map(|pool| Some(format!("pool/p{}", pool.origin?)));
-        let sandboxes = self.sandboxes.values().filter_map(|sandbox| Some(format!("sandbox/s{}", sandbox.origin?)));
-        volumes.chain(templates).chain(pools).chain(sandboxes).collect()
+        let origin = |(place, object): (&Place, &Object)| {
+            let Sort { kind, name, .. } = &self.generation[place.0];
+            Some(format!("{}/{}", kind.info().singular, name(object.origin?)))
+        };
+        self.objects.iter().filter_map(origin).collect()
     }
 
-    /// Returns the text of the manifests. Of two objects with one origin the first keeps it; a pool whose template has
-    /// mounts is left out.
+    /// Returns the text of the manifests. Of two objects with one origin the first keeps it; what must refer to something
+    /// that refers to nothing, and does not, is left out.
     pub(crate) fn to_text(&self) -> String {
-        let mut out = Text::default();
-        for (name, Volume { gib, origin }) in &self.volumes {
-            out.add("Volume", 'v', *name, &format!("size: {gib}Gi"), *origin, None);
+        let mut text = String::new();
+        let mut origins = BTreeSet::new();
+        for ((sort, number), object) in self.objects.iter().filter(|(place, object)| self.is_valid(**place, object)) {
+            let Sort { kind, name, source, .. } = &self.generation[*sort];
+            let info = kind.info();
+            let reference = source.as_ref().zip(object.source).map(|(source, number)| {
+                let name = (self.generation[source.sort].name)(number);
+                format!(", {}", (source.refer)(&name))
+            });
+            let origin = object.origin.filter(|origin| origin != number && origins.insert((*sort, *origin)));
+            let renamed = origin.map(|origin| format!("renamed_from: {}", name(origin)));
+            let follows = object.follows && info.outlives_its_source;
+            let follows = follows.then(|| format!("{}: replace", info.on_superseded));
+            let lifecycle: Vec<_> = renamed.into_iter().chain(follows).collect();
+            writeln!(
+                text,
+                "---\n{{apiVersion: {}, kind: {kind}, metadata: {{name: '{}'}}, spec: {{{}{}}}, lifecycle: {{{}}}}}",
+                info.api_version,
+                name(*number),
+                object.spec,
+                reference.unwrap_or_default(),
+                lifecycle.join(", ")
+            )
+            .expect("a string takes everything");
         }
-        for (name, Template { image, mount, origin }) in &self.templates {
-            let mounts = mount.map(|volume| format!(", volume_mounts: [{{volume_name: v{volume}, mount_path: /v}}]"));
-            out.add("Template", 't', *name, &format!("image: {image}{}", mounts.unwrap_or_default()), *origin, None);
-        }
-        let has_mounts = |template| self.templates.get(template).is_some_and(|template| template.mount.is_some());
-        for (name, Pool { template, replicas, origin }) in &self.pools {
-            if !has_mounts(template) {
-                out.add(
-                    "Pool",
-                    'p',
-                    *name,
-                    &format!("template_name: t{template}, replicas: {replicas}"),
-                    *origin,
-                    None,
-                );
-            }
-        }
-        for (name, Sandbox { template, ttl_minutes, follows, origin }) in &self.sandboxes {
-            let spec = format!("template_name: t{template}, ttl_seconds: {}", ttl_minutes * 60);
-            out.add("Sandbox", 's', *name, &spec, *origin, follows.then_some("on_template_change: replace"));
-        }
-        out.text
+        text
     }
-}
 
-#[derive(Default)]
-struct Text {
-    text: String,
-    origins: BTreeSet<(char, usize)>,
-}
-
-impl Text {
-    fn add(&mut self, kind: &str, prefix: char, name: usize, spec: &str, origin: Origin, lifecycle: Option<&str>) {
-        let origin = origin.filter(|origin| *origin != name && self.origins.insert((prefix, *origin)));
-        let renamed = origin.map(|origin| format!("renamed_from: {prefix}{origin}"));
-        let lifecycle: Vec<_> = renamed.as_deref().into_iter().chain(lifecycle).collect();
-        let lifecycle = lifecycle.join(", ");
-        writeln!(
-            self.text,
-            "---\n{{apiVersion: sbx/v1, kind: {kind}, metadata: {{name: {prefix}{name}}}, spec: {{{spec}}}, \
-             lifecycle: {{{lifecycle}}}}}"
-        )
-        .expect("a string takes everything");
+    fn is_valid(&self, (sort, _): Place, object: &Object) -> bool {
+        let source = self.generation[sort].source.as_ref().filter(|source| source.is_bare).zip(object.source);
+        let of = source.and_then(|(source, name)| self.objects.get(&(source.sort, name)));
+        of.is_none_or(|of| of.source.is_none())
     }
 }

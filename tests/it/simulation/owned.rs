@@ -8,27 +8,40 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use sbx::kinds::{self, Key, Live, Secrets, Value, VerbCx};
+use sbx::kinds::{self, CreateOptions, Health, Key, Live, Naming, Secrets, Value, VerbCx};
 use sbx::reconcile::plan::plan;
 use sbx::reconcile::{Desired, World};
-use sbx::types::Name;
+use sbx::types::{Image, Name};
 
 use super::cases::{Tally, run_all, seeds};
 use super::faults::Fault;
+use super::generation::{FIRST, Generation, SECOND};
 use super::invariants::{Before, FOREIGN, check, id_of, is_foreign, policy};
 use super::manifests::Manifests;
 use super::recorded::{Disk, Writes};
 use super::workspace::{Attempt, Workspace, desired};
 
 const DEFAULT_CASES: u64 = 600;
+const DEFAULT_CASES_OF_THE_SECOND: u64 = 600;
 
 #[test]
 fn any_history_ends_as_declared() {
-    let seeds = seeds(DEFAULT_CASES);
+    check_all(FIRST, DEFAULT_CASES, "any_history_ends_as_declared");
+}
+
+#[test]
+fn any_history_of_the_second_generation_ends_as_declared() {
+    check_all(SECOND, DEFAULT_CASES_OF_THE_SECOND, "any_history_of_the_second_generation_ends_as_declared");
+}
+
+/// Runs the cases of a generation; `test` is the name of the test that does.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "counts and seeds are for whoever runs it")]
+fn check_all(generation: Generation, by_default: u64, test: &str) {
+    let seeds = seeds(by_default);
     let n_cases = seeds.end - seeds.start;
-    let ends = run_all(seeds.map(Case::of), Case::check, |case| {
+    let ends = run_all(seeds.map(|seed| Case::of(generation, seed)), Case::check, |case| {
         eprintln!("{}\n{}", case.text(), case.disk.story());
-        eprintln!("replay with: SBX_SIMULATION_SEED={} cargo test --test it simulation::owned", case.seed);
+        eprintln!("replay with: SBX_SIMULATION_SEED={} cargo test --test it simulation::owned::{test}", case.seed);
     });
     let mut tally = Tally::default();
     ends.iter().flat_map(|end| &end.faults).for_each(|fault| tally.add(*fault));
@@ -42,6 +55,7 @@ fn any_history_ends_as_declared() {
 
 /// All that is random in a case.
 struct Case {
+    generation: Generation,
     before: Manifests,
     after: Manifests,
     /// Which manifests are applied once nothing goes wrong any more.
@@ -64,9 +78,9 @@ struct End {
 }
 
 impl Case {
-    fn of(seed: u64) -> Self {
+    fn of(generation: Generation, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let before = Manifests::random(&mut rng).closed();
+        let before = Manifests::random(generation, &mut rng).closed();
         let after = before.edited(&mut rng).closed();
         let n_faults = rng.usize(1..3);
         let fault = |rng: &mut Rng| (rng.f64(), rng.choice(Fault::ALL).expect("there are faults"));
@@ -76,6 +90,7 @@ impl Case {
             writes: if rng.bool() { Writes::AtOnce } else { Writes::AtTheEnd },
             retries: if rng.bool() { 3 } else { 0 },
             parallelism: NonZeroUsize::new(if rng.bool() { 1 } else { 4 }).expect("neither is 0"),
+            generation,
             before,
             after,
             seed,
@@ -85,35 +100,38 @@ impl Case {
 
     async fn check(&self) -> End {
         fastrand::seed(self.seed);
-        let workspace = Workspace::open(self.retries).await;
+        let workspace = self.workspace().await;
         workspace.must_apply(FOREIGN).await;
         self.attempt(&workspace, &self.before).await;
         let on_ours = self.box_on_ours(&workspace).await;
-        let Meddled { deleted, renamed } = self.meddle(&workspace).await;
+        let Meddled { deleted, renamed, published } = self.meddle(&workspace).await;
         let world = self.disk.world(&workspace).await;
 
         let n_calls = self.n_calls(&world);
         workspace.begin_all(self.faults.iter().map(|(place, fault)| (call_at(*place, n_calls), *fault)).collect());
+        workspace.fail_builds(true);
         let first = self.attempt(&workspace, &self.after).await;
+        workspace.fail_builds(false);
         workspace.begin(None);
         // Two lists in a row that are older than a rename: the object seems to be gone, and its old name is.
         let n_stale = self.faults.iter().filter(|(_, fault)| *fault == Fault::Stale).count();
         let lost_sight_of = if n_stale > 1 { renamed } else { BTreeSet::new() };
+        let unmanaged = &published | &lost_sight_of;
         let goal = if self.is_reverted { &self.before } else { &self.after };
         for _ in 0..2 {
             self.attempt(&workspace, goal).await;
         }
         End {
-            is_clear: check(
-                &Before { world, deleted, lost_sight_of, on_ours },
-                &goal.desired(),
-                &self.disk,
-                &workspace,
-            )
-            .await,
+            is_clear: check(&Before { world, deleted, unmanaged, on_ours }, &goal.desired(), &self.disk, &workspace)
+                .await,
             was_hit: first != Attempt::Complete,
             faults: self.faults.iter().map(|(_, fault)| *fault).collect(),
         }
+    }
+
+    async fn workspace(&self) -> Workspace {
+        let has_builds = self.generation.iter().any(|sort| sort.kind == kinds::SNAPSHOT);
+        if has_builds { Workspace::open_with_builds(self.retries).await } else { Workspace::open(self.retries).await }
     }
 
     async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
@@ -138,17 +156,24 @@ impl Case {
     /// Lets somebody else change a few of our objects.
     async fn meddle(&self, workspace: &Workspace) -> Meddled {
         let mut rng = Rng::with_seed(self.seed ^ 0x3e);
-        let Meddled { mut deleted, mut renamed } = Meddled::default();
+        let Meddled { mut deleted, mut renamed, mut published } = Meddled::default();
         for number in 0..rng.usize(0..4) {
             let world = workspace.world().await.expect("nothing goes wrong here");
             let ours: Vec<_> = world.iter().filter(|live| !is_foreign(live)).collect();
             let Some(live) = rng.choice(ours) else { break };
             let (kind, client) = (live.key.kind, workspace.client());
-            match rng.usize(0..3) {
+            match rng.usize(0..4) {
+                // As it stops by itself, once it is idle.
+                3 if kind == kinds::SANDBOX_V2 && live.health != Health::Stopped => {
+                    client.stop_sandbox_v2(live.key.name.as_str()).await.expect("it is there");
+                }
                 // What is in use cannot be deleted.
                 0 if world.holders(&live.key).next().is_none() => {
                     kind.delete(client, &live.key.name).await.expect("nothing holds it");
-                    deleted.extend((kind == kinds::VOLUME).then(|| id_of(live)));
+                    deleted.insert(id_of(live));
+                }
+                1 if kind.info().naming == Naming::Published => {
+                    published.extend(publish_another(live, workspace).await);
                 }
                 1 => {
                     let to = name(&format!("y{number}-{}", self.seed));
@@ -167,14 +192,14 @@ impl Case {
                 _ => {}
             }
         }
-        Meddled { deleted, renamed }
+        Meddled { deleted, renamed, published }
     }
 
     /// Returns how many calls the edit takes when nothing goes wrong.
     fn n_calls(&self, world: &World) -> usize {
         let plan = plan(&self.after.desired(), world, &policy());
-        // Five to look, two to read and open the record, and for each step one to check, one to act and one to record.
-        7 + plan.steps.len() * 3
+        // About as many to look as there are kinds, two to read and open the record, and for each step one to check, one to act and one to record.
+        9 + plan.steps.len() * 3
     }
 
     fn text(&self) -> String {
@@ -188,10 +213,21 @@ impl Case {
 /// What somebody else did, by ids.
 #[derive(Default)]
 struct Meddled {
-    /// The volumes that they deleted.
+    /// What they deleted.
     deleted: BTreeSet<String>,
     /// The objects that they renamed.
     renamed: BTreeSet<String>,
+    /// What they made under the names of ours.
+    published: BTreeSet<String>,
+}
+
+/// Publishes another snapshot under the name of this one, as somebody else's pipeline would, and returns its id.
+async fn publish_another(live: &Live, workspace: &Workspace) -> Option<String> {
+    let published = live.spec.as_ref().ok().filter(|_| !kinds::is_reserved(&live.key.name))?;
+    let cx = VerbCx { client: workspace.client(), secrets: &Secrets::default(), mark: None };
+    let other = published.with_changes(&[("docker_image", Value::Image(Image::new("elsewhere")))]);
+    let made = live.key.kind.create(cx, &live.key.name, &other, CreateOptions::default()).await;
+    Some(id_of(&made.expect("names can move")))
 }
 
 /// Returns changes in place that somebody else could make.
@@ -201,6 +237,9 @@ fn bumped(live: &Live) -> Vec<(&'static str, Value)> {
     let bumped = fields.filter_map(|(field, value)| match value {
         Some(Value::Size(_)) if field.change == kinds::Change::GrowOnly => {
             Some((field.path, Value::Size("9Gi".parse().expect("a size"))))
+        }
+        Some(Value::Cpu(_)) if field.change == kinds::Change::InPlace => {
+            Some((field.path, Value::Cpu("3".parse().expect("it is an amount of CPU"))))
         }
         Some(Value::Replicas(replicas)) => {
             Some((field.path, Value::Replicas(kinds::Replicas::exactly(replicas.min + 1))))

@@ -14,6 +14,7 @@ use sbx::reconcile::{Desired, World};
 use super::UNMANAGED;
 use super::cases::{run_all, seeds};
 use super::faults::Fault;
+use super::generation::FIRST;
 use super::manifests::Manifests;
 use super::workspace::{Attempt, Workspace, desired, policy};
 
@@ -57,7 +58,7 @@ struct Case {
 impl Case {
     fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let before = Manifests::random(&mut rng);
+        let before = Manifests::random(FIRST, &mut rng);
         let parallelism = NonZeroUsize::new(if seed.is_multiple_of(2) { 1 } else { 4 });
         Self {
             after: before.edited(&mut rng),

@@ -1,5 +1,6 @@
 //! A record of what is owned, kept in an object store as a program keeps it, and attempts that use it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sbx::reconcile::inventory::{Effect, Run};
 use sbx::reconcile::ledger::{Ledger, Opening, Reading};
 use sbx::reconcile::model::Model;
-use sbx::reconcile::plan::{Action, Policy, plan};
+use sbx::reconcile::plan::{Action, Note, Policy, plan};
 use sbx::reconcile::{Desired, EventSink, Inventory, Plan, World, apply, look_again};
 
 use super::store::FaultyStore;
@@ -19,6 +20,8 @@ pub(crate) struct Disk {
     ledger: Ledger,
     /// What each attempt was going to do and how it ended, for the report of a failure.
     story: Mutex<String>,
+    /// The ids of what plans said of that its data is lost.
+    called_out: Mutex<BTreeSet<String>>,
 }
 
 /// How much of what a program records is kept before it ends.
@@ -34,7 +37,7 @@ impl Disk {
     pub(crate) fn new() -> Self {
         let store = Arc::new(FaultyStore::default());
         let ledger = Ledger::in_store(Arc::clone(&store) as _, "simulated.json").expect("the name is good");
-        Self { store, ledger, story: Mutex::default() }
+        Self { store, ledger, story: Mutex::default(), called_out: Mutex::default() }
     }
 
     /// Plans with the record, and applies once. Whatever is planned is something that the server's rules allow.
@@ -74,6 +77,7 @@ impl Disk {
         let plan = plan(desired, &world, policy);
         self.tell(&text_of(&plan));
         assert_possible(&plan, &world);
+        self.note_what_is_lost(&plan);
         if plan.steps.is_empty() && plan.effects.is_empty() && !reading.is_unfinished {
             return Some(true);
         }
@@ -91,6 +95,18 @@ impl Disk {
         self.store.refuse_writes(false);
         recording.finish(run()).await.ok()?;
         Some(outcome.is_complete())
+    }
+
+    fn note_what_is_lost(&self, plan: &Plan) {
+        let is_lost = |note: &Note| matches!(note, Note::DataLost { .. });
+        let lost = plan.changes.iter().filter(|one| one.action == Action::Delete || one.notes.iter().any(is_lost));
+        let ids = lost.filter_map(|change| change.id.as_ref().map(ToString::to_string));
+        self.called_out.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    }
+
+    /// Returns the ids of what plans so far said of that it is deleted, or its data lost.
+    pub(crate) fn called_out(&self) -> BTreeSet<String> {
+        self.called_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn tell(&self, line: &str) {

@@ -7,15 +7,20 @@ use sbx::client::{Client, Config, Transport};
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
 use sbx::reconcile::{ApplyCx, Desired, EventSink, Plan, World, apply, observe, plan};
+use sbx::server::runtime::fake::FakeRuntime;
+use sbx::server::runtime::{LaunchError, LaunchErrorKind};
 use sbx::server::{Embedded, Options, embed};
 use sbx::types::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::faults::{Fault, FaultPlan, FaultyTransport};
+use super::generation::FAILING_IMAGE;
+use super::passwords::Variables;
 
 pub(crate) struct Workspace {
     transport: Arc<FaultyTransport>,
     client: Client,
+    builds: FakeRuntime,
     _server: Embedded,
 }
 
@@ -32,11 +37,32 @@ pub(crate) enum Attempt {
 
 impl Workspace {
     pub(crate) async fn open(max_retries: u32) -> Self {
-        let server = embed(Options::new()).await.expect("a server in memory opens");
+        Self::open_on(Options::new(), FakeRuntime::new(), max_retries).await
+    }
+
+    /// Opens one in which builds of snapshots can fail.
+    pub(crate) async fn open_with_builds(max_retries: u32) -> Self {
+        let builds = FakeRuntime::new();
+        Self::open_on(Options::new().runtime(Arc::new(builds.clone())), builds, max_retries).await
+    }
+
+    async fn open_on(options: Options, builds: FakeRuntime, max_retries: u32) -> Self {
+        let server = embed(options).await.expect("a server in memory opens");
         let transport = Arc::new(FaultyTransport::new(server.router()));
         let config = Config::new("http://in.process/v2/sandboxes").max_retries(max_retries);
         let client = Client::with_transport(config, Arc::clone(&transport) as _).expect("the URL is good");
-        Self { transport, client, _server: server }
+        Self { transport, client, builds, _server: server }
+    }
+
+    /// Lets all builds of [`FAILING_IMAGE`] fail from now on, or none.
+    pub(crate) fn fail_builds(&self, fail: bool) {
+        let error = LaunchError::new(LaunchErrorKind::ImagePull, "there is no such image");
+        self.builds.fail_image(FAILING_IMAGE, error, (!fail).then_some(0));
+    }
+
+    /// Returns the last password that the server took for an object.
+    pub(crate) fn password_of(&self, id: &str) -> Option<String> {
+        self.transport.told.of(id)
     }
 
     pub(crate) fn begin(&self, fault: Option<(usize, Fault)>) -> FaultPlan {
@@ -103,7 +129,7 @@ impl Workspace {
     }
 
     pub(crate) fn cx(&self, parallelism: NonZeroUsize) -> ApplyCx {
-        ApplyCx::new(self.client.clone(), parallelism)
+        ApplyCx { secrets: Arc::new(Variables), ..ApplyCx::new(self.client.clone(), parallelism) }
     }
 
     pub(crate) async fn world(&self) -> Option<World> {

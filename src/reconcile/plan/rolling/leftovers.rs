@@ -142,10 +142,15 @@ fn orphan_of(live: &Live, desired: &Desired, world: &World) -> Option<Key> {
     }
     let start = live.key.kind.name(kinds::reserved_start_of(&live.key.name)?).ok()?;
     let of = named(live.key.kind, &start);
-    // What was published under a name says of none of its tags that it was that one's, and so the record has to.
+    // What was published under a name says of none of its tags that it was that one's, and so the record has to, if it
+    // was still that one's when it was written down.
     let is_published = kinds::known_by_id(&live.key.name).is_some();
     if is_published {
-        let is_declared = desired.iter().any(|object| reserved::is_for(&object.key, live));
+        let recorded = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+        let is_declared = match recorded.filter(|(key, _)| kinds::known_by_id(&key.name).is_none()) {
+            Some((key, entry)) => entry.is_retained() || desired.get(key).is_some(),
+            None => desired.iter().any(|object| reserved::is_for(&object.key, live)),
+        };
         return (!is_declared && is_owned(live, world)).then_some(of);
     }
     let is_gone = world.get(&of).is_none() && desired.get(&of).is_none();

@@ -255,8 +255,8 @@ pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
     let (held, in_scope) = Held::find(in_scope, world, policy);
     let given = Given { desired: &in_scope, all: desired, held: &held, world, policy };
     let matches = Matches::of(&in_scope, world);
-    let mut plan = steps::assemble(decide::decide(given, &matches), world);
     let undeclared = Undeclared::find(given, &matches);
+    let mut plan = steps::assemble(decide::decide(given, &matches, &undeclared), world);
     plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };
     plan.n_unmanaged = undeclared::n_unmanaged(given, &matches);
     plan.refuse_beyond(policy, world);

@@ -47,9 +47,8 @@ pub(super) struct Given<'a> {
     pub(super) policy: &'a Policy,
 }
 
-pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decision<'a>> {
+pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &Undeclared<'a>) -> Vec<Decision<'a>> {
     let Given { desired, all, world, policy, .. } = given;
-    let undeclared = Undeclared::find(given, matches);
     let leftovers = Leftovers::find(all, world);
     let builds = Builds::of(world);
     let mut obstacles = Obstacles::new();
@@ -58,10 +57,10 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>) -> Vec<Decisio
         let round = Round {
             given,
             matches,
-            undeclared: &undeclared,
+            undeclared,
             obstacles: &obstacles,
             builds: &builds,
-            fates: HashMap::new(),
+            fates: HashMap::with_capacity(desired.len()),
             rollouts,
         };
         let mut decisions = round.decide();
@@ -342,14 +341,16 @@ impl<'a> Round<'a, '_> {
             }
         };
         let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
-        if let Some(entry) = entry {
+        if let Some(entry) = entry.filter(|_| !fields.is_empty()) {
             attribute(&mut fields, &object.spec, entry, self.given.world);
         }
-        if let Some(applied) = entry.and_then(Entry::applied) {
-            fields.extend(untold(&object.spec, applied));
-        } else {
-            let paths = unverifiable(&object.spec);
-            change.notes.extend((!paths.is_empty()).then_some(Note::Unverifiable { paths }));
+        // What was applied is decoded only where something turns on it.
+        let untellable = unverifiable(&object.spec);
+        if !untellable.is_empty() {
+            match entry.and_then(Entry::applied) {
+                Some(applied) => fields.extend(untold(&object.spec, applied)),
+                None => change.notes.push(Note::Unverifiable { paths: untellable }),
+            }
         }
         change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =

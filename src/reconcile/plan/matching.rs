@@ -44,7 +44,8 @@ impl<'a> Matches<'a> {
     /// chain.
     pub(super) fn of(desired: &'a Desired, world: &'a World) -> Self {
         let renames = Renames::of(desired, world);
-        let mut matches = Self { by_declared: HashMap::new(), by_live: HashMap::new() };
+        let room = desired.len();
+        let mut matches = Self { by_declared: HashMap::with_capacity(room), by_live: HashMap::with_capacity(room) };
         for object in desired.iter() {
             let mut found = renames.matched(object);
             if let Some(live) = found.live {

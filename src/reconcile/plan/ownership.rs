@@ -84,12 +84,12 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let Some(inventory) = &world.inventory else { return Vec::new() };
     let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
     let kept = plan.changes.iter().filter(stays).filter_map(|change| {
-        let entry = change.record.clone()?;
+        let entry = change.record.as_ref()?;
         // What somebody else renamed, and keeps that name, stays recorded under its own.
         let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
         let key = recorded.filter(|key| !kinds::is_reserved(&key.name)).unwrap_or(&change.key).clone();
-        let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, &entry));
-        (!is_known).then_some((key, entry))
+        let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, entry));
+        (!is_known).then(|| (key, entry.clone()))
     });
     let kept: Vec<_> = kept.collect();
     let given_away = kept.iter().map(|(key, _)| key.clone());
@@ -99,7 +99,14 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
 
 /// Two entries that differ only in when the object ends by itself say the same: an idle sandbox's end moves with use.
 fn says_the_same(known: &Entry, entry: &Entry) -> bool {
-    *known == Entry { expires_at: known.expires_at, ..entry.clone() }
+    let Entry { id, standing, applied, lifecycle, labels, source, expires_at: _, extra } = known;
+    *id == entry.id
+        && *standing == entry.standing
+        && *lifecycle == entry.lifecycle
+        && *labels == entry.labels
+        && *source == entry.source
+        && *extra == entry.extra
+        && *applied == entry.applied
 }
 
 /// Objects that have other names than they are recorded with, where steps are going to use those, or others to get the

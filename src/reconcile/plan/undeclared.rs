@@ -40,6 +40,10 @@ impl<'a> Undeclared<'a> {
             Some((live?, entry))
         });
         let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
+        let live: Vec<_> = live.filter(|(live, _)| is_undeclared(live)).collect();
+        if live.is_empty() {
+            return Self(Vec::new());
+        }
         let needed = needed(given.desired, matches);
         let in_doubt = in_doubt(given.desired, matches);
         let one = |(live, entry): (&'a Live, _)| One {
@@ -48,7 +52,7 @@ impl<'a> Undeclared<'a> {
             needed_by: needed.get(&live.key).copied(),
             in_doubt_with: in_doubt.get(&live.key).copied(),
         };
-        Self(live.filter(|(live, _)| is_undeclared(live)).map(one).collect())
+        Self(live.into_iter().map(one).collect())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -300,6 +300,28 @@ fn no_control_group_stays_of_a_sandbox_or_of_a_killed_server() {
     server.stop();
 }
 
+#[test]
+fn no_control_group_stays_of_a_killed_server_whose_data_is_gone() {
+    engine!();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [lost, idle, next] = ["lost", "idle", "next"].map(|name| folder.path().join(name));
+    let bystander = Served::start(&idle);
+    let server = Served::start(&lost);
+    server.template("t", &json!([]));
+    server.sandbox("s", "t");
+    let (left, kept) = (server.groups(), bystander.groups());
+    server.kill();
+    // The kernel ends what was in its sandboxes in its own time; each server that starts looks once.
+    crate::served::until("the end of its groups", || {
+        let _ = std::fs::remove_dir_all(&lost);
+        Served::start(&next).stop();
+        let left: Vec<_> = left.iter().filter(|group| group.exists()).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    assert!(kept.iter().all(|group| group.exists()), "a server that runs keeps its own, though nobody is in them");
+    bystander.stop();
+}
+
 /// What a server may need more than before, in KiB: buffers of all sorts, and far from a gigabyte.
 const ROOM_KIB: u64 = 100_000;
 

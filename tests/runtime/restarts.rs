@@ -173,7 +173,7 @@ fn a_server_that_stops_takes_its_sandboxes_along() {
     for n in 0..10 {
         server.sandbox(&format!("s{n}"), "t");
     }
-    // Whatever else the server began with is on its way out.
+    // A sandbox answers a moment before the process that made its namespaces, the server's child too, is waited for.
     let agents = until("there are ten", || match server.agents() {
         agents if agents.len() == 10 => Ok(agents),
         agents => Err(format!("{} of them", agents.len())),

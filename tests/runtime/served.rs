@@ -107,6 +107,21 @@ impl Served {
         entries(&self.data.join("runtime").join(folder))
     }
 
+    /// Returns the control groups that those of sandboxes are in, one in each hierarchy that limits something.
+    pub(crate) fn groups(&self) -> Vec<PathBuf> {
+        let record = fs::read_to_string(self.data.join("runtime/groups")).expect("the server writes them down");
+        record.lines().map(PathBuf::from).collect()
+    }
+
+    /// Returns the names of sandboxes that have a control group, in order.
+    pub(crate) fn grouped(&self) -> Vec<String> {
+        let folders = self.groups();
+        let mut names: Vec<_> = folders.iter().flat_map(|folder| subfolders(folder)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Kills the server, and waits until it is gone.
     pub(crate) fn kill(mut self) {
         self.process.kill().expect("it is ours");
@@ -199,6 +214,18 @@ pub(crate) fn entries(folder: &Path) -> Vec<String> {
         entries.map(|entry| entry.expect("can be read").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+fn subfolders(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Expects control groups to be gone, which an ended server had.
+pub(crate) fn are_gone(groups: &[PathBuf]) {
+    let left: Vec<_> = groups.iter().filter(|group| group.exists()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Waits until something holds.

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::bench::{Bench, command, finish, id, sh, spec, start, tell};
+use crate::bench::{Bench, command, finish, id, is_enforced, sh, spec, start, tell};
 use crate::served::{Served, becomes};
 
 /// More than any limit of processes.
@@ -33,13 +33,6 @@ except BlockingIOError:
     pass
 print(n, flush=True)
 time.sleep(600)";
-
-/// Returns whether the machine says that it holds sandboxes to a limit.
-fn is_enforced(bench: &Bench, limit: &str) -> bool {
-    let notice = bench.runtime.notice().unwrap_or_default();
-    let missing = notice.split("; ").find(|part| part.starts_with("limits of "));
-    missing.is_none_or(|missing| !missing.contains(limit))
-}
 
 async fn launch(bench: &Bench, spec: LaunchSpec) -> Arc<dyn Instance> {
     bench.runtime.launch(&id(1), &spec).await.unwrap_or_else(|error| panic!("{}: {error}", error.kind))

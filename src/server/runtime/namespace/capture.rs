@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -26,11 +26,10 @@ const LEFT_OUT: [&[u8]; 4] = [b"tmp", b"dev", b"proc", b"sys"];
 const NOBODY: u32 = 65_534;
 const N_USERS: u32 = 65_536;
 
-/// Writes what is in `upper` as an archive.
-pub(super) fn write(upper: &Path, users: Users, to: &mut dyn Write) -> io::Result<()> {
-    let root = rustix::fs::open(upper, DIRECTORY, Mode::empty())?;
+/// Writes what is in the folder `upper` as an archive.
+pub(super) fn write(upper: BorrowedFd<'_>, users: Users, to: &mut dyn Write) -> io::Result<()> {
     let mut archive = Archive { builder: Builder::new(to), users, linked: HashMap::new() };
-    archive.folder(&root, &[])?;
+    archive.folder(upper, &[])?;
     archive.builder.into_inner()?.flush()
 }
 
@@ -45,7 +44,7 @@ struct Archive<'a> {
 
 impl Archive<'_> {
     /// Writes what is in a directory, in the order of names: the same files make the same layer.
-    fn folder(&mut self, folder: &OwnedFd, path: &[u8]) -> io::Result<()> {
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8]) -> io::Result<()> {
         let mut names = Vec::new();
         for entry in Dir::read_from(folder)? {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -60,7 +59,7 @@ impl Archive<'_> {
         names.iter().try_for_each(|name| self.entry(folder, path, name))
     }
 
-    fn entry(&mut self, folder: &OwnedFd, above: &[u8], name: &[u8]) -> io::Result<()> {
+    fn entry(&mut self, folder: BorrowedFd<'_>, above: &[u8], name: &[u8]) -> io::Result<()> {
         let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             // It went while we looked.
             Err(rustix::io::Errno::NOENT) => return Ok(()),
@@ -74,7 +73,7 @@ impl Archive<'_> {
                 if is_opaque(&inner) {
                     self.marker(&join(&path, OPAQUE))?;
                 }
-                self.folder(&inner, &path)
+                self.folder(inner.as_fd(), &path)
             }
             FileType::RegularFile => self.file(folder, name, &path, &stat),
             FileType::Symlink => {
@@ -94,7 +93,13 @@ impl Archive<'_> {
     /// its owner out here: it gets the rights that it lacks until the guard is dropped. A process in the sandbox's
     /// namespaces would need none, but it would have to be kept apart from the sandbox's own, which could take its open
     /// folders over.
-    fn open(&self, folder: &OwnedFd, name: &[u8], flags: OFlags, lacking: Mode) -> io::Result<(OwnedFd, Option<Ajar>)> {
+    fn open(
+        &self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        flags: OFlags,
+        lacking: Mode,
+    ) -> io::Result<(OwnedFd, Option<Ajar>)> {
         match rustix::fs::openat(folder, name, flags, Mode::empty()) {
             Err(Errno::ACCESS) if self.users == Users::Own => {
                 let ajar = Ajar::open(folder, name, lacking)?;
@@ -106,7 +111,7 @@ impl Archive<'_> {
         }
     }
 
-    fn file(&mut self, folder: &OwnedFd, name: &[u8], path: &[u8], stat: &Stat) -> io::Result<()> {
+    fn file(&mut self, folder: BorrowedFd<'_>, name: &[u8], path: &[u8], stat: &Stat) -> io::Result<()> {
         if stat.st_nlink > 1
             && let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino))
         {
@@ -177,7 +182,7 @@ struct Ajar {
 }
 
 impl Ajar {
-    fn open(folder: &OwnedFd, name: &[u8], lacking: Mode) -> io::Result<Self> {
+    fn open(folder: BorrowedFd<'_>, name: &[u8], lacking: Mode) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let place = rustix::fs::openat(folder, name, flags, Mode::empty())?;
         let mode = Mode::from_raw_mode(rustix::fs::fstat(&place)?.st_mode & 0o7777);

@@ -118,8 +118,8 @@ fn number(bytes: &[u8]) -> usize {
 }
 
 /// Sends a message over a socket that blocks.
-pub(super) fn send(socket: impl AsFd, message: &impl Serialize) -> io::Result<()> {
-    let mut outgoing = Outgoing::new(message, Vec::new())?;
+pub(super) fn send(socket: impl AsFd, message: &impl Serialize, fds: Vec<OwnedFd>) -> io::Result<()> {
+    let mut outgoing = Outgoing::new(message, fds)?;
     while !outgoing.send_some(socket.as_fd())? {}
     Ok(())
 }

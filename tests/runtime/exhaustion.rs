@@ -375,5 +375,5 @@ async fn a_client_that_never_reads_holds_up_nobody_else() {
     assert!(after < before + ROOM_KIB, "{before} KiB, then {after} KiB");
     drop(sockets);
     server.ok("DELETE", "/boxes/s", &serde_json::Value::Null);
-    becomes("no process", &0, || server.agents().len());
+    becomes("no process", &0, || server.children().len());
 }

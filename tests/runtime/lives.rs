@@ -146,7 +146,7 @@ fn nothing_is_left_of_a_thousand_sandboxes() {
             }
         });
         becomes("nothing", &(Vec::new(), Vec::new(), Vec::new()), || {
-            (server.agents(), server.entries("sandboxes"), server.grouped())
+            (server.children(), server.entries("sandboxes"), server.grouped())
         });
         // What a server keeps once it has been used, such as buffers, it has by then. What a sandbox had goes a moment
         // after its folder.

@@ -97,8 +97,17 @@ impl Served {
         ran.unwrap_or_else(|answer| panic!("{script}: {answer:?}"))
     }
 
-    /// Returns the processes that are the server's children: the first ones of its sandboxes.
+    /// Returns the first processes of its sandboxes.
+    ///
+    /// A sandbox may answer before the process that made its namespaces, a child of the server too, is waited for.
     pub(crate) fn agents(&self) -> Vec<Pid> {
+        let mut agents = self.children();
+        agents.retain(|pid| is_first(*pid));
+        agents
+    }
+
+    /// Returns all processes that are its children, those too that have ended and are not waited for.
+    pub(crate) fn children(&self) -> Vec<Pid> {
         children(self.pid())
     }
 
@@ -205,6 +214,13 @@ pub(crate) fn children(of: u32) -> Vec<Pid> {
         }
     }
     found
+}
+
+/// Returns whether a process is the first one of a namespace of its own (`NSpid` in proc(5)).
+fn is_first(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some("1"))
 }
 
 /// Returns the names in a folder, in order; none when it is not there.

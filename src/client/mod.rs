@@ -64,6 +64,7 @@ mod sandboxes;
 mod sandboxes_v2;
 mod service;
 mod services_v2;
+mod setters;
 mod snapshots;
 mod socket_timeouts;
 mod templates;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, PipeReader, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,9 +16,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::NamespaceRuntime;
 use super::disk::Place;
-use super::frame::{Incoming, Outgoing};
+use super::frame::{self, Incoming, Outgoing};
 use super::launch::{receive, sockets};
 use super::protocol::{DiskToShow, Order, Report, VERSION};
+use super::reaper::Stage;
 use crate::types::SandboxId;
 
 /// The opened folders of sandboxes that run. Cloning it is cheap.
@@ -105,11 +106,45 @@ impl NamespaceRuntime {
         while !socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await? {}
         match receive(&socket, &mut Incoming::default()).await? {
             (Report::Shown, fds) => fds.into_iter().next().ok_or_else(|| io::ErrorKind::InvalidData.into()),
-            (Report::Failed { step, cause }, _) => {
-                let cause = io::Error::from(cause);
-                Err(io::Error::new(cause.kind(), format!("cannot {step}: {cause}")))
-            }
-            _ => Err(io::ErrorKind::InvalidData.into()),
+            (report, _) => Err(failure(report)),
         }
     }
+
+    /// Has a process archive a folder in which files may be shut to this one.
+    pub(super) async fn start_archiver(&self, folder: &OwnedFd) -> io::Result<Archiver> {
+        let (socket, theirs) = sockets()?;
+        let stage = self.spawner.spawn(theirs).await?;
+        let (archive, to) = io::pipe()?;
+        let mut frame = Outgoing::new(&Order::Archive { version: VERSION }, vec![folder.try_clone()?, to.into()])?;
+        while !socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await? {}
+        let socket = socket.into_inner();
+        rustix::io::ioctl_fionbio(&socket, false)?;
+        Ok(Archiver { socket, archive, _stage: stage })
+    }
+}
+
+/// A process that archives a folder. It ends when this is dropped, as nobody takes the rest.
+#[derive(Debug)]
+pub(super) struct Archiver {
+    socket: OwnedFd,
+    archive: PipeReader,
+    _stage: Stage,
+}
+
+impl Archiver {
+    /// Copies the archive, here and now.
+    pub(super) fn copy(mut self, to: &mut dyn Write) -> io::Result<()> {
+        io::copy(&mut self.archive, to)?;
+        match frame::receive(&self.socket, &mut Incoming::default())? {
+            (Report::Archived, _) => Ok(()),
+            (report, _) => Err(failure(report)),
+        }
+    }
+}
+
+/// Returns what a report comes to that is not the one that was waited for.
+fn failure(report: Report) -> io::Error {
+    let Report::Failed { step, cause } = report else { return io::ErrorKind::InvalidData.into() };
+    let cause = io::Error::from(cause);
+    io::Error::new(cause.kind(), format!("cannot {step}: {cause}"))
 }

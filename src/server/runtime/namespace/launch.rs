@@ -179,7 +179,7 @@ async fn carry_out(start: &mut Unfinished, setup: Setup, reaper: &Reaper) -> Res
             }
             Report::Ready => is_ready = true,
             Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
-            Report::Reply { .. } | Report::Exited { .. } | Report::Proxied | Report::Shown => {
+            Report::Reply { .. } | Report::Exited { .. } | Report::Proxied | Report::Shown | Report::Archived => {
                 return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
             }
         }

@@ -41,6 +41,7 @@ use self::changes::Opened;
 use self::disk::Disks;
 use self::host::Host;
 use self::limits::Limits;
+use self::protocol::Users;
 use self::reaper::Reaper;
 use self::spawner::Spawner;
 use self::trial::try_out;
@@ -122,7 +123,16 @@ impl NamespaceRuntime {
         let Some(place) = self.disks.place_of(id) else { return Err(refuse("it has no disk")) };
         let folder = self.open_changes(id, &place).await;
         let folder = folder.map_err(|error| refuse(&format!("its disk cannot be read: {error}")))?;
-        let layer = self.images.keep(move |archive| capture::write(folder.as_fd(), place.users, archive)).await?;
+        let layer = match place.users {
+            users @ Users::Range(_) => {
+                self.images.keep(move |archive| capture::write(folder.as_fd(), users, archive)).await?
+            }
+            Users::Own => {
+                let archiver = self.start_archiver(&folder).await;
+                let archiver = archiver.map_err(|error| refuse(&format!("its disk cannot be read: {error}")))?;
+                self.images.keep(move |archive| archiver.copy(archive)).await?
+            }
+        };
         // Overlayfs takes no layer twice: one that comes again shows nothing that those above it do not hide.
         files.layers.retain(|name| *name != layer);
         files.layers.push(layer);

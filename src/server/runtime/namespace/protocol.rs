@@ -22,6 +22,12 @@ pub(super) enum Order {
     SetUp(Box<Setup>),
     /// To open a disk of a limited size that no sandbox uses, and nothing else.
     ShowDisk(DiskToShow),
+    /// To archive what is in the folder that comes with it, and that is an ordinary user's; the archive goes into the
+    /// second descriptor.
+    Archive {
+        /// [`VERSION`] of who sends it.
+        version: u32,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,6 +142,8 @@ pub(super) enum Report {
     Staged { pid: i32 },
     /// A folder comes with it that has what the disk's sandbox changed.
     Shown,
+    /// The archive is whole.
+    Archived,
     /// The sandbox is set up, and requests are taken.
     Ready,
     /// The sandbox could not be set up.

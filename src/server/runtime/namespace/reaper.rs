@@ -157,7 +157,7 @@ fn end_what_was_made(socket: &OwnedFd, mut incoming: Incoming) {
     if rustix::io::ioctl_fionbio(socket, false).is_err() {
         return;
     }
-    while let Ok(report) = frame::receive::<Report>(socket, &mut incoming) {
+    while let Ok((report, _)) = frame::receive::<Report>(socket, &mut incoming) {
         if let Report::Staged { pid } = report {
             // It is our child, and nobody has waited for it: the number is still its own.
             if let Some(pid) = Pid::from_raw(pid) {

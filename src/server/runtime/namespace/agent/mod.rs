@@ -7,6 +7,7 @@
 //! these have no rights but those that it kept.
 
 mod account;
+mod archive;
 mod command;
 mod confine;
 mod files;
@@ -39,7 +40,7 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
 
 fn run() -> ExitCode {
     // Without a server there is nobody to tell what is wrong.
-    let Ok((socket, order)) = receive_order() else { return ExitCode::FAILURE };
+    let Ok((socket, order, fds)) = receive_order() else { return ExitCode::FAILURE };
     let result = match order {
         Order::SetUp(setup) => match become_sandbox(&socket, &setup) {
             Ok(Next::Stage) => Ok(()),
@@ -50,6 +51,7 @@ fn run() -> ExitCode {
             }
             Err(failure) => Err(failure),
         },
+        Order::Archive { version } => is_understood(version).and_then(|()| archive::write(&socket, fds)),
         Order::ShowDisk(disk) => is_understood(disk.version).and_then(|()| stage::show_disk(&socket, &disk)),
     };
     match result {
@@ -63,11 +65,11 @@ fn run() -> ExitCode {
 }
 
 /// Takes the socket away from where commands would inherit it, and reads what to do.
-fn receive_order() -> io::Result<(OwnedFd, Order)> {
+fn receive_order() -> io::Result<(OwnedFd, Order, Vec<OwnedFd>)> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    let order = frame::receive(&socket, &mut Incoming::default())?;
-    Ok((socket, order))
+    let (order, fds) = frame::receive(&socket, &mut Incoming::default())?;
+    Ok((socket, order, fds))
 }
 
 fn is_understood(version: u32) -> Result<(), Failure> {

@@ -188,13 +188,7 @@ impl UserNamespace {
     fn isolate_mounts(&self) -> io::Result<()> {
         match self {
             Self::Range { .. } => return Self::isolate_mounts_of_root(),
-            Self::Own => {
-                let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
-                sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
-                fs::write("/proc/self/setgroups", "deny")?;
-                fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
-                fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))?;
-            }
+            Self::Own => become_root_of_one_user(UnshareFlags::NEWNS)?,
         }
         keep_mounts_private()
     }
@@ -234,6 +228,15 @@ impl UserNamespace {
         }
         Ok(())
     }
+}
+
+/// Makes a user namespace in which this process's user is root, and there is no other; and further ones.
+pub(super) fn become_root_of_one_user(further: UnshareFlags) -> io::Result<()> {
+    let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
+    sys::unshare(UnshareFlags::NEWUSER | further)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
+    fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))
 }
 
 fn keep_mounts_private() -> io::Result<()> {

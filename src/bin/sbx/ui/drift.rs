@@ -83,7 +83,9 @@ impl Report {
             }
         }];
         if n_expired > 0 {
-            parts.push(format!("{} ended by their time to live, which is no drift.", counted(n_expired, "object")));
+            let their = if n_expired == 1 { "its" } else { "their" };
+            let objects = counted(n_expired, "object");
+            parts.push(format!("{objects} ended by {their} time to live, which is no drift."));
         }
         if let Some(ahead) = self.ahead.as_ref().filter(|ahead| !ahead.is_empty()) {
             let objects: Vec<_> = ahead.iter().take(AHEAD_SHOWN).map(ToString::to_string).collect();

@@ -30,11 +30,16 @@ struct Section {
     has: fn(&Change) -> bool,
 }
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     Section {
         title: "Destroyed",
         one: "destroyed",
-        has: |change| matches!(change.action, Action::Delete | Action::Replace),
+        has: |change| matches!(change.action, Action::Delete | Action::Replace) && !change.is_rolling(),
+    },
+    Section {
+        title: "Replaced without a gap",
+        one: "replaced",
+        has: |change| matches!(change.action, Action::Delete | Action::Replace) && change.is_rolling(),
     },
     Section { title: "Blocked", one: "blocked", has: |change| change.action == Action::Blocked },
     Section { title: "Updated", one: "updated", has: |change| change.action == Action::Update },
@@ -138,7 +143,7 @@ impl Page {
         }
         let mut n_shown = 0;
         if self.offer(&format!("#### {} ({})\n\n", section.title, changes.len())) {
-            let fits = |change: &&&Change| self.offer(&details(change)) || self.offer(&head(change));
+            let fits = |change: &&&Change| self.offer(&details(view, change)) || self.offer(&head(change));
             n_shown = changes.iter().take_while(fits).count();
         }
         let n_more = changes.len() - n_shown;
@@ -155,7 +160,7 @@ fn head(change: &Change) -> String {
 }
 
 /// Returns a change with its fields and notes, to be opened by a click.
-fn details(change: &Change) -> String {
+fn details(view: &View<'_>, change: &Change) -> String {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
     let title = html(&format!("{sign} {} {}", change.action.as_str(), change.key));
@@ -170,7 +175,10 @@ fn details(change: &Change) -> String {
         let help = note.help().map_or_else(String::new, |help| format!("<br>help: {}", prose(&clipped(&help))));
         format!("- {}{help}\n", prose(&clipped(&note.to_string())))
     });
-    let notes: String = notes.collect();
+    let steps = view.swap_steps(change);
+    let steps =
+        if steps.is_empty() { String::new() } else { format!("Steps, in this order:\n\n{}\n", numbered(&steps)) };
+    let notes: String = notes.collect::<String>() + "\n" + &steps;
     format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
 }
 
@@ -198,6 +206,10 @@ fn diff_lines(change: &Change) -> Vec<String> {
         from.into_iter().chain(signed('+', field.path, &new, "")).collect::<Vec<_>>()
     });
     fields.collect()
+}
+
+fn numbered(steps: &[String]) -> String {
+    steps.iter().enumerate().map(|(index, step)| format!("{}. {}\n", index + 1, prose(&plain(step)))).collect()
 }
 
 fn signed(sign: char, path: &str, lines: &[String], mark: &str) -> Vec<String> {

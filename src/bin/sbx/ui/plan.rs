@@ -116,16 +116,20 @@ impl View<'_> {
         lines
     }
 
-    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
+    /// Returns the lines about the steps of a change that puts a new object in the place of the old one.
     fn swap_lines(&self, change: &Change) -> Vec<String> {
+        let steps = self.swap_steps(change);
+        let head = (!steps.is_empty()).then(|| format!("    {}", paint(style::DIM, "steps, in this order:")));
+        let line = |(index, step)| format!("      {}. {step}", index + 1);
+        head.into_iter().chain(steps.into_iter().enumerate().map(line)).collect()
+    }
+
+    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
+    pub(super) fn swap_steps(&self, change: &Change) -> Vec<String> {
         let is_own = |index: usize| self.plan.changes.get(index).is_some_and(|own| own.key == change.key);
         let own: Vec<_> = self.plan.steps.iter().filter(|step| is_own(step.change)).collect();
-        if !own.iter().any(|step| matches!(step.verb, Verb::Swap { .. })) {
-            return Vec::new();
-        }
-        let line = |(index, step)| format!("      {}. {}", index + 1, to_do(step));
-        let head = format!("    {}", paint(style::DIM, "steps, in this order:"));
-        std::iter::once(head).chain(own.into_iter().enumerate().map(line)).collect()
+        let is_swap = own.iter().any(|step| matches!(step.verb, Verb::Swap { .. }));
+        own.into_iter().filter(|_| is_swap).map(to_do).collect()
     }
 }
 

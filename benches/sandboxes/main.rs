@@ -35,6 +35,7 @@ mod samples;
 #[expect(dead_code, reason = "it measures CPU time and calls, too")]
 mod server;
 mod side;
+mod starts;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,6 +57,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// How often the server is started at most.
+const N_STARTS: usize = 20;
 
 struct Options {
     /// How many rounds of operations.
@@ -103,6 +107,9 @@ fn run(options: &Options) -> Result<(), String> {
     memory(&mut sides)?;
     // The engines are done; what follows has the machine for itself.
     drop(sides);
+    if "sbx".contains(&options.only) {
+        starts::measure(&material, options.n_rounds.min(N_STARTS))?;
+    }
     transfers(options, &material, &runtime)
 }
 

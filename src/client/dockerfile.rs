@@ -19,6 +19,7 @@ use super::error::{Error, Kind};
 use super::handle::SandboxV2;
 use super::request::{Operation, Request, Verb};
 use super::sandboxes_v2::CreateSandboxV2Options;
+use super::setters::setters;
 use super::snapshots::CaptureSnapshotOptions;
 use crate::types::{ByteSize, Cpu, Name, Ttl};
 use crate::wire::Snapshot;
@@ -69,60 +70,28 @@ impl Default for DockerfileOptions {
     }
 }
 
-impl DockerfileOptions {
+setters! { impl DockerfileOptions {
     /// Sets the tag to publish under.
-    #[must_use]
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Some(tag.into());
-        self
-    }
+    tag = Some(into String);
+    /// Sets the stage to build.
+    target = Some(into String);
+    /// Sets the size of the root disk.
+    fs_capacity = Some(ByteSize);
+    /// Sets the CPU of the sandbox that builds.
+    cpu = Some(Cpu);
+    /// Sets the memory of the sandbox that builds.
+    memory = Some(ByteSize);
+    /// Sets how long each step may take.
+    timeout = Duration;
+    /// Sets where the build's log goes.
+    log = Some(mpsc::Sender<String>);
+} }
 
+impl DockerfileOptions {
     /// Sets what an `ARG` is.
     #[must_use]
     pub fn build_arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.build_args.insert(name.into(), value.into());
-        self
-    }
-
-    /// Sets the stage to build.
-    #[must_use]
-    pub fn target(mut self, stage: impl Into<String>) -> Self {
-        self.target = Some(stage.into());
-        self
-    }
-
-    /// Sets the size of the root disk.
-    #[must_use]
-    pub fn fs_capacity(mut self, size: ByteSize) -> Self {
-        self.fs_capacity = Some(size);
-        self
-    }
-
-    /// Sets the CPU of the sandbox that builds.
-    #[must_use]
-    pub fn cpu(mut self, cpu: Cpu) -> Self {
-        self.cpu = Some(cpu);
-        self
-    }
-
-    /// Sets the memory of the sandbox that builds.
-    #[must_use]
-    pub fn memory(mut self, size: ByteSize) -> Self {
-        self.memory = Some(size);
-        self
-    }
-
-    /// Sets how long each step may take.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets where the build's log goes.
-    #[must_use]
-    pub fn log(mut self, log: mpsc::Sender<String>) -> Self {
-        self.log = Some(log);
         self
     }
 }

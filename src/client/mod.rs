@@ -64,6 +64,7 @@ mod sandboxes;
 mod sandboxes_v2;
 mod service;
 mod services_v2;
+mod setters;
 mod snapshots;
 mod socket_timeouts;
 mod templates;
@@ -79,7 +80,7 @@ mod tests;
 pub use self::config::{API_KEY_VARIABLES, Config, ConfigError, DEFAULT_ENDPOINT, ENDPOINT_VARIABLES};
 pub use self::connect::Client;
 pub use self::dataplane::{
-    Chunk, CommandControl, CommandHandle, Offsets, Output, OutputStream, RunOptions, SearchOptions, Tunnel,
+    Chunk, CommandControl, CommandHandle, FileStat, Offsets, Output, OutputStream, RunOptions, SearchOptions, Tunnel,
     TunnelOptions,
 };
 pub use self::deadline::Deadline;

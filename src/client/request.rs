@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) around: Option<(Bytes, Bytes)>,
     /// What the body is.
     pub(super) content_type: Option<HeaderValue>,
+    /// Which part of a file is asked for.
+    pub(super) range: Option<HeaderValue>,
     /// What the path is below, where that is not the API: a sandbox's own URL.
     pub(super) base_url: Option<String>,
     /// The time limit of one attempt, where it is not the client's.
@@ -243,6 +245,7 @@ impl Request {
             body: None,
             around: None,
             content_type: None,
+            range: None,
             base_url: None,
             timeout: None,
             secrets: Vec::new(),
@@ -252,7 +255,7 @@ impl Request {
     /// Returns whether the request may change something. Making a URL changes nothing that anybody could miss, and a
     /// search nothing at all.
     pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET
+        !matches!(self.method, Method::GET | Method::HEAD)
             && !matches!(self.operation.verb, Verb::ServiceUrl | Verb::DownloadUrl | Verb::Search)
     }
 
@@ -267,6 +270,9 @@ impl Request {
         request = request.header(header::ACCEPT, "*/*");
         if let Some(content_type) = &self.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(range) = &self.range {
+            request = request.header(header::RANGE, range);
         }
         let mut request = request.body(self.body.clone().unwrap_or_default())?;
         overlay(request.headers_mut(), headers);

@@ -15,6 +15,7 @@ use super::hiding::secrets_of;
 use super::object::object;
 use super::reader::Reader;
 use super::request::{Operation, Request, Verb};
+use super::setters::setters;
 use super::wait::WaitOptions;
 use crate::types::{ByteSize, Labels, RegistryId, SnapshotId};
 use crate::wire::{
@@ -60,14 +61,18 @@ impl Default for CreateSnapshotOptions {
     }
 }
 
-impl CreateSnapshotOptions {
+setters! { impl CreateSnapshotOptions {
     /// Sets the tag to publish under.
-    #[must_use]
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Some(tag.into());
-        self
-    }
+    tag = Some(into String);
+    /// Sets the text for people.
+    description = Some(into String);
+    /// Sets how commands run in its sandboxes.
+    run_config = Some(RunConfig);
+    /// Sets whether to wait until it is built.
+    wait_for_ready = bool;
+} }
 
+impl CreateSnapshotOptions {
     /// Sets the registry to pull a private image with.
     #[must_use]
     pub fn registry(mut self, id: RegistryId) -> Self {
@@ -79,27 +84,6 @@ impl CreateSnapshotOptions {
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
-        self
-    }
-
-    /// Sets the text for people.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description = Some(text.into());
-        self
-    }
-
-    /// Sets how commands run in its sandboxes.
-    #[must_use]
-    pub fn run_config(mut self, config: RunConfig) -> Self {
-        self.run_config = Some(config);
-        self
-    }
-
-    /// Sets whether to wait until it is built.
-    #[must_use]
-    pub fn wait_for_ready(mut self, wait: bool) -> Self {
-        self.wait_for_ready = wait;
         self
     }
 
@@ -163,42 +147,30 @@ impl Default for CaptureSnapshotOptions {
     }
 }
 
-impl CaptureSnapshotOptions {
+setters! { impl CaptureSnapshotOptions {
     /// Sets the tag to publish under.
-    #[must_use]
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Some(tag.into());
-        self
-    }
-
+    tag = Some(into String);
     /// Exports an image of the sandbox's own image store, in place of its disk. The sandbox must run.
-    #[must_use]
-    pub fn docker_image(mut self, image: impl Into<String>) -> Self {
-        self.docker_image = Some(image.into());
-        self
-    }
-
+    docker_image = Some(into String);
     /// Sets the size of the root disk.
-    #[must_use]
-    pub fn fs_capacity(mut self, size: ByteSize) -> Self {
-        self.fs_capacity = Some(size);
-        self
-    }
-
+    fs_capacity = Some(ByteSize);
     /// Publishes a checkpoint that exists.
-    #[must_use]
-    pub fn checkpoint(mut self, checkpoint: impl Into<String>) -> Self {
-        self.checkpoint = Some(checkpoint.into());
-        self
-    }
-
+    checkpoint = Some(into String);
     /// Sets whether memory is captured as well. The sandbox must run.
-    #[must_use]
-    pub fn include_memory(mut self, include: bool) -> Self {
-        self.include_memory = include;
-        self
-    }
+    include_memory = bool;
+    /// Sets the text for people.
+    description = Some(into String);
+    /// Sets how commands run in its sandboxes.
+    run_config = Some(RunConfig);
+    /// Replaces settings of the image.
+    image_config = Some(ImageConfig);
+    /// Sets whether secrets and variables may be carried along.
+    allow_secret_values = bool;
+    /// Sets whether to wait until it is captured.
+    wait_for_ready = bool;
+} }
 
+impl CaptureSnapshotOptions {
     /// Adds a label.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -206,45 +178,10 @@ impl CaptureSnapshotOptions {
         self
     }
 
-    /// Sets the text for people.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description = Some(text.into());
-        self
-    }
-
-    /// Sets how commands run in its sandboxes.
-    #[must_use]
-    pub fn run_config(mut self, config: RunConfig) -> Self {
-        self.run_config = Some(config);
-        self
-    }
-
-    /// Replaces settings of the image.
-    #[must_use]
-    pub fn image_config(mut self, config: ImageConfig) -> Self {
-        self.image_config = Some(config);
-        self
-    }
-
     /// Carries a setting of the sandbox along.
     #[must_use]
     pub fn include(mut self, setting: SnapshotInclude) -> Self {
         self.include.push(setting);
-        self
-    }
-
-    /// Sets whether secrets and variables may be carried along.
-    #[must_use]
-    pub fn allow_secret_values(mut self, allow: bool) -> Self {
-        self.allow_secret_values = allow;
-        self
-    }
-
-    /// Sets whether to wait until it is captured.
-    #[must_use]
-    pub fn wait_for_ready(mut self, wait: bool) -> Self {
-        self.wait_for_ready = wait;
         self
     }
 

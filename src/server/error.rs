@@ -179,6 +179,7 @@ impl Answer {
                 "NotImplemented",
                 format!("`{what}` is not implemented by this server."),
             ),
+            Error::CannotBeHere(why) => Self::standard(StatusCode::NOT_IMPLEMENTED, "NotImplemented", why.to_owned()),
             Error::NotReady { name, reason } => {
                 let reason = reason.map(|reason| format!(", it has failed: {reason}")).unwrap_or_default();
                 Self::standard(StatusCode::BAD_REQUEST, "NotReady", format!("Sandbox '{name}' is not ready{reason}"))

@@ -59,6 +59,11 @@ impl Timestamp {
         self.0.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
+    /// Reads what [`Timestamp::to_http_date`] writes.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        jiff::fmt::rfc2822::parse(text).ok().map(|time| Self::new(time.timestamp()))
+    }
+
     /// Returns the time of day in UTC to the minute, such as `14:05`, for messages about the near future.
     pub fn to_clock_text(self) -> String {
         self.0.strftime("%H:%M").to_string()

@@ -63,6 +63,13 @@ impl Bench {
     }
 }
 
+/// Returns whether the machine says that it holds sandboxes to a limit.
+pub(crate) fn is_enforced(bench: &Bench, limit: &str) -> bool {
+    let notice = bench.runtime.notice().unwrap_or_default();
+    let missing = notice.split("; ").find(|part| part.starts_with("limits of "));
+    missing.is_none_or(|missing| !missing.contains(limit))
+}
+
 pub(crate) async fn open(data: PathBuf) -> Arc<dyn Runtime> {
     open_with(data, of_the_host(), Egress::None).await
 }

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::bench::{Bench, command, finish, id, sh, spec, start, tell};
+use crate::bench::{Bench, command, finish, id, is_enforced, sh, spec, start, tell};
 use crate::served::{Served, becomes};
 
 /// More than any limit of processes.
@@ -33,13 +33,6 @@ except BlockingIOError:
     pass
 print(n, flush=True)
 time.sleep(600)";
-
-/// Returns whether the machine says that it holds sandboxes to a limit.
-fn is_enforced(bench: &Bench, limit: &str) -> bool {
-    let notice = bench.runtime.notice().unwrap_or_default();
-    let missing = notice.split("; ").find(|part| part.starts_with("limits of "));
-    missing.is_none_or(|missing| !missing.contains(limit))
-}
 
 async fn launch(bench: &Bench, spec: LaunchSpec) -> Arc<dyn Instance> {
     bench.runtime.launch(&id(1), &spec).await.unwrap_or_else(|error| panic!("{}: {error}", error.kind))
@@ -300,6 +293,28 @@ fn no_control_group_stays_of_a_sandbox_or_of_a_killed_server() {
     server.stop();
 }
 
+#[test]
+fn no_control_group_stays_of_a_killed_server_whose_data_is_gone() {
+    engine!();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [lost, idle, next] = ["lost", "idle", "next"].map(|name| folder.path().join(name));
+    let bystander = Served::start(&idle);
+    let server = Served::start(&lost);
+    server.template("t", &json!([]));
+    server.sandbox("s", "t");
+    let (left, kept) = (server.groups(), bystander.groups());
+    server.kill();
+    // The kernel ends what was in its sandboxes in its own time; each server that starts looks once.
+    crate::served::until("the end of its groups", || {
+        let _ = std::fs::remove_dir_all(&lost);
+        Served::start(&next).stop();
+        let left: Vec<_> = left.iter().filter(|group| group.exists()).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    assert!(kept.iter().all(|group| group.exists()), "a server that runs keeps its own, though nobody is in them");
+    bystander.stop();
+}
+
 /// What a server may need more than before, in KiB: buffers of all sorts, and far from a gigabyte.
 const ROOM_KIB: u64 = 100_000;
 
@@ -360,5 +375,5 @@ async fn a_client_that_never_reads_holds_up_nobody_else() {
     assert!(after < before + ROOM_KIB, "{before} KiB, then {after} KiB");
     drop(sockets);
     server.ok("DELETE", "/boxes/s", &serde_json::Value::Null);
-    becomes("no process", &0, || server.agents().len());
+    becomes("no process", &0, || server.children().len());
 }

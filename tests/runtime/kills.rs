@@ -19,7 +19,7 @@ use fastrand::Rng;
 use rustix::process::{Signal, WaitOptions, kill_process, set_child_subreaper};
 use serde_json::{Value, json};
 
-use crate::served::{Answer, Served, becomes, call, children, download, entries, sh, until, upload};
+use crate::served::{Answer, Served, are_gone, becomes, call, children, download, entries, sh, until, upload};
 
 /// How many cases a run of the tests has time for.
 const CASES: u64 = 2;
@@ -87,9 +87,11 @@ fn case(seed: u64) {
     let mut workers: Vec<_> = (0..WORKERS).map(|number| Worker::new(number, &server)).collect();
     server.ok("POST", "/pools", &json!({"name": "p", "template_name": "t0", "replicas": 2, "wait_for_ready": false}));
     for _ in 0..KILLS {
+        let groups = server.groups();
         work_until_killed(server, &mut workers, &mut rng);
         nothing_runs();
         server = Served::start(&data);
+        are_gone(&groups);
         for worker in &mut workers {
             worker.check(&server);
         }
@@ -102,8 +104,10 @@ fn case(seed: u64) {
     becomes("no sandbox and no volume", &(Vec::new(), Vec::new()), || {
         (server.entries("sandboxes"), server.entries("volumes"))
     });
+    let groups = server.groups();
     server.stop();
     nothing_runs();
+    are_gone(&groups);
 }
 
 /// Lets everybody work, kills sandboxes meanwhile, and then the server.
@@ -157,6 +161,11 @@ fn nothing_else_is_there(server: &Served, workers: &[Worker], data: &Path) {
     let known: BTreeSet<_> = workers.iter().flat_map(|worker| worker.boxes.values().map(|it| it.id.clone())).collect();
     becomes("the disks of what there is", &n_replicas, || {
         server.entries("sandboxes").iter().filter(|&id| !known.contains(id)).count() as u64
+    });
+    // Whoever has a group has a disk.
+    becomes("no group but of what there is", &Vec::new(), || {
+        let disks = server.entries("sandboxes");
+        server.grouped().into_iter().filter(|id| !disks.contains(id)).collect::<Vec<_>>()
     });
     let folders: Vec<_> =
         ["formatted", "groups", "host", "images", "mount", "sandboxes", "volumes"].map(str::to_owned).into();

@@ -7,7 +7,7 @@ use sbx::types::VolumeId;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, id, open, sh, spec};
-use crate::served::{Served, becomes, children, until};
+use crate::served::{Served, are_gone, becomes, children, until};
 
 /// How many sandboxes come and go; `SBX_LIVES` is another number.
 const LIVES: usize = 1000;
@@ -145,7 +145,9 @@ fn nothing_is_left_of_a_thousand_sandboxes() {
                 scope.spawn(move || live(server, worker, batch));
             }
         });
-        becomes("nothing", &(Vec::new(), Vec::new()), || (server.agents(), server.entries("sandboxes")));
+        becomes("nothing", &(Vec::new(), Vec::new(), Vec::new()), || {
+            (server.children(), server.entries("sandboxes"), server.grouped())
+        });
         // What a server keeps once it has been used, such as buffers, it has by then. What a sandbox had goes a moment
         // after its folder.
         let first = *at_first.get_or_insert_with(|| Used::by(server.pid()));
@@ -161,7 +163,9 @@ fn nothing_is_left_of_a_thousand_sandboxes() {
     assert!(server.entries("mount").is_empty());
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("is there");
     assert!(!mounts.contains(&folder.path().display().to_string()), "{mounts}");
+    let groups = server.groups();
     server.stop();
+    are_gone(&groups);
 }
 
 #[test]
@@ -186,6 +190,7 @@ fn live(server: &Served, worker: usize, batch: usize) {
     for name in &names {
         let id = server.sandbox(name, "t");
         assert_eq!(server.sh(&id, "echo 1 > file; sleep 7777 >/dev/null 2>&1 &").code, 0);
+        assert!(server.grouped().contains(&id) || server.groups().is_empty(), "{name} is held to nothing");
     }
     for name in &names {
         server.ok("DELETE", &format!("/boxes/{name}"), &Value::Null);

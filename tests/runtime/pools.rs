@@ -89,12 +89,12 @@ fn a_pool_that_is_deleted_or_made_smaller_while_it_starts_leaves_nothing() {
         becomes("some of them", &true, || server.agents().len() >= 2 * round);
         server.ok("PATCH", "/pools/p", &json!({"replicas": 3}));
         becomes("a small pool", &(3, 3, 3), || {
-            (server.entries("sandboxes").len(), server.agents().len(), warm(&server))
+            (server.entries("sandboxes").len(), server.children().len(), warm(&server))
         });
         server.ok("PATCH", "/pools/p", &json!({"replicas": 20}));
         becomes("some of them", &true, || server.agents().len() >= 3 + round);
         server.ok("DELETE", "/pools/p", &Value::Null);
-        becomes("nothing", &(0, 0), || (server.entries("sandboxes").len(), server.agents().len()));
+        becomes("nothing", &(0, 0), || (server.entries("sandboxes").len(), server.children().len()));
     }
     server.stop();
 }

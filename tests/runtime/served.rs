@@ -97,14 +97,38 @@ impl Served {
         ran.unwrap_or_else(|answer| panic!("{script}: {answer:?}"))
     }
 
-    /// Returns the processes that are the server's children: the first ones of its sandboxes.
+    /// Returns the first processes of its sandboxes.
+    ///
+    /// A sandbox may answer before the process that made its namespaces, a child of the server too, is waited for.
     pub(crate) fn agents(&self) -> Vec<Pid> {
+        let mut agents = self.children();
+        agents.retain(|pid| is_first(*pid));
+        agents
+    }
+
+    /// Returns all processes that are its children, those too that have ended and are not waited for.
+    pub(crate) fn children(&self) -> Vec<Pid> {
         children(self.pid())
     }
 
     /// Returns the names in one of the folders of the runtime, in order.
     pub(crate) fn entries(&self, folder: &str) -> Vec<String> {
         entries(&self.data.join("runtime").join(folder))
+    }
+
+    /// Returns the control groups that those of sandboxes are in, one in each hierarchy that limits something.
+    pub(crate) fn groups(&self) -> Vec<PathBuf> {
+        let record = fs::read_to_string(self.data.join("runtime/groups")).expect("the server writes them down");
+        record.lines().map(PathBuf::from).collect()
+    }
+
+    /// Returns the names of sandboxes that have a control group, in order.
+    pub(crate) fn grouped(&self) -> Vec<String> {
+        let folders = self.groups();
+        let mut names: Vec<_> = folders.iter().flat_map(|folder| subfolders(folder)).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Kills the server, and waits until it is gone.
@@ -192,6 +216,13 @@ pub(crate) fn children(of: u32) -> Vec<Pid> {
     found
 }
 
+/// Returns whether a process is the first one of a namespace of its own (`NSpid` in proc(5)).
+fn is_first(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some("1"))
+}
+
 /// Returns the names in a folder, in order; none when it is not there.
 pub(crate) fn entries(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -199,6 +230,18 @@ pub(crate) fn entries(folder: &Path) -> Vec<String> {
         entries.map(|entry| entry.expect("can be read").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+fn subfolders(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Expects control groups to be gone, which an ended server had.
+pub(crate) fn are_gone(groups: &[PathBuf]) {
+    let left: Vec<_> = groups.iter().filter(|group| group.exists()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Waits until something holds.

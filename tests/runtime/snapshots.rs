@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sbx::server::runtime::{BuildImage, Instance, LaunchSpec, Runtime, SnapshotFiles};
 
-use crate::bench::{Bench, id, is_root, sh, spec};
+use crate::bench::{Bench, id, is_enforced, is_root, open, sh, spec};
 
 /// Builds the snapshot that all of these begin with: the machine's own files.
 async fn base(runtime: &Arc<dyn Runtime>) -> SnapshotFiles {
@@ -118,6 +118,87 @@ async fn a_disk_outlives_a_halt() {
     assert_eq!(sh(&copy, "cat /opt/file /tmp/file").await.stdout, "kept\n");
     again.destroy().await;
     copy.destroy().await;
+}
+
+async fn launch_sized(bench: &Bench, (number, storage): (u32, &str), files: &SnapshotFiles) -> Arc<dyn Instance> {
+    let storage = Some(storage.parse().expect("a quantity"));
+    let spec = LaunchSpec { files: Some(files.clone()), storage, ..spec() };
+    bench.runtime.launch(&id(number), &spec).await.unwrap_or_else(|error| panic!("{}: {error}", error.kind))
+}
+
+const FILL: &str = "head -c 60000000 /dev/zero > /opt/big; stat -c %s /opt/big; rm /opt/big";
+
+#[tokio::test]
+async fn a_disk_of_a_limited_size_is_captured_whether_its_sandbox_runs_or_not() {
+    engine!();
+    let bench = Bench::new().await;
+    let base = base(&bench.runtime).await;
+    let sandbox = launch_sized(&bench, (1, "32Mi"), &base).await;
+    assert_eq!(
+        sh(&sandbox, "echo running > /opt/file && rm /etc/hosts && { chown 7:7 /opt/file 2>/dev/null || :; }")
+            .await
+            .code,
+        0
+    );
+    let is_enforced = is_enforced(&bench, "storage");
+    let filled = sh(&sandbox, FILL).await;
+    assert_eq!(filled.stderr.contains("No space left on device"), is_enforced, "{filled:?}");
+    assert_ne!(sandbox.notice().is_some_and(|notice| notice.contains("storage 32Mi")), is_enforced);
+
+    let running = capture(&bench.runtime, 1, &base).await;
+    sh(&sandbox, "echo halted > /opt/file").await;
+    sandbox.halt().await;
+    let halted = capture(&bench.runtime, 1, &base).await;
+    // What was halted is held by somebody still, as a server does with one that has ended.
+    let again = launch_sized(&bench, (1, "32Mi"), &base).await;
+    sh(&again, "echo again > /opt/file").await;
+    drop(sandbox);
+    let later = capture(&bench.runtime, 1, &base).await;
+    drop(again);
+    // Nobody has it open, as after a restart of the server.
+    let Bench { runtime, folder } = bench;
+    drop(runtime);
+    let bench = Bench { runtime: open(folder.path().join("runtime")).await, folder };
+    bench.runtime.recover(&[id(1)]).await;
+    assert_eq!(capture(&bench.runtime, 1, &base).await, later, "the same files are the same layer");
+
+    for (number, files, text) in [(2, running, "running"), (3, halted, "halted"), (4, later, "again")] {
+        let copy = launch_sized(&bench, (number, "32Mi"), &files).await;
+        let shown = sh(&copy, "cat /opt/file; ls /etc/hosts 2>/dev/null; stat -c %u /opt/file").await.stdout;
+        let owner = if is_root() { 7 } else { 0 };
+        assert_eq!(shown, format!("{text}\n{owner}\n"));
+        copy.destroy().await;
+    }
+    bench.runtime.discard(&id(1)).await;
+}
+
+#[tokio::test]
+async fn a_disk_of_a_limited_size_grows_with_the_next_start() {
+    engine!();
+    let bench = Bench::new().await;
+    let base = base(&bench.runtime).await;
+    let small = launch_sized(&bench, (1, "32Mi"), &base).await;
+    sh(&small, "echo kept > /opt/file").await;
+    drop(small);
+    for size in ["128Mi", "64Mi"] {
+        let grown = launch_sized(&bench, (1, size), &base).await;
+        assert_eq!(sh(&grown, FILL).await.stdout, "60000000\n", "it does not shrink either");
+        assert_eq!(sh(&grown, "cat /opt/file").await.stdout, "kept\n");
+        grown.halt().await;
+    }
+    bench.runtime.discard(&id(1)).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_was_made_without_a_limit_says_so() {
+    engine!();
+    let bench = Bench::new().await;
+    let base = base(&bench.runtime).await;
+    drop(launch(&bench.runtime, 1, &base).await);
+    let again = launch_sized(&bench, (1, "32Mi"), &base).await;
+    let said = again.notice().unwrap_or_default();
+    assert!(said.starts_with("not enforced on this machine: ") && said.contains("storage 32Mi"), "{said}");
+    again.destroy().await;
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl<O: SandboxObject> Sandbox<O> {
         result.unwrap_or_else(|| Err(Error::deadline_exceeded(&request, 1).with_ambiguous(true)))
     }
 
-    fn file_request(&self, verb: Verb, method: Method, route: &str, path: &str) -> Result<Request, Error> {
+    pub(super) fn file_request(&self, verb: Verb, method: Method, route: &str, path: &str) -> Result<Request, Error> {
         let mut operation = self.operation(verb);
         operation.file = Some(path.to_owned());
         if path.is_empty() {

@@ -7,12 +7,14 @@ mod access;
 mod command;
 mod command_id;
 mod files;
+mod inspect;
 mod run;
 mod search;
 mod socket;
 mod tunnel;
 
 pub use self::command::{Chunk, CommandControl, CommandHandle, OutputStream};
+pub use self::inspect::FileStat;
 pub use self::run::{Offsets, Output, RunOptions};
 pub use self::search::SearchOptions;
 pub use self::tunnel::{Tunnel, TunnelOptions};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::connect::whole_seconds;
 use crate::client::sandboxes::wire_seconds;
+use crate::client::setters::setters;
 use crate::types::{ByteSize, Cpu, Labels, Name, Ttl};
 use crate::wire::{
     AccessDelegation, AttachVolume, CreateSandboxV2, EnvVars, HiddenExtra, MountConfig, ProxyConfig, RunConfig,
@@ -86,49 +87,40 @@ impl Default for CreateSandboxV2Options {
     }
 }
 
-impl CreateSandboxV2Options {
+setters! { impl CreateSandboxV2Options {
     /// Names the sandbox.
-    #[must_use]
-    pub fn name(mut self, name: Name) -> Self {
-        self.name = Some(name);
-        self
-    }
-
+    name = Some(Name);
     /// Sets the CPU.
-    #[must_use]
-    pub fn cpu(mut self, cpu: Cpu) -> Self {
-        self.cpu = Some(cpu);
-        self
-    }
-
+    cpu = Some(Cpu);
     /// Sets the memory.
-    #[must_use]
-    pub fn memory(mut self, size: ByteSize) -> Self {
-        self.memory = Some(size);
-        self
-    }
-
+    memory = Some(ByteSize);
     /// Sets the size of the root disk.
-    #[must_use]
-    pub fn fs_capacity(mut self, size: ByteSize) -> Self {
-        self.fs_capacity = Some(size);
-        self
-    }
-
+    fs_capacity = Some(ByteSize);
     /// Sets the idle time after which it is stopped.
-    #[must_use]
-    pub fn idle_ttl(mut self, ttl: Ttl) -> Self {
-        self.idle_ttl = Some(ttl);
-        self
-    }
-
+    idle_ttl = Some(Ttl);
     /// Sets the time from its stop to its deletion.
-    #[must_use]
-    pub fn delete_after_stop(mut self, ttl: Ttl) -> Self {
-        self.delete_after_stop = Some(ttl);
-        self
-    }
+    delete_after_stop = Some(Ttl);
+    /// Sets what it mounts.
+    mount_config = Some(MountConfig);
+    /// Sets its proxy.
+    proxy_config = Some(ProxyConfig);
+    /// Sets whether memory is kept when somebody stops it. It must be persistent.
+    preserve_memory_on_stop = Some(bool);
+    /// Sets whether it must, or must not, go on from the snapshot's memory.
+    restore_memory = Some(bool);
+    /// Sets whether its disk outlives a stop.
+    persistent = Some(bool);
+    /// Sets how commands run in it.
+    run_config = Some(RunConfig);
+    /// Sets whether to wait until it is ready.
+    wait_for_ready = bool;
+    /// Sets how long the server waits until it is ready.
+    timeout = Duration;
+    /// Sets further fields, sent as they are.
+    extra = HiddenExtra;
+} }
 
+impl CreateSandboxV2Options {
     /// Adds a variable to its environment.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -143,52 +135,10 @@ impl CreateSandboxV2Options {
         self
     }
 
-    /// Sets what it mounts.
-    #[must_use]
-    pub fn mount_config(mut self, config: MountConfig) -> Self {
-        self.mount_config = Some(config);
-        self
-    }
-
-    /// Sets its proxy.
-    #[must_use]
-    pub fn proxy_config(mut self, config: ProxyConfig) -> Self {
-        self.proxy_config = Some(config);
-        self
-    }
-
-    /// Sets whether memory is kept when somebody stops it. It must be persistent.
-    #[must_use]
-    pub fn preserve_memory_on_stop(mut self, preserve: bool) -> Self {
-        self.preserve_memory_on_stop = Some(preserve);
-        self
-    }
-
-    /// Sets whether it must, or must not, go on from the snapshot's memory.
-    #[must_use]
-    pub fn restore_memory(mut self, restore: bool) -> Self {
-        self.restore_memory = Some(restore);
-        self
-    }
-
     /// Sets the tags of the workspace that it gets.
     #[must_use]
     pub fn tag_value_ids(mut self, ids: impl IntoIterator<Item = String>) -> Self {
         self.tag_value_ids = Some(ids.into_iter().collect());
-        self
-    }
-
-    /// Sets whether its disk outlives a stop.
-    #[must_use]
-    pub fn persistent(mut self, persistent: bool) -> Self {
-        self.persistent = Some(persistent);
-        self
-    }
-
-    /// Sets how commands run in it.
-    #[must_use]
-    pub fn run_config(mut self, config: RunConfig) -> Self {
-        self.run_config = Some(config);
         self
     }
 
@@ -204,27 +154,6 @@ impl CreateSandboxV2Options {
     #[must_use]
     pub fn volume(mut self, volume: AttachVolume) -> Self {
         self.volumes.push(volume);
-        self
-    }
-
-    /// Sets whether to wait until it is ready.
-    #[must_use]
-    pub fn wait_for_ready(mut self, wait: bool) -> Self {
-        self.wait_for_ready = wait;
-        self
-    }
-
-    /// Sets how long the server waits until it is ready.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets further fields, sent as they are.
-    #[must_use]
-    pub fn extra(mut self, extra: HiddenExtra) -> Self {
-        self.extra = extra;
         self
     }
 
@@ -284,67 +213,30 @@ pub struct UpdateSandboxV2Options {
     pub run_config: Option<RunConfig>,
 }
 
-impl UpdateSandboxV2Options {
+setters! { impl UpdateSandboxV2Options {
     /// Renames the sandbox.
-    #[must_use]
-    pub fn new_name(mut self, name: Name) -> Self {
-        self.new_name = Some(name);
-        self
-    }
-
+    new_name = Some(Name);
     /// Sets the CPU.
-    #[must_use]
-    pub fn cpu(mut self, cpu: Cpu) -> Self {
-        self.cpu = Some(cpu);
-        self
-    }
-
+    cpu = Some(Cpu);
     /// Sets the memory.
-    #[must_use]
-    pub fn memory(mut self, size: ByteSize) -> Self {
-        self.memory = Some(size);
-        self
-    }
-
+    memory = Some(ByteSize);
     /// Grows the root disk.
-    #[must_use]
-    pub fn fs_capacity(mut self, size: ByteSize) -> Self {
-        self.fs_capacity = Some(size);
-        self
-    }
-
+    fs_capacity = Some(ByteSize);
     /// Sets the idle time after which it is stopped; [`Ttl::DISABLED`] is never.
-    #[must_use]
-    pub fn idle_ttl(mut self, ttl: Ttl) -> Self {
-        self.idle_ttl = Some(ttl);
-        self
-    }
-
+    idle_ttl = Some(Ttl);
     /// Sets the time from its stop to its deletion; [`Ttl::DISABLED`] is never.
-    #[must_use]
-    pub fn delete_after_stop(mut self, ttl: Ttl) -> Self {
-        self.delete_after_stop = Some(ttl);
-        self
-    }
-
+    delete_after_stop = Some(Ttl);
     /// Replaces the proxy.
-    #[must_use]
-    pub fn proxy_config(mut self, config: ProxyConfig) -> Self {
-        self.proxy_config = Some(config);
-        self
-    }
+    proxy_config = Some(ProxyConfig);
+    /// Sets how commands run in it.
+    run_config = Some(RunConfig);
+} }
 
+impl UpdateSandboxV2Options {
     /// Replaces the tags of the workspace.
     #[must_use]
     pub fn tag_value_ids(mut self, ids: impl IntoIterator<Item = String>) -> Self {
         self.tag_value_ids = Some(ids.into_iter().collect());
-        self
-    }
-
-    /// Sets how commands run in it.
-    #[must_use]
-    pub fn run_config(mut self, config: RunConfig) -> Self {
-        self.run_config = Some(config);
         self
     }
 

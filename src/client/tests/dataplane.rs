@@ -2,5 +2,6 @@
 
 mod commands;
 mod files;
+mod recorded;
 mod second;
 mod server;

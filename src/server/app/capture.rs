@@ -34,6 +34,13 @@ pub(crate) const INCLUDABLE: [&str; 6] = ["mounts", "proxy_config", "env_vars", 
 /// Labels that the service keeps for itself: they are not handed on.
 pub(crate) const RESERVED_LABELS: &str = "com.langchain.";
 
+/// A daemon of Docker needs rights that no sandbox has, root's included; and a Dockerfile is built by one.
+const NO_IMAGE_STORE: &str = "`docker_image` of a capture is not available: Docker does not run in the sandboxes of this \
+    server, so that they have no image store. A snapshot can be built from an image that was made elsewhere.";
+
+const NO_CHECKPOINTS: &str =
+    "`checkpoint` of a capture is not available: this server keeps no memory of sandboxes, and takes no checkpoints.";
+
 /// What is known of a capture before any file is read.
 pub(super) struct Captured {
     pub(super) place: Place,
@@ -49,10 +56,10 @@ pub(super) fn of(sandbox: &Sandbox, new: NewCapture) -> Result<Captured, Error> 
         return Err(Error::InvalidRequest("A sandbox that is made from a template cannot be captured.".to_owned()));
     };
     if new.exports_image {
-        return Err(Error::NotImplemented("docker_image of a capture"));
+        return Err(Error::CannotBeHere(NO_IMAGE_STORE));
     }
     if new.names_checkpoint {
-        return Err(Error::NotImplemented("checkpoint of a capture"));
+        return Err(Error::CannotBeHere(NO_CHECKPOINTS));
     }
     if !settings.is_persistent {
         return Err(Error::InvalidRequest("A sandbox that is not persistent cannot be captured.".to_owned()));

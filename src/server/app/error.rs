@@ -67,6 +67,9 @@ pub(crate) enum Error {
     InvalidRequest(String),
     #[error("`{0}` is not implemented")]
     NotImplemented(&'static str),
+    /// Something of the API that cannot be on this server, in words for who asked.
+    #[error("not available: {0}")]
+    CannotBeHere(&'static str),
     #[error("conflict: {0}")]
     Conflict(String),
     #[error("forbidden: {0}")]

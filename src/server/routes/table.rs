@@ -55,7 +55,7 @@ const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule onl
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
 const ROLE: &str =
     "an AWS role is written down and not taken on: images of such a registry are pulled without a password";
-const CAPTURE: &str = "memory, checkpoints and images of the sandbox's own are not captured";
+const CAPTURE: &str = "memory and checkpoints are not captured, nor images: Docker does not run in these sandboxes";
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
 const LOGIN: &str = "access by log-in is written down and lets nobody in: this server knows no people";
 const LINKS: &str = "`csp_source_bundles` answers 501";

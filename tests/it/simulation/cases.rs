@@ -12,11 +12,13 @@ use futures_util::FutureExt as _;
 
 use super::faults::Fault;
 
-/// Returns the cases to run: the one that `SBX_SIMULATION_SEED` names, or as many as `SBX_SIMULATION_CASES` says.
+/// Returns the cases to run: the one that `SBX_SIMULATION_SEED` names, or as many as `SBX_SIMULATION_CASES` says; with both,
+/// so many from that one on.
 pub(crate) fn seeds(by_default: u64) -> Range<u64> {
+    let n_cases = number("SBX_SIMULATION_CASES");
     match number("SBX_SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SBX_SIMULATION_CASES").unwrap_or(by_default),
+        Some(seed) => seed..seed + n_cases.unwrap_or(1),
+        None => 0..n_cases.unwrap_or(by_default),
     }
 }
 

@@ -157,7 +157,7 @@ impl Case {
     }
 }
 
-/// Returns what has an old and a new object live, both of them, what refers to either, directly or not, and what was put
+/// Returns what has an old and a new object live, both of them, what refers to either, declared or not, and what was put
 /// aside and stays for such alone.
 fn undecided(left: &Plan, declared: &Desired, live: &World) -> BTreeSet<String> {
     let mut undecided = BTreeSet::new();
@@ -171,6 +171,12 @@ fn undecided(left: &Plan, declared: &Desired, live: &World) -> BTreeSet<String> 
     // The manifests have each object after those that it refers to.
     for object in declared.iter() {
         if object.spec.references().filter_map(Reference::key).any(|to| undecided.contains(&to)) {
+            undecided.insert(object.key.clone());
+        }
+    }
+    // So has the live state, where others are that nobody declares.
+    for object in live.iter() {
+        if object.references().filter_map(Reference::key).any(|to| undecided.contains(&to)) {
             undecided.insert(object.key.clone());
         }
     }

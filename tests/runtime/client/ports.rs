@@ -110,6 +110,13 @@ async fn files() {
     let mut copy = Vec::new();
     sandbox.read_to("/home/user/folder/much", &mut copy).await.expect("it is there");
     assert!(copy == much);
+    let stat = sandbox.stat("folder/much").await.expect("it is there");
+    assert_eq!((stat.size_bytes, stat.modified.is_some(), stat.tag.is_some()), (Some(10_000_000), true, true));
+    let part = sandbox.read_range("folder/much", 9_999_000..20_000_000).await.expect("it is there");
+    assert!(part == much[9_999_000..]);
+    assert!(sandbox.read_range("folder/much", 10_000_000..10_000_001).await.expect("it is there").is_empty());
+    let error = sandbox.stat("/none").await.expect_err("there is none");
+    assert_eq!((error.kind(), error.resource()), (Kind::NotFound, Some(Resource::File)), "{error}");
     let error = sandbox.read("/none").await.expect_err("there is none");
     assert_eq!((error.kind(), error.resource()), (Kind::NotFound, Some(Resource::File)), "{error}");
     let error = sandbox.write("/tmp", "a folder").await.expect_err("it is a folder");

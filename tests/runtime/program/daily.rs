@@ -24,8 +24,12 @@ fn a_stream_goes_in_and_comes_out() {
         let (_, stderr, code) = parts(&project.run(&arguments, ""));
         assert!(code == Some(64) && stderr.contains(said), "{stderr}");
     }
-    let (stdout, stderr, code) = parts(&project.run(&["cp", "box:none", "-"], ""));
-    assert!(stdout.is_empty() && code == Some(1) && stderr.contains("there is no file `none`"), "{stderr}");
+    for (from, expected, said) in
+        [("box:none", 1, "there is no file `none`"), ("box:in", 64, "`in` is a folder, and `-` takes one file")]
+    {
+        let (stdout, stderr, code) = parts(&project.run(&["cp", from, "-"], ""));
+        assert!(stdout.is_empty() && code == Some(expected) && stderr.contains(said), "{stderr}");
+    }
 }
 
 #[test]
@@ -73,6 +77,9 @@ fn a_sandbox_that_has_failed_says_why() {
         assert!(code == Some(1) && stderr.contains(&format!("the sandbox has failed: {reason}")), "{stderr}");
         assert!(stderr.contains("hint: `sbx delete sandbox/NAME`"), "{stderr}");
     }
+    // It is the server that refuses this one.
+    let (stdout, stderr, code) = parts(&project.run(&["service", "lost", "80"], ""));
+    assert!(stdout.is_empty() && code == Some(1) && stderr.contains(&format!("it has failed: {reason}")), "{stderr}");
 }
 
 #[test]

@@ -70,6 +70,36 @@ async fn errors_name_the_file() {
 }
 
 #[tokio::test]
+async fn a_file_is_looked_at_and_read_in_parts() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                etag: \"5-1\"\r\nconnection: close\r\n\r\n";
+    let server = Server::start(vec![
+        Play::Answer(head),
+        answer("404 Not Found", ""),
+        answer("206 Partial Content", "ell"),
+        answer("200 OK", "hello"),
+        answer("200 OK", "hello"),
+        answer("416 Range Not Satisfiable", ""),
+    ])
+    .await;
+    let sandbox = server.sandbox();
+    let stat = sandbox.stat("a").await.expect("it is there");
+    assert_eq!((stat.size_bytes, stat.tag.as_deref()), (Some(5), Some("\"5-1\"")));
+    assert_eq!(stat.modified.expect("it is said").to_string(), "1994-11-06T08:49:37Z");
+    let error = sandbox.stat("none").await.expect_err("it is not there");
+    assert_eq!((error.kind(), error.resource()), (Kind::NotFound, Some(Resource::File)));
+    assert_eq!(sandbox.read_range("a", 1..4).await.expect("it is there"), "ell");
+    // A server of the first generation knows no parts.
+    assert_eq!(sandbox.read_range("a", 1..4).await.expect("it is there"), "ell");
+    assert_eq!(sandbox.read_range("a", 4..900).await.expect("it is there"), "o");
+    assert_eq!(sandbox.read_range("a", 7..9).await.expect("it is there"), "");
+    assert_eq!(sandbox.read_range("a", 7..7).await.expect("nothing is asked"), "");
+    let heads = server.done().await;
+    assert!(heads[0].starts_with("HEAD /dp/1/download?path=a HTTP/1.1\r\n"), "{heads:?}");
+    assert!(heads[2].contains("range: bytes=1-3\r\n"), "{heads:?}");
+}
+
+#[tokio::test]
 async fn an_empty_path_is_refused() {
     let server = Server::start(vec![]).await;
     let error = server.sandbox().write("", "x").await.expect_err("no path");

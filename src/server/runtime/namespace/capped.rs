@@ -5,17 +5,23 @@
 //! no journal, which would double the time that a mount takes: as with any disk of a sandbox, what a crash of the
 //! machine leaves of the last seconds is not promised.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 /// What makes file systems, where distributions have it.
 const FORMATTERS: &[&str] = &["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4"];
+
+/// What checks them and makes them larger, of the same package.
+const CHECKERS: &[&str] = &["/usr/sbin/e2fsck", "/sbin/e2fsck", "/usr/bin/e2fsck"];
+const GROWERS: &[&str] = &["/usr/sbin/resize2fs", "/sbin/resize2fs", "/usr/bin/resize2fs"];
 
 /// Sizes are whole multiples of this, and at least [`LEAST`]: below it the file system's own tables are most of it.
 const STEP: u64 = 1 << 20;
@@ -28,7 +34,7 @@ const COPIED_AT_ONCE: usize = 256 << 10;
 
 /// Makes a disk of that many bytes at `to`, from one that is kept formatted in the folder.
 pub(super) fn make(formatted: &Path, bytes: u64, to: &Path) -> io::Result<()> {
-    let bytes = bytes.max(LEAST).checked_next_multiple_of(STEP).ok_or(io::ErrorKind::InvalidInput)?;
+    let bytes = whole(bytes)?;
     let template = formatted.join(format!("{bytes}.ext4"));
     if !template.exists() {
         fs::create_dir_all(formatted)?;
@@ -41,22 +47,66 @@ pub(super) fn make(formatted: &Path, bytes: u64, to: &Path) -> io::Result<()> {
     copy(&template, to)
 }
 
-fn format(file: &Path, bytes: u64) -> io::Result<()> {
-    let formatter = FORMATTERS.iter().map(Path::new).find(|path| path.exists());
-    let formatter = formatter.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no `mkfs.ext4`"))?;
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(file)?.set_len(bytes)?;
-    let output = Command::new(formatter)
-        .args(["-q", "-F", "-b", "4096", "-m", "0", "-i", BYTES_PER_INODE, "-O", "^has_journal,^resize_inode"])
-        .args(["-E", "lazy_itable_init=1,nodiscard"])
-        .arg(file)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()?;
-    if output.status.success() {
+/// Makes a disk larger that holds fewer bytes than that; waits for an earlier life of its sandbox to let go of it.
+pub(super) fn grow(disk: &Path, bytes: u64) -> io::Result<()> {
+    let (bytes, before) = (whole(bytes)?, fs::metadata(disk)?.len());
+    if bytes <= before {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("`mkfs.ext4` failed: {}", said.lines().next().unwrap_or("it says nothing"))))
+    let file = File::options().write(true).open(disk)?;
+    lock(&file)?;
+    // It may have been in use when the server was killed: one with errors is not made larger.
+    run(CHECKERS, &["-f", "-p"], disk, |code| code <= ERRORS_CORRECTED)?;
+    file.set_len(bytes)?;
+    run(GROWERS, &[], disk, |code| code == 0).inspect_err(|_| {
+        // What was not grown into is not needed.
+        let _ = file.set_len(before);
+    })
+}
+
+/// The highest of e2fsck's codes that leave nothing to be done, see e2fsck(8).
+const ERRORS_CORRECTED: i32 = 1;
+
+/// Locks a disk, which an earlier life of the sandbox may be about to let go of.
+pub(super) fn lock(disk: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match disk.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Ten seconds together.
+const LOCK_TRIES: u32 = 1000;
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// Returns the size that a disk for that many bytes has.
+fn whole(bytes: u64) -> io::Result<u64> {
+    bytes.max(LEAST).checked_next_multiple_of(STEP).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+fn format(file: &Path, bytes: u64) -> io::Result<()> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(file)?.set_len(bytes)?;
+    let arguments = ["-q", "-F", "-b", "4096", "-m", "0", "-i", BYTES_PER_INODE, "-O", "^has_journal,^resize_inode"];
+    let arguments = [&arguments[..], &["-E", "lazy_itable_init=1,nodiscard"]].concat();
+    run(FORMATTERS, &arguments, file, |code| code == 0)
+}
+
+/// Runs a program on a disk.
+fn run(program: &[&str], arguments: &[&str], disk: &Path, is_well: impl Fn(i32) -> bool) -> io::Result<()> {
+    let name = program[0].rsplit('/').next().unwrap_or_default();
+    let program = program.iter().map(Path::new).find(|path| path.exists());
+    let program = program.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no `{name}`")))?;
+    let output = Command::new(program).args(arguments).arg(disk).env_clear().stdin(Stdio::null()).output()?;
+    if output.status.code().is_some_and(is_well) {
+        return Ok(());
+    }
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said);
+    Err(io::Error::other(format!("`{name}` failed: {}", said.lines().next().unwrap_or("it says nothing"))))
 }
 
 /// Copies what is in a file, and leaves its holes.

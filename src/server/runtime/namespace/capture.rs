@@ -6,11 +6,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
 use super::protocol::Users;
@@ -26,11 +25,10 @@ const LEFT_OUT: [&[u8]; 4] = [b"tmp", b"dev", b"proc", b"sys"];
 const NOBODY: u32 = 65_534;
 const N_USERS: u32 = 65_536;
 
-/// Writes what is in `upper` as an archive.
-pub(super) fn write(upper: &Path, users: Users, to: &mut dyn Write) -> io::Result<()> {
-    let root = rustix::fs::open(upper, DIRECTORY, Mode::empty())?;
+/// Writes what is in the folder `upper` as an archive, for which this process must be allowed to open all of it.
+pub(super) fn write(upper: BorrowedFd<'_>, users: Users, to: &mut dyn Write) -> io::Result<()> {
     let mut archive = Archive { builder: Builder::new(to), users, linked: HashMap::new() };
-    archive.folder(&root, &[])?;
+    archive.folder(upper, &[])?;
     archive.builder.into_inner()?.flush()
 }
 
@@ -45,7 +43,7 @@ struct Archive<'a> {
 
 impl Archive<'_> {
     /// Writes what is in a directory, in the order of names: the same files make the same layer.
-    fn folder(&mut self, folder: &OwnedFd, path: &[u8]) -> io::Result<()> {
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8]) -> io::Result<()> {
         let mut names = Vec::new();
         for entry in Dir::read_from(folder)? {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -60,7 +58,7 @@ impl Archive<'_> {
         names.iter().try_for_each(|name| self.entry(folder, path, name))
     }
 
-    fn entry(&mut self, folder: &OwnedFd, above: &[u8], name: &[u8]) -> io::Result<()> {
+    fn entry(&mut self, folder: BorrowedFd<'_>, above: &[u8], name: &[u8]) -> io::Result<()> {
         let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             // It went while we looked.
             Err(rustix::io::Errno::NOENT) => return Ok(()),
@@ -69,12 +67,12 @@ impl Archive<'_> {
         let path = join(above, name);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let (inner, _ajar) = self.open(folder, name, DIRECTORY, Mode::RUSR | Mode::XUSR)?;
+                let inner = rustix::fs::openat(folder, name, DIRECTORY, Mode::empty())?;
                 self.empty(&path, &stat, EntryType::Directory)?;
                 if is_opaque(&inner) {
                     self.marker(&join(&path, OPAQUE))?;
                 }
-                self.folder(&inner, &path)
+                self.folder(inner.as_fd(), &path)
             }
             FileType::RegularFile => self.file(folder, name, &path, &stat),
             FileType::Symlink => {
@@ -90,23 +88,7 @@ impl Archive<'_> {
         }
     }
 
-    /// Opens something of a folder. What an ordinary user's sandbox has shut is open to that sandbox's root, but not to
-    /// its owner out here: it gets the rights that it lacks until the guard is dropped. A process in the sandbox's
-    /// namespaces would need none, but it would have to be kept apart from the sandbox's own, which could take its open
-    /// folders over.
-    fn open(&self, folder: &OwnedFd, name: &[u8], flags: OFlags, lacking: Mode) -> io::Result<(OwnedFd, Option<Ajar>)> {
-        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-            Err(Errno::ACCESS) if self.users == Users::Own => {
-                let ajar = Ajar::open(folder, name, lacking)?;
-                // The path is that of the very thing, whatever has its name by now.
-                let opened = rustix::fs::open(&ajar.path, flags.difference(OFlags::NOFOLLOW), Mode::empty())?;
-                Ok((opened, Some(ajar)))
-            }
-            opened => Ok((opened?, None)),
-        }
-    }
-
-    fn file(&mut self, folder: &OwnedFd, name: &[u8], path: &[u8], stat: &Stat) -> io::Result<()> {
+    fn file(&mut self, folder: BorrowedFd<'_>, name: &[u8], path: &[u8], stat: &Stat) -> io::Result<()> {
         if stat.st_nlink > 1
             && let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino))
         {
@@ -115,8 +97,7 @@ impl Archive<'_> {
         }
         // A pipe that has taken the file's place does not hold us up.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let (file, _ajar) = self.open(folder, name, flags, Mode::RUSR)?;
-        let file = File::from(file);
+        let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(());
@@ -165,32 +146,6 @@ impl Archive<'_> {
         match self.users {
             Users::Own => 0,
             Users::Range(first) => id.checked_sub(first).filter(|id| *id < N_USERS).unwrap_or(NOBODY),
-        }
-    }
-}
-
-/// Something that has more rights than its sandbox gave it, until this is dropped.
-struct Ajar {
-    path: String,
-    mode: Mode,
-    _place: OwnedFd,
-}
-
-impl Ajar {
-    fn open(folder: &OwnedFd, name: &[u8], lacking: Mode) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let place = rustix::fs::openat(folder, name, flags, Mode::empty())?;
-        let mode = Mode::from_raw_mode(rustix::fs::fstat(&place)?.st_mode & 0o7777);
-        let path = format!("/proc/self/fd/{}", place.as_raw_fd());
-        rustix::fs::chmod(&path, mode | lacking)?;
-        Ok(Self { path, mode, _place: place })
-    }
-}
-
-impl Drop for Ajar {
-    fn drop(&mut self) {
-        if let Err(error) = rustix::fs::chmod(&self.path, self.mode) {
-            tracing::warn!(%error, "a file of a sandbox keeps rights that it got to be captured");
         }
     }
 }

@@ -41,6 +41,16 @@ pub(super) struct Disks {
     ranges: Ranges,
 }
 
+/// Where a sandbox has what it changed.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The folder; an empty one where there is a file.
+    pub(super) upper: PathBuf,
+    pub(super) users: Users,
+    /// The file with a disk of a limited size.
+    pub(super) capped: Option<PathBuf>,
+}
+
 /// The folders of one sandbox.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -85,7 +95,7 @@ impl Disks {
     }
 
     /// Returns the folder of a sandbox, made if it has none. A new one goes again unless it is [kept](Disk::keep); it
-    /// holds as many bytes as `capacity` says, or as there are.
+    /// holds as many bytes as `capacity` says, or as there are. One that is there grows if it was made with a limit.
     pub(super) fn of(&self, id: &SandboxId, capacity: Option<u64>) -> io::Result<Disk> {
         let path = self.path(id);
         let upper = path.join("upper");
@@ -101,6 +111,9 @@ impl Disks {
             }
         };
         let disk = Disk { path, users, is_capped, ranges: self.ranges.clone(), is_new };
+        if let (false, Some(bytes), Some(file)) = (is_new, capacity, disk.capped()) {
+            capped::grow(&file, bytes)?;
+        }
         if is_new {
             let draft = disk.path.join("upper.new");
             DirBuilder::new().recursive(true).mode(0o700).create(disk.path.join("work"))?;
@@ -117,11 +130,12 @@ impl Disks {
         Ok(disk)
     }
 
-    /// Returns the folder with what a sandbox has changed, and whose it is; `None` when it has none.
-    pub(super) fn changes_of(&self, id: &SandboxId) -> Option<(PathBuf, Users)> {
-        let upper = self.path(id).join("upper");
+    /// Returns where a sandbox has what it changed, and whose it is; `None` when it has no disk.
+    pub(super) fn place_of(&self, id: &SandboxId) -> Option<Place> {
+        let (upper, capped) = (self.path(id).join("upper"), self.path(id).join(CAPPED));
         let owner = fs::metadata(&upper).ok()?.uid();
-        Some((upper, if self.is_root { Users::Range(owner) } else { Users::Own }))
+        let users = if self.is_root { Users::Range(owner) } else { Users::Own };
+        Some(Place { upper, users, capped: capped.exists().then_some(capped) })
     }
 
     /// Returns the folder of a volume, made if there is none.

@@ -118,17 +118,20 @@ fn number(bytes: &[u8]) -> usize {
 }
 
 /// Sends a message over a socket that blocks.
-pub(super) fn send(socket: impl AsFd, message: &impl Serialize) -> io::Result<()> {
-    let mut outgoing = Outgoing::new(message, Vec::new())?;
+pub(super) fn send(socket: impl AsFd, message: &impl Serialize, fds: Vec<OwnedFd>) -> io::Result<()> {
+    let mut outgoing = Outgoing::new(message, fds)?;
     while !outgoing.send_some(socket.as_fd())? {}
     Ok(())
 }
 
-/// Receives a message without descriptors over a socket that blocks.
-pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd, incoming: &mut Incoming) -> io::Result<T> {
+/// Receives a message over a socket that blocks.
+pub(super) fn receive<T: DeserializeOwned>(
+    socket: impl AsFd,
+    incoming: &mut Incoming,
+) -> io::Result<(T, Vec<OwnedFd>)> {
     loop {
-        if let Some((message, _)) = incoming.take()? {
-            return Ok(message);
+        if let Some(received) = incoming.take()? {
+            return Ok(received);
         }
         if !incoming.receive_some(socket.as_fd())? {
             return Err(io::ErrorKind::UnexpectedEof.into());

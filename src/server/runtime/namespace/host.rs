@@ -59,6 +59,15 @@ pub(super) struct Host {
 impl Host {
     /// Makes the image's own files in a folder, afresh.
     pub(super) fn make(folder: PathBuf) -> io::Result<Self> {
+        let host = Self::make_bare(folder)?;
+        copy_alternatives(&host.layer.join("etc/alternatives"))?;
+        make_aliases(&host.layer.join(ALIASES.trim_start_matches('/')))?;
+        Ok(host)
+    }
+
+    /// Makes it for a sandbox in which no command runs: without the names that only these use, of which there may be
+    /// hundreds.
+    pub(super) fn make_bare(folder: PathBuf) -> io::Result<Self> {
         if let Err(error) = fs::remove_dir_all(&folder)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -75,8 +84,6 @@ impl Host {
             fs::write(folder.join(name), text)?;
             fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644))?;
         }
-        copy_alternatives(&folder.join("etc/alternatives"))?;
-        make_aliases(&folder.join(ALIASES.trim_start_matches('/')))?;
         let mut binds = Vec::new();
         for name in PROGRAMS {
             let path = Path::new("/").join(name);
@@ -111,14 +118,16 @@ fn make_aliases(to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies the links by which Debian chooses between programs of one name, those into the folders that are seen.
+/// Copies the links by which Debian chooses between programs of one name, those into the folders that are seen. Most of
+/// them are of manual pages as a rule, and left out.
 fn copy_alternatives(to: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir("/etc/alternatives") else { return Ok(()) };
     fs::create_dir_all(to)?;
     for entry in entries {
         let entry = entry?;
         let Ok(target) = fs::read_link(entry.path()) else { continue };
-        if PROGRAMS.iter().any(|name| target.starts_with(Path::new("/").join(name))) {
+        let is_page = target.components().any(|part| part.as_os_str() == "man");
+        if !is_page && PROGRAMS.iter().any(|name| target.starts_with(Path::new("/").join(name))) {
             symlink(target, to.join(entry.file_name()))?;
         }
     }

@@ -19,7 +19,7 @@ use super::host;
 use super::limits;
 use super::link::Link;
 use super::process::Process;
-use super::protocol::{Bind, Report, Setup, VERSION};
+use super::protocol::{Bind, Order, Report, Setup, VERSION};
 use super::reaper::{Reaper, Start, Unfinished};
 use super::sandbox::Sandbox;
 use super::sys;
@@ -42,6 +42,8 @@ impl NamespaceRuntime {
     /// Starts a sandbox. When the future is dropped, or fails, nothing of it stays that was not there before.
     pub(super) async fn launch_sandbox(&self, id: &SandboxId, spec: &LaunchSpec) -> Result<Sandbox, LaunchError> {
         let image = self.image(spec).await?;
+        let _turn = self.opened.turn(id).await;
+        self.opened.close(id);
         let disk = self.disk(id, spec).await.map_err(|error| unschedulable("make its disk", &error))?;
         let group = self.group(id, spec).await;
         let group = group.map_err(|error| unschedulable("make its control groups", &error))?;
@@ -49,9 +51,10 @@ impl NamespaceRuntime {
         setup.groups = group.entrances();
         let (socket, theirs) = sockets().map_err(|error| unschedulable("make a socket", &error))?;
         let stage = self.spawner.spawn(theirs).await.map_err(|error| unschedulable("start its agent", &error))?;
-        let unfinished = Unfinished { socket, incoming: Incoming::default(), stage, process: None, group, disk };
+        let (incoming, process, changes) = (Incoming::default(), None, None);
+        let unfinished = Unfinished { socket, incoming, stage, process, changes, group, disk };
         let mut start = Start::new(unfinished, self.reaper.clone());
-        let process = match carry_out(start.parts(), &setup, &self.reaper).await {
+        let process = match carry_out(start.parts(), setup, &self.reaper).await {
             Ok(process) => process,
             Err(error) => {
                 drop(start);
@@ -60,8 +63,9 @@ impl NamespaceRuntime {
                 return Err(error);
             }
         };
-        let Unfinished { socket, incoming, group, mut disk, .. } = start.finish();
+        let Unfinished { socket, incoming, changes, group, mut disk, .. } = start.finish();
         disk.keep();
+        let changes = changes.map(|folder| self.opened.keep(id.clone(), folder));
         let (link, run) = Link::new(socket, incoming, self.proxy.as_ref().map(Proxy::gate));
         let mut tasks = JoinSet::new();
         tasks.spawn(run);
@@ -75,13 +79,13 @@ impl NamespaceRuntime {
             // Over the image's: whatever proxy that was made behind is out of reach.
             env.extend(proxy_environment());
         }
-        let (disk, notice) = (Arc::new(disk), self.limits.notice_for(spec));
-        Ok(Sandbox { link, process, group, disk, env, notice, tasks: Mutex::new(tasks) })
+        let notice = self.limits.notice_for(spec, disk.capped().is_some());
+        let (changes, tasks) = (Mutex::new(changes), Mutex::new(tasks));
+        Ok(Sandbox { link, process, group, disk: Arc::new(disk), changes, env, notice, tasks })
     }
 
     async fn disk(&self, id: &SandboxId, spec: &LaunchSpec) -> io::Result<Disk> {
-        // What a sandbox of a snapshot changes has to be seen from here, to be captured: it is not held to a size.
-        let is_capped = self.limits.storage.is_enforced() && spec.files.is_none();
+        let is_capped = self.limits.storage.is_enforced();
         let capacity = spec.storage.as_ref().filter(|_| is_capped).map(ByteSize::bytes);
         if capacity.is_none() {
             return self.disks.of(id, None);
@@ -160,18 +164,22 @@ fn proxy_environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Tells the agent what to set up, and waits until it has; returns the sandbox's first process.
-async fn carry_out(start: &mut Unfinished, setup: &Setup, reaper: &Reaper) -> Result<Process, LaunchError> {
+async fn carry_out(start: &mut Unfinished, setup: Setup, reaper: &Reaper) -> Result<Process, LaunchError> {
     let lost = |error: io::Error| unschedulable("talk to its agent", &error);
-    let mut frame = Outgoing::new(setup, Vec::new()).map_err(lost)?;
+    let mut frame = Outgoing::new(&Order::SetUp(Box::new(setup)), Vec::new()).map_err(lost)?;
     while !start.socket.async_io(Interest::WRITABLE, |fd| frame.send_some(fd.as_fd())).await.map_err(lost)? {}
     // The two reports come from two processes, in either order.
     let mut is_ready = false;
     loop {
-        match report(start).await.map_err(lost)? {
-            Report::Staged { pid } => start.process = Some(Process::child(pid, reaper.clone()).map_err(lost)?),
+        let (report, fds) = receive(&start.socket, &mut start.incoming).await.map_err(lost)?;
+        match report {
+            Report::Staged { pid } => {
+                start.process = Some(Process::child(pid, reaper.clone()).map_err(lost)?);
+                start.changes = fds.into_iter().next();
+            }
             Report::Ready => is_ready = true,
             Report::Failed { step, cause } => return Err(failed(&step, &cause.into())),
-            Report::Reply { .. } | Report::Exited { .. } | Report::Proxied => {
+            Report::Reply { .. } | Report::Exited { .. } | Report::Proxied | Report::Shown | Report::Archived => {
                 return Err(lost(io::Error::new(io::ErrorKind::InvalidData, "it answered before it was asked")));
             }
         }
@@ -181,20 +189,20 @@ async fn carry_out(start: &mut Unfinished, setup: &Setup, reaper: &Reaper) -> Re
     }
 }
 
-async fn report(start: &mut Unfinished) -> io::Result<Report> {
+/// Receives the next report of an agent, with what comes along.
+pub(super) async fn receive(socket: &AsyncFd<OwnedFd>, incoming: &mut Incoming) -> io::Result<(Report, Vec<OwnedFd>)> {
     loop {
-        if let Some((report, _)) = start.incoming.take()? {
-            return Ok(report);
+        if let Some(received) = incoming.take()? {
+            return Ok(received);
         }
-        let incoming = &mut start.incoming;
-        if !start.socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())).await? {
+        if !socket.async_io(Interest::READABLE, |fd| incoming.receive_some(fd.as_fd())).await? {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended"));
         }
     }
 }
 
 /// Makes a socket; returns our end, which does not block, and the agent's.
-fn sockets() -> io::Result<(AsyncFd<OwnedFd>, OwnedFd)> {
+pub(super) fn sockets() -> io::Result<(AsyncFd<OwnedFd>, OwnedFd)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
     Ok((sys::watch(ours)?, theirs))

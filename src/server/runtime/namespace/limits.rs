@@ -112,12 +112,11 @@ impl Limits {
         Some(format!("limits of {list} are not enforced here, `sbx doctor` says why"))
     }
 
-    /// Returns what to tell whoever looks at a sandbox: which of the limits that it was declared with do not hold.
-    pub(super) fn notice_for(&self, spec: &LaunchSpec) -> Option<String> {
+    /// Returns what to tell whoever looks at a sandbox: which of the limits that it was declared with do not hold. A disk
+    /// stays what it was made as, with a size or not.
+    pub(super) fn notice_for(&self, spec: &LaunchSpec, is_capped: bool) -> Option<String> {
         let mut text = String::new();
-        // What a sandbox of a snapshot changes is captured from a folder, which has no size.
-        let is_uncapped = spec.files.is_some() && self.storage.is_enforced();
-        let uncapped = is_uncapped.then_some(Resource::Storage);
+        let uncapped = (self.storage.is_enforced() && !is_capped).then_some(Resource::Storage);
         for resource in self.missing().chain(uncapped) {
             let declared = match resource {
                 Resource::Memory => format!("memory {}", spec.memory),
@@ -180,7 +179,10 @@ mod tests {
     #[test]
     fn where_all_limits_hold_nothing_is_said() {
         let limits = limits(Ok(Version::Two), true, Ok(()));
-        assert_eq!((limits.notice(), limits.notice_for(&spec(Some("1Gi")))), (None, None));
+        assert_eq!((limits.notice(), limits.notice_for(&spec(Some("1Gi")), true)), (None, None));
+        // It was made by a server that could not.
+        let said = limits.notice_for(&spec(Some("1Gi")), false);
+        assert_eq!(said.as_deref(), Some("not enforced on this machine: storage 1Gi"));
         assert!(!limits.needs_process_limit());
     }
 
@@ -190,10 +192,10 @@ mod tests {
         let limits = limits(Err(&refused), false, Err("no".to_owned()));
         let notice = "limits of memory, cpu and storage are not enforced here, `sbx doctor` says why";
         assert_eq!(limits.notice().as_deref(), Some(notice));
-        let said = limits.notice_for(&spec(Some("1Gi")));
+        let said = limits.notice_for(&spec(Some("1Gi")), false);
         assert_eq!(said.as_deref(), Some("not enforced on this machine: memory 512Mi, cpu 500m, storage 1Gi"));
         // What was not declared is not missed.
-        let said = limits.notice_for(&spec(None));
+        let said = limits.notice_for(&spec(None), false);
         assert_eq!(said.as_deref(), Some("not enforced on this machine: memory 512Mi, cpu 500m"));
         assert!(limits.needs_process_limit(), "a user's processes are counted without groups");
         assert_eq!(limits.memory, Hold::Not { reason: refused.to_string(), remedy: Some(ROOT) });

@@ -130,7 +130,12 @@ impl Link {
                 }
                 Ok(())
             }
-            Report::Staged { .. } | Report::Ready | Report::Failed { .. } | Report::Proxied => {
+            Report::Staged { .. }
+            | Report::Shown
+            | Report::Archived
+            | Report::Ready
+            | Report::Failed { .. }
+            | Report::Proxied => {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "a report about the start, and it was over"))
             }
         }

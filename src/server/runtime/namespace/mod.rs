@@ -11,6 +11,7 @@ pub(super) mod agent;
 mod capped;
 mod capture;
 mod cgroup;
+mod changes;
 mod disk;
 mod frame;
 mod host;
@@ -27,6 +28,7 @@ mod sys;
 pub(super) mod trial;
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,9 +37,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::OnceCell;
 
 use self::cgroup::Groups;
+use self::changes::Opened;
 use self::disk::Disks;
 use self::host::Host;
 use self::limits::Limits;
+use self::protocol::Users;
 use self::reaper::Reaper;
 use self::spawner::Spawner;
 use self::trial::try_out;
@@ -62,6 +66,7 @@ pub(super) struct NamespaceRuntime {
     /// Made at the first use, when the folder is known to be this process's.
     host: OnceCell<Host>,
     groups: OnceCell<Arc<Groups>>,
+    opened: Opened,
 }
 
 impl NamespaceRuntime {
@@ -94,7 +99,7 @@ impl NamespaceRuntime {
             notice = format!("{notice}; {missing}");
         }
         let (proxy, host, groups) = (Proxy::of(egress), OnceCell::new(), OnceCell::new());
-        Ok(Self { disks, spawner, reaper, images, proxy, notice, limits, host, groups })
+        Ok(Self { disks, spawner, reaper, images, proxy, notice, limits, host, groups, opened: Opened::default() })
     }
 
     /// Returns the control groups for sandboxes, of which some or all may be missing.
@@ -114,8 +119,20 @@ impl NamespaceRuntime {
         let mut files = below
             .cloned()
             .ok_or_else(|| refuse("its snapshot was built by a server that runs nothing, and is to be built again"))?;
-        let Some((upper, users)) = self.disks.changes_of(id) else { return Err(refuse("it has no disk")) };
-        let layer = self.images.keep(move |archive| capture::write(&upper, users, archive)).await?;
+        let _turn = self.opened.turn(id).await;
+        let Some(place) = self.disks.place_of(id) else { return Err(refuse("it has no disk")) };
+        let folder = self.open_changes(id, &place).await;
+        let folder = folder.map_err(|error| refuse(&format!("its disk cannot be read: {error}")))?;
+        let layer = match place.users {
+            users @ Users::Range(_) => {
+                self.images.keep(move |archive| capture::write(folder.as_fd(), users, archive)).await?
+            }
+            Users::Own => {
+                let archiver = self.start_archiver(&folder).await;
+                let archiver = archiver.map_err(|error| refuse(&format!("its disk cannot be read: {error}")))?;
+                self.images.keep(move |archive| archiver.copy(archive)).await?
+            }
+        };
         // Overlayfs takes no layer twice: one that comes again shows nothing that those above it do not hide.
         files.layers.retain(|name| *name != layer);
         files.layers.push(layer);

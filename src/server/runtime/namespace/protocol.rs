@@ -1,6 +1,6 @@
 //! What the server and the agent tell each other.
 //!
-//! The server sends one [`Setup`], and from then on [`Request`]s; the agent sends [`Report`]s. Descriptors go with the
+//! The server sends one [`Order`], and after a [`Setup`] [`Request`]s; the agent sends [`Report`]s. Descriptors go with the
 //! messages: a command's pipes, a file's, a connection's. So the bytes of a sandbox never pass through these messages,
 //! and a reader that is slow holds up nobody else.
 
@@ -13,7 +13,32 @@ use serde::{Deserialize, Serialize};
 use crate::server::runtime::{Entry, EntrySearch, Found, Line, LineSearch};
 
 /// The version of these messages. Both sides are one program as a rule, but need not be.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
+
+/// What an agent is there for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// To become a sandbox.
+    SetUp(Box<Setup>),
+    /// To open a disk of a limited size that no sandbox uses, and nothing else.
+    ShowDisk(DiskToShow),
+    /// To archive what is in the folder that comes with it, and that is an ordinary user's; the archive goes into the
+    /// second descriptor.
+    Archive {
+        /// [`VERSION`] of who sends it.
+        version: u32,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DiskToShow {
+    /// [`VERSION`] of who sends it.
+    pub(super) version: u32,
+    /// A folder to mount things on; others do not see them.
+    pub(super) scratch: PathBuf,
+    /// A file with a file system.
+    pub(super) disk: PathBuf,
+}
 
 /// How to set a sandbox up: all that the agent is told, and all that it knows of the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,8 +137,13 @@ pub(super) struct Exec {
 /// What the agent says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// The sandbox's first process has this id on the machine.
+    /// The sandbox's first process has this id on the machine. A folder comes with it that has what the sandbox changes,
+    /// where the size of that is limited.
     Staged { pid: i32 },
+    /// A folder comes with it that has what the disk's sandbox changed.
+    Shown,
+    /// The archive is whole.
+    Archived,
     /// The sandbox is set up, and requests are taken.
     Ready,
     /// The sandbox could not be set up.

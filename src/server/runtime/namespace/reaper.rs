@@ -128,6 +128,8 @@ pub(super) struct Unfinished {
     pub(super) stage: Stage,
     /// The sandbox's first process, once it is known.
     pub(super) process: Option<Process>,
+    /// What the sandbox changes, where only it sees that.
+    pub(super) changes: Option<OwnedFd>,
     /// After the process: it is in them.
     pub(super) group: Group,
     pub(super) disk: Disk,
@@ -137,7 +139,7 @@ impl Unfinished {
     /// Ends its processes and removes what they have on the disk. Takes as long as the machine's side of a start, that
     /// is some milliseconds.
     fn clear(self) {
-        let Self { socket, incoming, stage, process, group, disk } = self;
+        let Self { socket, incoming, stage, process, changes, group, disk } = self;
         let socket = socket.into_inner();
         // What the agent waits for does not come any more; it goes on to its end, and says what it has made until then.
         let _ = rustix::net::shutdown(&socket, Shutdown::Write);
@@ -146,7 +148,7 @@ impl Unfinished {
             None => end_what_was_made(&socket, incoming),
         }
         stage.wait();
-        drop((group, disk));
+        drop((changes, group, disk));
     }
 }
 
@@ -155,7 +157,7 @@ fn end_what_was_made(socket: &OwnedFd, mut incoming: Incoming) {
     if rustix::io::ioctl_fionbio(socket, false).is_err() {
         return;
     }
-    while let Ok(report) = frame::receive::<Report>(socket, &mut incoming) {
+    while let Ok((report, _)) = frame::receive::<Report>(socket, &mut incoming) {
         if let Report::Staged { pid } = report {
             // It is our child, and nobody has waited for it: the number is still its own.
             if let Some(pid) = Pid::from_raw(pid) {

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Group;
+use super::changes::Folder;
 use super::disk::Disk;
 use super::link::{Answered, CallError, Link};
 use super::process::Process;
@@ -46,6 +47,8 @@ pub(super) struct Sandbox {
     /// After the process: it is in them.
     pub(super) group: Group,
     pub(super) disk: Arc<Disk>,
+    /// What it changes, as long as it runs, where only it sees that.
+    pub(super) changes: Mutex<Option<Folder>>,
     /// What every command has in its environment, unless it says otherwise.
     pub(super) env: BTreeMap<String, String>,
     /// Which of its limits do not hold.
@@ -145,6 +148,7 @@ impl Sandbox {
     async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
+        drop(self.changes.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.group.remove().await;
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use super::NamespaceRuntime;
 use super::cgroup::{self, Groups};
 use super::disk::{Disks, Trial};
+use super::host::Host;
 use super::launch::unschedulable;
 use super::limits::Limits;
 use crate::server::egress::Egress;
@@ -68,6 +69,8 @@ async fn launch(folder: &Path, program: &Path, groups: &Arc<Groups>, limits: &Li
     let runtime = NamespaceRuntime::new(disks, program.to_owned(), images, &Egress::None, limits.clone());
     let mut runtime = runtime.map_err(|error| unschedulable("set a trial up", &io::Error::other(error)))?;
     runtime.groups = OnceCell::from(Arc::clone(groups));
+    let host = Host::make_bare(runtime.disks.host_image());
+    runtime.host = OnceCell::from(host.map_err(|error| unschedulable("set a trial up", &error))?);
     let sandbox = runtime.launch_sandbox(&SandboxId::new("trial"), &spec).await?;
     sandbox.destroy().await;
     Ok(())

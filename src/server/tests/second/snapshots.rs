@@ -245,6 +245,8 @@ async fn what_cannot_be_captured() {
         let reply = server.call("POST", &format!("/boxes/{sandbox}/snapshot"), body).await;
         assert_eq!(refused(&reply), expected, "{sandbox}: {reply:?}");
     }
+    let reply = server.call("POST", "/boxes/secret/snapshot", json!({"name": "s", "docker_image": "x"})).await;
+    assert!(format!("{reply:?}").contains("Docker does not run in the sandboxes of this server"), "{reply:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@
 //! these have no rights but those that it kept.
 
 mod account;
+mod archive;
 mod command;
 mod confine;
 mod files;
@@ -23,7 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use super::frame::{self, Incoming};
-use super::protocol::{Report, Setup, Users, VERSION};
+use super::protocol::{Order, Report, Setup, Users, VERSION};
 use account::Account;
 use command::Home;
 
@@ -39,35 +40,48 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
 
 fn run() -> ExitCode {
     // Without a server there is nobody to tell what is wrong.
-    let Ok((socket, setup)) = receive_setup() else { return ExitCode::FAILURE };
-    match become_sandbox(&socket, &setup) {
-        Ok(Next::Stage) => ExitCode::SUCCESS,
-        Ok(Next::Sandbox(account, proxy)) => {
-            let home = Home { workdir: setup.workdir, account, has_users: setup.users != Users::Own };
-            serve::until_told_to_end(socket, home, proxy);
-            ExitCode::SUCCESS
-        }
+    let Ok((socket, order, fds)) = receive_order() else { return ExitCode::FAILURE };
+    let result = match order {
+        Order::SetUp(setup) => match become_sandbox(&socket, &setup) {
+            Ok(Next::Stage) => Ok(()),
+            Ok(Next::Sandbox(account, proxy)) => {
+                let home = Home { workdir: setup.workdir, account, has_users: setup.users != Users::Own };
+                serve::until_told_to_end(socket, home, proxy);
+                return ExitCode::SUCCESS;
+            }
+            Err(failure) => Err(failure),
+        },
+        Order::Archive { version } => is_understood(version).and_then(|()| archive::write(&socket, fds)),
+        Order::ShowDisk(disk) => is_understood(disk.version).and_then(|()| stage::show_disk(&socket, &disk)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let report = Report::Failed { step: failure.step, cause: (&failure.source).into() };
-            let _ = frame::send(&socket, &report);
+            let _ = frame::send(&socket, &report, Vec::new());
             ExitCode::FAILURE
         }
     }
 }
 
 /// Takes the socket away from where commands would inherit it, and reads what to do.
-fn receive_setup() -> io::Result<(OwnedFd, Setup)> {
+fn receive_order() -> io::Result<(OwnedFd, Order, Vec<OwnedFd>)> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    let setup = frame::receive(&socket, &mut Incoming::default())?;
-    Ok((socket, setup))
+    let (order, fds) = frame::receive(&socket, &mut Incoming::default())?;
+    Ok((socket, order, fds))
+}
+
+fn is_understood(version: u32) -> Result<(), Failure> {
+    if version == VERSION {
+        return Ok(());
+    }
+    let reason = format!("the server speaks version {version} and the agent {VERSION}");
+    Err(io::Error::other(reason)).during("understand the server")
 }
 
 fn become_sandbox(socket: &OwnedFd, setup: &Setup) -> Result<Next, Failure> {
-    if setup.version != VERSION {
-        let reason = format!("the server speaks version {} and the agent {VERSION}", setup.version);
-        return Err(io::Error::other(reason)).during("understand the server");
-    }
+    is_understood(setup.version)?;
     let Some(material) = stage::prepare(socket, setup)? else { return Ok(Next::Stage) };
     root::build(setup, &material)?;
     let account = match &setup.user {
@@ -85,7 +99,7 @@ fn become_sandbox(socket: &OwnedFd, setup: &Setup) -> Result<Next, Failure> {
     // Before any command can ask for it, or take its place.
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let proxy = setup.proxy.map(listen).transpose().during("listen for the proxy")?;
-    frame::send(socket, &Report::Ready).during("report")?;
+    frame::send(socket, &Report::Ready, Vec::new()).during("report")?;
     Ok(Next::Sandbox(account, proxy))
 }
 

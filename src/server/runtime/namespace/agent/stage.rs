@@ -9,8 +9,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::thread;
-use std::time::Duration;
 
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -19,9 +17,9 @@ use rustix::mount::{
 use rustix::process::{Gid, Pid, Uid, WaitOptions, waitpid};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use super::super::frame;
-use super::super::protocol::{Bind, Report, Setup, Users};
+use super::super::protocol::{Bind, DiskToShow, Report, Setup, Users};
 use super::super::sys::{self, MountChange};
+use super::super::{capped, frame};
 use super::{During as _, Failure};
 
 /// The device nodes of a sandbox.
@@ -49,28 +47,43 @@ pub(super) fn prepare(socket: &OwnedFd, setup: &Setup) -> Result<Option<Material
     }
     let users = UserNamespace::of(setup.users).during("make a user namespace")?;
     users.isolate_mounts().during("make a mount namespace")?;
-    let material = gather(setup, &users)?;
+    let (material, changes) = gather(setup, &users)?;
     users.enter().during("enter the user namespace")?;
     match sys::fork(SANDBOX).during("make the namespaces")? {
         Some(pid) => {
             let pid = pid.as_raw_nonzero().get();
-            frame::send(socket, &Report::Staged { pid }).during("report")?;
+            frame::send(socket, &Report::Staged { pid }, changes.into_iter().collect()).during("report")?;
             Ok(None)
         }
+        // It has no use for the folder, which goes here.
         None => Ok(Some(material)),
     }
+}
+
+/// Mounts a disk for whoever reads what its sandbox changed, and gives the folder to the server.
+pub(super) fn show_disk(socket: &OwnedFd, order: &DiskToShow) -> Result<(), Failure> {
+    UserNamespace::isolate_mounts_of_root().during("make a mount namespace")?;
+    make_scratch(&order.scratch)?;
+    let place = mount_disk(&order.scratch, &order.disk, MountFlags::RDONLY)?;
+    let upper = fs::File::open(place.join("upper")).during("open what the sandbox changed")?;
+    frame::send(socket, &Report::Shown, vec![upper.into()]).during("report")
 }
 
 /// The sandbox's first process is to be the server's child, not the stage's, which ends.
 const SANDBOX: libc::c_int = sys::SANDBOX_NAMESPACES | libc::CLONE_PARENT;
 
-fn gather(setup: &Setup, users: &UserNamespace) -> Result<Material, Failure> {
+fn make_scratch(folder: &Path) -> Result<(), Failure> {
+    mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0755")
+        .during("mount a file system in memory")
+}
+
+/// Returns the material, and the folder with what the sandbox changes where nobody else sees that.
+fn gather(setup: &Setup, users: &UserNamespace) -> Result<(Material, Option<OwnedFd>), Failure> {
     let scratch = &setup.scratch;
-    mount("tmpfs", scratch, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0755")
-        .during("mount a file system in memory")?;
+    make_scratch(scratch)?;
     let root = scratch.join(ROOT);
     fs::create_dir(&root).during("make a folder")?;
-    mount_image(setup, users, &root)?;
+    let changes = mount_image(setup, users, &root)?;
     let mut mounts = Vec::new();
     for bind in &setup.binds {
         let tree = users.open(bind).during(format!("take `{}` into the sandbox", bind.source.display()))?;
@@ -81,11 +94,12 @@ fn gather(setup: &Setup, users: &UserNamespace) -> Result<Material, Failure> {
         clone_tree(&path, false).during(format!("take `{}` into the sandbox", path.display()))
     };
     rustix::process::chdir(&root).during("change the folder")?;
-    Ok(Material { mounts, devices: DEVICES.iter().map(device).collect::<Result<_, _>>()? })
+    let devices = DEVICES.iter().map(device).collect::<Result<_, _>>()?;
+    Ok((Material { mounts, devices }, changes.map(OwnedFd::from)))
 }
 
-/// Mounts the image's layers with the sandbox's changes on top.
-fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), Failure> {
+/// Mounts the image's layers with the sandbox's changes on top; returns the folder of these where nobody else sees it.
+fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<Option<fs::File>, Failure> {
     let mut lower = Vec::new();
     for (n, layer) in setup.layers.iter().enumerate() {
         let step = || format!("take the layer `{}`", layer.display());
@@ -101,7 +115,7 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     lower.reverse();
     let open = |path: &Path| fs::File::open(path).during(format!("open `{}`", path.display()));
     let (upper, work) = match &setup.disk {
-        Some(disk) => mount_disk(setup, disk)?,
+        Some(disk) => make_folders(&mount_disk(&setup.scratch, disk, MountFlags::empty())?, setup.users)?,
         None => (setup.upper.clone(), setup.work.clone()),
     };
     let (upper, work) = (open(&upper)?, open(&work)?);
@@ -113,26 +127,33 @@ fn mount_image(setup: &Setup, users: &UserNamespace, root: &Path) -> Result<(), 
     let options = format!("lowerdir={},upperdir={},workdir={}{attributes}", lower.join(":"), path(&upper), path(&work));
     rustix::process::chdir(&setup.scratch).during("change the folder")?;
     mount("sandbox", root, "overlay", MountFlags::NODEV, Some(cstring(&options)).as_deref())
-        .during("lay the image's layers over each other")
+        .during("lay the image's layers over each other")?;
+    Ok(setup.disk.as_ref().map(|_| upper))
 }
 
-/// Mounts the disk of a sandbox, where nobody else sees it; returns the two folders on it.
-fn mount_disk(setup: &Setup, disk: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+/// Mounts the disk of a sandbox, where nobody else sees it; returns the place.
+fn mount_disk(scratch: &Path, disk: &Path, flags: MountFlags) -> Result<PathBuf, Failure> {
     let step = || format!("mount the disk `{}`", disk.display());
     let open = |path: &Path| fs::File::options().read(true).write(true).open(path);
     let (file, control) = (open(disk).during(step())?, open(Path::new("/dev/loop-control")).during(step())?);
     // The device keeps it locked as long as it is there: two mounts at once would spoil it.
-    lock(&file).during(format!("use the disk `{}`", disk.display()))?;
+    capped::lock(&file).during(format!("use the disk `{}`", disk.display()))?;
     let (device, path) = sys::attach_loop(&control, &file).during("make a block device of the disk")?;
-    let place = setup.scratch.join("disk");
+    let place = scratch.join("disk");
     fs::create_dir(&place).during(step())?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
     // Tables that were never used need not be written, and what is removed inside is given back outside.
     mount(path, &place, "ext4", flags, c"noinit_itable,discard").during(step())?;
     // From here on the mount keeps it.
     drop(device);
+    Ok(place)
+}
+
+/// Makes the two folders of a sandbox on its disk, if they are not there.
+fn make_folders(place: &Path, users: Users) -> Result<(PathBuf, PathBuf), Failure> {
+    let step = || "make the folders of the disk";
     let (upper, work) = (place.join("upper"), place.join("work"));
-    if let (false, Users::Range(first)) = (upper.is_dir(), setup.users) {
+    if let (false, Users::Range(first)) = (upper.is_dir(), users) {
         let draft = place.join("upper.new");
         fs::create_dir_all(&work).during(step())?;
         fs::create_dir_all(&draft).during(step())?;
@@ -142,22 +163,6 @@ fn mount_disk(setup: &Setup, disk: &Path) -> Result<(PathBuf, PathBuf), Failure>
     }
     Ok((upper, work))
 }
-
-/// Locks a disk, which an earlier life of the sandbox may be about to let go of.
-fn lock(disk: &fs::File) -> io::Result<()> {
-    for _ in 0..LOCK_TRIES {
-        match disk.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(fs::TryLockError::WouldBlock) => thread::sleep(BETWEEN),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::ResourceBusy.into())
-}
-
-/// Ten seconds together.
-const LOCK_TRIES: u32 = 1000;
-const BETWEEN: Duration = Duration::from_millis(10);
 
 fn cstring(text: &str) -> std::ffi::CString {
     std::ffi::CString::new(text).expect("made of numbers and words")
@@ -182,16 +187,15 @@ impl UserNamespace {
 
     fn isolate_mounts(&self) -> io::Result<()> {
         match self {
-            Self::Range { .. } => sys::unshare(UnshareFlags::NEWNS)?,
-            Self::Own => {
-                let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
-                sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
-                fs::write("/proc/self/setgroups", "deny")?;
-                fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
-                fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))?;
-            }
+            Self::Range { .. } => return Self::isolate_mounts_of_root(),
+            Self::Own => become_root_of_one_user(UnshareFlags::NEWNS)?,
         }
-        Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
+        keep_mounts_private()
+    }
+
+    fn isolate_mounts_of_root() -> io::Result<()> {
+        sys::unshare(UnshareFlags::NEWNS)?;
+        keep_mounts_private()
     }
 
     /// Opens what is to be bound as a mount that hangs nowhere, with owners that the sandbox knows.
@@ -224,6 +228,19 @@ impl UserNamespace {
         }
         Ok(())
     }
+}
+
+/// Makes a user namespace in which this process's user is root, and there is no other; and further ones.
+pub(super) fn become_root_of_one_user(further: UnshareFlags) -> io::Result<()> {
+    let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
+    sys::unshare(UnshareFlags::NEWUSER | further)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
+    fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))
+}
+
+fn keep_mounts_private() -> io::Result<()> {
+    Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }
 
 fn clone_tree(path: &Path, recursive: bool) -> io::Result<OwnedFd> {

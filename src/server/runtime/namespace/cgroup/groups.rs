@@ -11,9 +11,6 @@ use rustix::io::Errno;
 use super::plan::{Controller, Hierarchy, LEAF, Missing, Plan, Version};
 use super::tree::Tree;
 
-/// What the name of each group of ours begins with: no other is ever removed.
-pub(super) const PREFIX: &str = "sbx-";
-
 const PROCESSES: &str = "cgroup.procs";
 const DELEGATED: &str = "cgroup.subtree_control";
 
@@ -72,6 +69,11 @@ impl Groups {
         self.parents.iter().map(|parent| &*parent.folder)
     }
 
+    /// Returns the folders that those are in, where other servers' may be too.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Path> {
+        self.folders().filter_map(Path::parent)
+    }
+
     /// Returns whether there are groups with this controller, and of which version.
     pub(in super::super) fn version_of(&self, controller: Controller) -> Option<Version> {
         self.parents.iter().find(|parent| parent.controllers.contains(&controller)).map(|parent| parent.version)
@@ -87,7 +89,7 @@ impl Groups {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 // Whoever tidies up takes an empty group for one that nobody wants, that of an idle server too.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.tree.make(&parent.folder)?;
+                    parent.make_again(&*self.tree)?;
                     self.tree.make(&folder)?;
                 }
                 result => result?,
@@ -195,6 +197,19 @@ impl Parent {
             });
         }
         (Some(Self { version, folder, controllers }), missing)
+    }
+
+    /// Makes the group that was there before.
+    fn make_again(&self, tree: &dyn Tree) -> io::Result<()> {
+        match tree.make(&self.folder) {
+            // Another sandbox that starts was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result?,
+        }
+        match self.version {
+            Version::One => Ok(()),
+            Version::Two => self.controllers.iter().try_for_each(|&it| enable(tree, &self.folder, it)),
+        }
     }
 }
 

@@ -1,16 +1,18 @@
 //! Removing what a killed server left of its control groups.
 //!
-//! Each server writes down where it makes groups: the next one may run in another group than the killed one did.
+//! Each server writes down where it makes groups: the next one may run in another group than the killed one did. Where
+//! that was deleted with the rest of its data, the names of groups say enough to whoever comes across them.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::groups::{Groups, PREFIX};
+use super::groups::Groups;
+use super::owner::{Owner, PREFIX};
 use super::tree::Tree;
 
 /// How often, and how long, to wait for a killed process to be gone.
@@ -41,18 +43,17 @@ pub(super) fn recorded(file: &Path, tree: &dyn Tree) -> io::Result<()> {
     fs::remove_file(file)
 }
 
-/// Removes the groups that trials left in these folders, which were killed half-way: the number in their names is that
-/// of a process that is not there any more, and nobody is in them.
-pub(super) fn trials(folders: impl Iterator<Item = PathBuf>, prefix: &str, tree: &dyn Tree) {
+/// Removes the groups in these folders whose server or trial has ended without removing them, if nobody is in them.
+pub(super) fn abandoned<'a>(folders: impl Iterator<Item = &'a Path>, finder: Owner, tree: &dyn Tree) {
     for folder in folders {
-        for child in tree.children(&folder).unwrap_or_default() {
-            let name = child.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let pid = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-            if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-                for group in tree.children(&child).unwrap_or_default() {
-                    let _ = tree.remove(&group);
+        for group in tree.children(folder).unwrap_or_default() {
+            let name = group.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if finder.has_outlived(&name) {
+                // Only empty ones go; others are tried again by who comes next.
+                for sandbox in tree.children(&group).unwrap_or_default() {
+                    let _ = tree.remove(&sandbox);
                 }
-                let _ = tree.remove(&child);
+                let _ = tree.remove(&group);
             }
         }
     }

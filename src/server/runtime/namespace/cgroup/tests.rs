@@ -1,6 +1,6 @@
 //! Control groups of machines that are not here: version 1, version 2, both, and none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::io::Errno;
 
 use super::groups::{Amounts, Groups};
+use super::owner::Owner;
 use super::plan::{Controller, Missing, Plan, Version, plan};
 use super::sweep;
 use super::tree::Tree;
@@ -360,11 +361,31 @@ fn a_sweep_removes_what_is_written_down_and_nothing_else() {
 }
 
 #[test]
-fn a_sweep_of_trials_spares_those_that_go_on() {
-    let (own, dead) = (format!("/cg/sbx-trial-{}-0", std::process::id()), "/cg/sbx-trial-4294967295-7");
+fn a_sweep_takes_what_the_dead_left_and_nobody_is_in() {
+    let this = Owner::this().expect("it is known");
+    let dead = Owner { process: 2_000_000_000, ..this };
+    let unseen = Owner { namespace: this.namespace + 1, ..dead };
+    let group = |owner: Owner, data: &str| format!("/cg/{}", owner.name_for(Path::new(data)));
+    let (left, busy) = (group(dead, "/left"), group(dead, "/busy"));
+    let (left_below, busy_below) = (format!("{left}/a"), format!("{busy}/a"));
+    let stay = [busy.clone(), group(this, "/a"), group(unseen, "/a"), "/cg/sbx-server".to_owned()];
+    let trial = format!("/cg/{}", dead.name_for_trial());
     let empty = node(false, true, &[]);
-    let nodes = [("/cg", empty.clone()), (&own, empty.clone()), (dead, empty.clone()), ("/cg/sbx-1", empty)];
+    let mut nodes: Vec<_> = stay.iter().map(|path| (path.as_str(), empty.clone())).collect();
+    nodes.extend([("/cg", empty.clone()), (&left, empty.clone()), (&left_below, empty.clone()), (&trial, empty)]);
+    nodes.push((&busy_below, node(false, true, &["77"])));
     let tree = Double::with(&nodes);
-    sweep::trials(std::iter::once(PathBuf::from("/cg")), "sbx-trial-", &*tree);
-    assert_eq!(tree.nodes().len(), 3, "{:#?}", tree.nodes());
+    sweep::abandoned(std::iter::once(Path::new("/cg")), this, &*tree);
+    let there: BTreeSet<_> = tree.nodes().keys().map(|path| path.display().to_string()).collect();
+    let stay: BTreeSet<_> = stay.into_iter().chain(["/cg".to_owned(), busy_below]).collect();
+    assert_eq!(there, stay);
+}
+
+#[test]
+fn a_group_that_somebody_tidied_away_is_made_again_with_all_it_had() {
+    let tree = Double::with(&[(SCOPE, node(true, true, &[&own_id()]))]);
+    let (groups, _) = open(plan(UNIFIED, UNIFIED_OWN, all), &tree);
+    tree.remove(&Path::new(SCOPE).join("sbx-1")).expect("nobody is in it");
+    let _group = groups.make("a", AMOUNTS).expect("it can be made");
+    assert_eq!(tree.file(&format!("{SCOPE}/sbx-1/a/memory.max")), "67108864");
 }

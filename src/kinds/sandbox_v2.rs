@@ -263,12 +263,17 @@ impl Kind for SandboxV2Kind {
         let persistent = persistent.map_or(Some(None), |node| node.boolean("`persistent`", out).map(Some));
         let run_config =
             run_config.map_or_else(|| Some(RunConfigSpec::default()), |node| run_config::decode(node, out));
-        let proxy = nested(&forms::PROXY_CONFIG, PROXY_CONFIG, proxy, out);
+        let proxy =
+            proxy.map_or(Some(None), |node| Nested::decode(&forms::PROXY_CONFIG, PROXY_CONFIG, node, out).map(Some));
         let secret_version = secret_version.map_or(Some(None), |node| read::number(node, "a version", out).map(Some));
-        let mounts = nested(&forms::MOUNT_CONFIG, MOUNT_CONFIG, mounts, out);
-        let env_vars = nested(&forms::ENV_VARS, "env_vars", env_vars, out);
-        let delegation = nested(&forms::ACCESS_DELEGATION, ACCESS_DELEGATION, delegation, out);
-        let volumes = nested(&forms::VOLUMES, VOLUMES, volumes, out);
+        let mounts =
+            mounts.map_or(Some(None), |node| Nested::decode(&forms::MOUNT_CONFIG, MOUNT_CONFIG, node, out).map(Some));
+        let env_vars =
+            env_vars.map_or(Some(None), |node| Nested::decode(&forms::ENV_VARS, "env_vars", node, out).map(Some));
+        let delegation = delegation.map_or(Some(None), |node| {
+            Nested::decode(&forms::ACCESS_DELEGATION, ACCESS_DELEGATION, node, out).map(Some)
+        });
+        let volumes = volumes.map_or(Some(None), |node| Nested::decode(&forms::VOLUMES, VOLUMES, node, out).map(Some));
         let given = |value: &'_ Option<Option<Nested>>| value.clone().flatten();
         let (given_mounts, given_proxy, given_volumes) = (given(&mounts), given(&proxy), given(&volumes));
         let fits = rules::check(node, given_mounts.as_ref(), given_proxy.as_ref(), given_volumes.as_ref(), out);
@@ -448,10 +453,10 @@ impl Kind for SandboxV2Kind {
             .name(name.clone())
             .timeout(options.ready_timeout.unwrap_or(Self::INFO.ready_timeout));
         let secrets = cx.secrets;
-        create.proxy_config = body(spec.proxy_config.as_ref(), carry.remove(PROXY_CONFIG), secrets)?;
-        create.mount_config = body(spec.mount_config.as_ref(), carry.remove(MOUNT_CONFIG), secrets)?;
-        create.access_delegation = body(spec.access_delegation.as_ref(), None, secrets)?;
-        create.volumes = body(spec.volumes.as_ref(), None, secrets)?.unwrap_or_default();
+        create.proxy_config = body(spec.proxy_config.as_ref(), carry.remove(PROXY_CONFIG), secrets);
+        create.mount_config = body(spec.mount_config.as_ref(), carry.remove(MOUNT_CONFIG), secrets);
+        create.access_delegation = body(spec.access_delegation.as_ref(), None, secrets);
+        create.volumes = body(spec.volumes.as_ref(), None, secrets).unwrap_or_default();
         create.env_vars = variables(spec.env_vars.as_ref(), secrets);
         create = create.extra(wire::HiddenExtra(carry));
         create.cpu.clone_from(&spec.vcpus);
@@ -581,11 +586,6 @@ fn extra(sandbox: &wire::SandboxV2) -> wire::Extra {
     extra
 }
 
-/// Reads a field with parts.
-fn nested(form: &'static Form, name: &str, node: Option<&Node>, out: &mut Diagnostics) -> Option<Option<Nested>> {
-    node.map_or(Some(None), |node| Nested::decode(form, name, node, out).map(Some))
-}
-
 /// Returns what the server says of a field with parts; one that says nothing is none.
 fn live(form: &'static Form, wire: Option<&impl Serialize>) -> Option<Nested> {
     let nested = nested::from_wire(form, &serde_json::to_value(wire?).ok()?)?;
@@ -593,17 +593,13 @@ fn live(form: &'static Form, wire: Option<&impl Serialize>) -> Option<Nested> {
 }
 
 /// Returns the body that asks for a value, with what manifests have no words for.
-fn body<T: DeserializeOwned>(
-    value: Option<&Nested>,
-    rest: Option<serde_json::Value>,
-    secrets: &Secrets,
-) -> Result<Option<T>, Error> {
-    let Some(value) = value else { return Ok(None) };
+fn body<T: DeserializeOwned>(value: Option<&Nested>, rest: Option<serde_json::Value>, secrets: &Secrets) -> Option<T> {
+    let value = value?;
     let mut json = nested::to_wire(value, secrets);
     if let Some(rest) = rest {
         nested::overlay(value.form, &mut json, &rest);
     }
-    Ok(serde_json::from_value(json).ok())
+    serde_json::from_value(json).ok()
 }
 
 /// Returns the proxy to send, which takes the place of all that is there: what only the server knows is asked for and kept.
@@ -612,7 +608,7 @@ async fn proxy(cx: VerbCx<'_>, name: &Name, spec: &SandboxV2Spec) -> Result<Opti
         return Ok(None);
     }
     let sandbox = cx.client.reader().get_sandbox_v2(name.as_str()).await?;
-    body(spec.proxy_config.as_ref(), extra(&sandbox).remove(PROXY_CONFIG), cx.secrets)
+    Ok(body(spec.proxy_config.as_ref(), extra(&sandbox).remove(PROXY_CONFIG), cx.secrets))
 }
 
 /// Returns the environment to create it with.

@@ -369,7 +369,7 @@ impl<'a> Round<'a, '_> {
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
             let choice = object.key.kind.info().on_superseded;
-            change.notes.extend(replacing.drain(..).filter_map(|field| outdated(field, choice)));
+            change.notes.extend(replacing.drain(..).map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
             change.notes.extend(self.reasons_to_replace(&replacing));
@@ -514,6 +514,6 @@ fn fixed_parts(change: &Change) -> Vec<Violation> {
     fixed.collect()
 }
 
-fn outdated(field: FieldChange, choice: &'static str) -> Option<Note> {
-    Some(Note::Outdated { path: field.path, from: field.from, to: field.to, choice })
+fn outdated(field: FieldChange, choice: &'static str) -> Note {
+    Note::Outdated { path: field.path, from: field.from, to: field.to, choice }
 }

@@ -409,7 +409,11 @@ fn all_that_is_wrong_in_a_value_with_parts_is_reported_where_it_stands() {
     gcp: `aws` and `gcp` exclude each other
     deny_list: `allow_list` and `deny_list` exclude each other
     ");
-    insta::assert_snapshot!(problems("proxy_config: {callbacks: [{url: a, ttl_seconds: 59}], rules: [{aws: {secret_access_key: hunter2}}]}"), @"");
+    insta::assert_snapshot!(problems("proxy_config: {callbacks: [{url: a, ttl_seconds: 59}], rules: [{aws: {secret_access_key: hunter2}}]}"), @r"
+    59: `ttl_seconds` cannot be 59
+    aws: missing field `name` in a rule
+    hunter2: `secret_access_key` does not stand in a manifest itself (name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`)
+    ");
     insta::assert_snapshot!(problems("mount_config: {auth: {gcp: {}}, mounts: [{id: a, type: s3, mount_path: /a, git: {remote_url: b}}, {id: a, type: git, mount_path: /a, git: {remote_url: b, refresh_interval_seconds: 0}}]}"), @r"
     a: two of `mounts` have the id `a`
     0: `refresh_interval_seconds` cannot be 0

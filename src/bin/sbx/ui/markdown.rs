@@ -13,7 +13,10 @@ use sbx::reconcile::plan::{Action, Change};
 pub(crate) use self::drift::drift;
 use self::text::{code, comment_word, fence, html, prose};
 use super::output::Subject;
-use super::plan::{View, drift_first, drift_mark, given, lines_of, sign, summary_line, unified, whole_lines};
+use super::plan::{
+    PartInWords, View, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, sign, summary_line, unified,
+    whole_lines,
+};
 
 /// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
 const MOST_BYTES: usize = 65_536;
@@ -182,6 +185,15 @@ fn details(view: &View<'_>, change: &Change) -> String {
     format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
 }
 
+/// Returns parts as lines of a diff.
+fn signed_parts(parts: Vec<PartInWords>, mark: &str) -> Vec<String> {
+    let lines = parts.into_iter().flat_map(|(path, from, to)| {
+        let from = signed('-', &path, from.as_slice(), mark);
+        from.into_iter().chain(signed('+', &path, to.as_slice(), ""))
+    });
+    lines.collect()
+}
+
 /// Returns the fields of a change as lines of a diff, each with its sign first.
 fn diff_lines(change: &Change) -> Vec<String> {
     if let (Some(spec), Action::Create) = (&change.spec, change.action) {
@@ -191,6 +203,9 @@ fn diff_lines(change: &Change) -> Vec<String> {
         let old = field.from.as_ref().map(lines_of).unwrap_or_default();
         let new = field.to.as_ref().map(lines_of).unwrap_or_default();
         let mark = drift_mark(field);
+        if let Some(parts) = by_part(field.path, field.from.as_ref(), field.to.as_ref()) {
+            return signed_parts(parts, &plain(&drift_mark_of(field)));
+        }
         if field.from == field.to {
             return signed(' ', field.path, &old, " (made anew)");
         }

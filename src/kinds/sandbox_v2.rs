@@ -599,7 +599,7 @@ fn body<T: DeserializeOwned>(value: Option<&Nested>, rest: Option<serde_json::Va
     if let Some(rest) = rest {
         nested::overlay(value.form, &mut json, &rest);
     }
-    serde_json::from_value(json).ok()
+    Some(serde_json::from_value(json).expect("forms are those of the API's types, and the rest was told in these"))
 }
 
 /// Returns the proxy to send, which takes the place of all that is there: what only the server knows is asked for and kept.

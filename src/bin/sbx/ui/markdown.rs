@@ -180,8 +180,8 @@ fn details(view: &View<'_>, change: &Change) -> String {
     });
     let steps = view.swap_steps(change);
     let steps =
-        if steps.is_empty() { String::new() } else { format!("Steps, in this order:\n\n{}\n", numbered(&steps)) };
-    let notes: String = notes.collect::<String>() + "\n" + &steps;
+        if steps.is_empty() { String::new() } else { format!("\nSteps, in this order:\n\n{}", numbered(&steps)) };
+    let notes = notes.collect::<String>() + &steps;
     format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
 }
 
@@ -224,7 +224,8 @@ fn diff_lines(change: &Change) -> Vec<String> {
 }
 
 fn numbered(steps: &[String]) -> String {
-    steps.iter().enumerate().map(|(index, step)| format!("{}. {}\n", index + 1, prose(&plain(step)))).collect()
+    let line = |(index, step): (usize, &String)| format!("{}. {}", index + 1, prose(&plain(step)));
+    steps.iter().enumerate().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn signed(sign: char, path: &str, lines: &[String], mark: &str) -> Vec<String> {

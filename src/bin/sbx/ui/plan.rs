@@ -225,7 +225,7 @@ pub(crate) fn drift_mark_of(field: &FieldChange) -> String {
     let mark = match field.cause {
         Cause::Drift => " (changed behind the manifests)",
         Cause::Both => " (changed behind the manifests too)",
-        _ => return String::new(),
+        Cause::Declared => return String::new(),
     };
     paint(style::CHANGE, mark)
 }

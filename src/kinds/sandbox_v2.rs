@@ -334,7 +334,8 @@ impl Kind for SandboxV2Kind {
         for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
             create = create.label(key, value);
         }
-        let sandbox = cx.client.create_sandbox_v2(Some(&spec.snapshot), create).await?.into_wire();
+        let sandbox =
+            cx.client.create_sandbox_v2(Some(&snapshot::reference_to(&spec.snapshot)), create).await?.into_wire();
         place(sandbox, &cx.client.reader()).await
     }
 

@@ -67,6 +67,7 @@ impl Kind for SandboxV2Kind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        holds_its_source: true,
         is_built: false,
         on_superseded: "on_snapshot_change",
         expires: true,

@@ -65,6 +65,8 @@ impl Kind for SnapshotKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        // Contract S2: its registry is needed to build it, and not after that.
+        holds_its_source: false,
         is_built: true,
         on_superseded: "on_image_change",
         expires: false,

@@ -2,6 +2,7 @@
 //!
 //! The diff, the plan, the schema, the explanations and the tables are all made from this data.
 
+use super::form::Form;
 use super::kind::KindId;
 
 /// A field of a kind's spec.
@@ -49,6 +50,8 @@ pub enum Shape {
     Map,
     /// Where a secret is: `{env: NAME}` or `{file: PATH}`.
     Secret,
+    /// Something with parts, of this form.
+    Nested(&'static Form),
 }
 
 /// How the API lets a field change.
@@ -64,6 +67,8 @@ pub enum Change {
     /// In place, and the server never gives it back: it is compared with what was applied last, and where nobody knows
     /// that, not at all. Such a field can be left out.
     WriteOnly,
+    /// Only by making the object anew, and the server never gives it back: it is compared as [`Change::WriteOnly`] is.
+    WriteOnce,
 }
 
 /// What leaving a field out means.
@@ -76,6 +81,18 @@ pub enum Absent {
     Default(&'static str),
     /// That the live value is left alone, whatever it is.
     LeaveAlone,
+}
+
+impl Change {
+    /// Returns whether the server gives the field back.
+    pub fn is_told(self) -> bool {
+        !matches!(self, Self::WriteOnly | Self::WriteOnce)
+    }
+
+    /// Returns whether it takes a new object.
+    pub fn makes_anew(self) -> bool {
+        matches!(self, Self::Replace | Self::WriteOnce)
+    }
 }
 
 impl Shape {
@@ -92,6 +109,7 @@ impl Shape {
             Self::Flag => "true or false",
             Self::Map => "a mapping of texts",
             Self::Secret => "{env: NAME} or {file: PATH}",
+            Self::Nested(form) => form.name(),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::field::{Absent, Field, Shape};
 use super::kind::KindId;
+use super::nested::Nested;
 use super::secret::SecretRef;
 use super::spec::Spec;
 use super::value::{Reference, Replicas, Value};
@@ -82,6 +83,7 @@ fn read(shape: Shape, json: &Json) -> Option<Value> {
         Shape::Flag => Value::Flag(json.as_bool()?),
         Shape::Map => Value::Map(texts(json.as_object()?)?),
         Shape::Secret => Value::Secret(SecretRef::from_json(json)?),
+        Shape::Nested(form) => Value::Nested(Nested::from_json(form, json)?),
         Shape::Mounts(kind) => {
             let mounts = json.as_array()?.iter().map(|mount| self::mount(kind, mount.as_object()?));
             Value::Mounts(mounts.collect::<Option<BTreeMap<_, _>>>()?)

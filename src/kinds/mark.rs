@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::field::Change;
 use super::hash::TextHash;
 use super::kind::Key;
 use super::reserved::known_by_id;
@@ -75,9 +74,9 @@ fn spec_hash(spec: &Spec) -> String {
     let mut hash = TextHash::new();
     hash.text(&spec.kind().recorded_as());
     for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
-        if let Some(value) = value.as_ref().filter(|_| field.change != Change::WriteOnly) {
+        if let Some(value) = value.as_ref().filter(|_| field.change.is_told()) {
             hash.text(field.path);
-            hash.text(&value.to_canonical(&|reference| reference.name.to_string()));
+            hash.text(&value.read_back().to_canonical(&|reference| reference.name.to_string()));
         }
     }
     format!("{:016x}", hash.value())

@@ -4,12 +4,14 @@
 //! everything above this module works from [`ALL`] and knows no kind by name.
 
 mod field;
+mod form;
 mod hash;
 mod json;
 mod kind;
 mod lifecycle_json;
 mod mark;
 pub mod migration;
+mod nested;
 mod object;
 mod patch;
 mod pool;
@@ -30,6 +32,7 @@ mod version;
 mod volume;
 
 pub use field::{Absent, Change, Field, Shape};
+pub use form::{Form, ListForm, Member, ObjectForm, Secrecy};
 pub use hash::TextHash;
 pub use json::{spec_from_json, value_from_json};
 pub use kind::{
@@ -38,6 +41,7 @@ pub use kind::{
 };
 pub use lifecycle_json::{lifecycle_from_json, lifecycle_to_json};
 pub use mark::Mark;
+pub use nested::{Nested, Part, Tree};
 pub use object::{Lifecycle, Object, OnExpiry, OnRemove, OnSuperseded, Origin, RenamedFrom, Replace, Timeout, decode};
 pub use patch::{Unmatched, patch};
 pub use pool::PoolSpec;

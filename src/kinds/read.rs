@@ -25,6 +25,10 @@ pub(super) mod code {
     pub(in crate::kinds) const SECRET: &str = "secret";
     pub(in crate::kinds) const LOGIN: &str = "login";
     pub(in crate::kinds) const DUPLICATE: &str = "duplicate";
+    pub(in crate::kinds) const TOO_LONG: &str = "too-long";
+    pub(in crate::kinds) const BAD_WORD: &str = "bad-word";
+    pub(in crate::kinds) const EITHER: &str = "either";
+    pub(in crate::kinds) const MOUNTS: &str = "mounts";
     pub(in crate::kinds) const SERVER_LIMIT: &str = "server-limit";
 }
 
@@ -288,7 +292,7 @@ fn mount<'a>(item: &'a Node, out: &mut Diagnostics) -> Option<(&'a str, Referenc
 }
 
 /// The rule of contract G27: absolute, normalised, and not the root.
-fn mount_path<'a>(node: &'a Node, out: &mut Diagnostics) -> Option<&'a str> {
+pub(super) fn mount_path<'a>(node: &'a Node, out: &mut Diagnostics) -> Option<&'a str> {
     let path = node.text("a mount path", out)?;
     let problem = if !path.starts_with('/') {
         "a mount path is absolute"

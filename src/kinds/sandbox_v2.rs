@@ -1,14 +1,23 @@
 //! Sandboxes of the second generation: made from snapshots, stopped when idle, and resized as they are.
 
+mod forms;
+mod rules;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::field::{Absent, Change, Field, Shape};
+use super::form::Form;
 use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::mark::Mark;
+use super::nested::{self, Nested, Tree};
 use super::quota::{Quota, cpu_of, size_of};
 use super::run_config::{self, RunConfigSpec};
+use super::secret::Secrets;
 use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
 use super::{SNAPSHOT, read, snapshot};
@@ -43,7 +52,24 @@ pub struct SandboxV2Spec {
     pub persistent: Option<bool>,
     /// How commands run in it.
     pub run_config: RunConfigSpec,
+    /// What stands between it and the network.
+    pub proxy_config: Option<Nested>,
+    /// A number that is raised when the secrets of the proxy are others.
+    pub secret_version: Option<u64>,
+    /// What it mounts.
+    pub mount_config: Option<Nested>,
+    /// The environment that it is created with.
+    pub env_vars: Option<Nested>,
+    /// What code in it may do at the API.
+    pub access_delegation: Option<Nested>,
+    /// The volumes that it has.
+    pub volumes: Option<Nested>,
 }
+
+const PROXY_CONFIG: &str = "proxy_config";
+const MOUNT_CONFIG: &str = "mount_config";
+const ACCESS_DELEGATION: &str = "access_delegation";
+const VOLUMES: &str = "volumes";
 
 /// A sandbox with what its snapshot is called.
 pub(super) struct Placed {
@@ -157,6 +183,57 @@ impl Kind for SandboxV2Kind {
         run_config::user(Change::InPlace),
         run_config::work_dir(Change::InPlace),
         run_config::env_vars(Change::InPlace),
+        Field {
+            path: PROXY_CONFIG,
+            shape: Shape::Nested(&forms::PROXY_CONFIG),
+            change: Change::InPlace,
+            absent: Absent::LeaveAlone,
+            doc: "The proxy: which hosts it reaches, and which headers and credentials are added on the way. What is declared \
+                  is all there is. A secret is {env: NAME}, {file: PATH}, {workspace_secret: NAME}, or {is_set: true}, which \
+                  keeps what is there. Left out, it is left alone.",
+            example: "{rules: [{name: github, match_hosts: [api.github.com], headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]}]}",
+        },
+        Field {
+            path: "secret_version",
+            shape: Shape::Number,
+            change: Change::WriteOnly,
+            absent: Absent::LeaveAlone,
+            doc: "A number of your own: raise it when a secret of proxy_config is another one, and all are sent again.",
+            example: "1",
+        },
+        Field {
+            path: MOUNT_CONFIG,
+            shape: Shape::Nested(&forms::MOUNT_CONFIG),
+            change: Change::Replace,
+            absent: Absent::LeaveAlone,
+            doc: "What it mounts from buckets and repositories, with the credentials for that. Left out, it is left alone.",
+            example: "{mounts: [{id: docs, type: git, mount_path: /docs, git: {remote_url: 'https://example.com/docs.git'}}]}",
+        },
+        Field {
+            path: "env_vars",
+            shape: Shape::Nested(&forms::ENV_VARS),
+            change: Change::WriteOnce,
+            absent: Absent::LeaveAlone,
+            doc: "The environment that it is created with: texts, or secrets by {env: NAME} or {file: PATH}. Servers never \
+                  give it back.",
+            example: "{MODEL: small, TOKEN: {env: SANDBOX_TOKEN}}",
+        },
+        Field {
+            path: ACCESS_DELEGATION,
+            shape: Shape::Nested(&forms::ACCESS_DELEGATION),
+            change: Change::Replace,
+            absent: Absent::LeaveAlone,
+            doc: "What code in it may do at the API, at most. Left out, it is left alone.",
+            example: "{mode: EXPLICIT, permissions: ['datasets:read']}",
+        },
+        Field {
+            path: VOLUMES,
+            shape: Shape::Nested(&forms::VOLUMES),
+            change: Change::Replace,
+            absent: Absent::LeaveAlone,
+            doc: "Volumes of the workspace, at most 4, each by its name; a beta of the service. Left out, they are left alone.",
+            example: "[{volume: data, mount_path: /data}]",
+        },
     ];
 
     fn decode(node: &Node, out: &mut Diagnostics) -> Option<SandboxV2Spec> {
@@ -170,6 +247,10 @@ impl Kind for SandboxV2Kind {
         let preserve = fields.optional("preserve_memory_on_stop");
         let persistent = fields.optional("persistent");
         let run_config = fields.optional("run_config");
+        let (proxy, mounts) = (fields.optional(PROXY_CONFIG), fields.optional(MOUNT_CONFIG));
+        let secret_version = fields.optional("secret_version");
+        let env_vars = fields.optional("env_vars");
+        let (delegation, volumes) = (fields.optional(ACCESS_DELEGATION), fields.optional(VOLUMES));
         fields.finish(out);
 
         let snapshot = snapshot.and_then(|node| read::reference(SNAPSHOT, node, out));
@@ -183,6 +264,21 @@ impl Kind for SandboxV2Kind {
         let persistent = persistent.map_or(Some(None), |node| node.boolean("`persistent`", out).map(Some));
         let run_config =
             run_config.map_or_else(|| Some(RunConfigSpec::default()), |node| run_config::decode(node, out));
+        let proxy =
+            proxy.map_or(Some(None), |node| Nested::decode(&forms::PROXY_CONFIG, PROXY_CONFIG, node, out).map(Some));
+        let secret_version = secret_version.map_or(Some(None), |node| read::number(node, "a version", out).map(Some));
+        let mounts =
+            mounts.map_or(Some(None), |node| Nested::decode(&forms::MOUNT_CONFIG, MOUNT_CONFIG, node, out).map(Some));
+        let env_vars =
+            env_vars.map_or(Some(None), |node| Nested::decode(&forms::ENV_VARS, "env_vars", node, out).map(Some));
+        let delegation = delegation.map_or(Some(None), |node| {
+            Nested::decode(&forms::ACCESS_DELEGATION, ACCESS_DELEGATION, node, out).map(Some)
+        });
+        let volumes = volumes.map_or(Some(None), |node| Nested::decode(&forms::VOLUMES, VOLUMES, node, out).map(Some));
+        let given = |value: &'_ Option<Option<Nested>>| value.clone().flatten();
+        let (given_mounts, given_proxy, given_volumes) = (given(&mounts), given(&proxy), given(&volumes));
+        let fits = rules::check(node, given_mounts.as_ref(), given_proxy.as_ref(), given_volumes.as_ref(), out);
+        fits.then_some(())?;
         Some(SandboxV2Spec {
             snapshot: snapshot?,
             vcpus: vcpus?,
@@ -194,6 +290,12 @@ impl Kind for SandboxV2Kind {
             preserve_memory_on_stop: preserve?,
             persistent: persistent?,
             run_config: run_config?,
+            proxy_config: proxy?,
+            secret_version: secret_version?,
+            mount_config: mounts?,
+            env_vars: env_vars?,
+            access_delegation: delegation?,
+            volumes: volumes?,
         })
     }
 
@@ -209,6 +311,12 @@ impl Kind for SandboxV2Kind {
             preserve_memory_on_stop,
             persistent,
             run_config,
+            proxy_config,
+            secret_version,
+            mount_config,
+            env_vars: environment,
+            access_delegation,
+            volumes,
         } = spec;
         let [user, work_dir, env_vars] = run_config.values();
         vec![
@@ -224,6 +332,12 @@ impl Kind for SandboxV2Kind {
             user,
             work_dir,
             env_vars,
+            proxy_config.clone().map(Value::Nested),
+            secret_version.map(Value::Number),
+            mount_config.clone().map(Value::Nested),
+            environment.clone().map(Value::Nested),
+            access_delegation.clone().map(Value::Nested),
+            volumes.clone().map(Value::Nested),
         ]
     }
 
@@ -238,7 +352,15 @@ impl Kind for SandboxV2Kind {
             labels,
             preserve,
             persistent,
-            rest @ ..,
+            user,
+            work_dir,
+            variables,
+            proxy_config,
+            secret_version,
+            mount_config,
+            env_vars,
+            access_delegation,
+            volumes,
         ] = values
         else {
             return None;
@@ -257,7 +379,17 @@ impl Kind for SandboxV2Kind {
             labels: given(labels.as_ref(), Value::to_map).ok()?,
             preserve_memory_on_stop: given(preserve.as_ref(), Value::to_flag).ok()?,
             persistent: given(persistent.as_ref(), Value::to_flag).ok()?,
-            run_config: RunConfigSpec::from_values(rest)?,
+            run_config: RunConfigSpec::from_values(&[user.clone(), work_dir.clone(), variables.clone()])?,
+            proxy_config: given(proxy_config.as_ref(), Value::to_nested).ok()?,
+            secret_version: match secret_version {
+                None => None,
+                Some(Value::Number(number)) => Some(*number),
+                Some(_) => return None,
+            },
+            mount_config: given(mount_config.as_ref(), Value::to_nested).ok()?,
+            env_vars: given(env_vars.as_ref(), Value::to_nested).ok()?,
+            access_delegation: given(access_delegation.as_ref(), Value::to_nested).ok()?,
+            volumes: given(volumes.as_ref(), Value::to_nested).ok()?,
         })
     }
 
@@ -317,10 +449,17 @@ impl Kind for SandboxV2Kind {
         spec: &SandboxV2Spec,
         options: CreateOptions,
     ) -> Result<Placed, Error> {
+        let mut carry = options.carry;
         let mut create = CreateSandboxV2Options::default()
             .name(name.clone())
-            .timeout(options.ready_timeout.unwrap_or(Self::INFO.ready_timeout))
-            .extra(wire::HiddenExtra(options.carry));
+            .timeout(options.ready_timeout.unwrap_or(Self::INFO.ready_timeout));
+        let secrets = cx.secrets;
+        create.proxy_config = body(spec.proxy_config.as_ref(), carry.remove(PROXY_CONFIG), secrets);
+        create.mount_config = body(spec.mount_config.as_ref(), carry.remove(MOUNT_CONFIG), secrets);
+        create.access_delegation = body(spec.access_delegation.as_ref(), None, secrets);
+        create.volumes = body(spec.volumes.as_ref(), None, secrets).unwrap_or_default();
+        create.env_vars = variables(spec.env_vars.as_ref(), secrets);
+        create = create.extra(wire::HiddenExtra(carry));
         create.cpu.clone_from(&spec.vcpus);
         create.memory.clone_from(&spec.memory);
         create.fs_capacity.clone_from(&spec.fs_capacity);
@@ -354,6 +493,10 @@ impl Kind for SandboxV2Kind {
                 ("fs_capacity_bytes", Value::Size(size)) => options.fs_capacity(size.clone()),
                 ("idle_ttl_seconds", Value::Ttl(ttl)) => options.idle_ttl(*ttl),
                 ("delete_after_stop_seconds", Value::Ttl(ttl)) => options.delete_after_stop(*ttl),
+                (PROXY_CONFIG | "secret_version", _) => match proxy(cx, name, spec).await? {
+                    Some(config) => options.proxy_config(config),
+                    None => options,
+                },
                 (path, _) if path.starts_with("run_config.") => match spec.run_config.to_wire() {
                     Some(config) => options.run_config(config),
                     None => options,
@@ -391,10 +534,17 @@ fn spec_of(sandbox: wire::SandboxV2, snapshot: Option<Arc<str>>) -> Result<Sandb
     let seconds = |seconds: Option<i64>, what: &str| {
         seconds.map(Ttl::from_seconds).transpose().map_err(|error| format!("its {what}: {error}"))
     };
-    // A new one in its place would have to have them, and nobody tells what they are.
-    if extra(&sandbox).values().any(holds_secrets) {
-        return Err("its proxy or its mounts have secrets, which no manifest can declare yet".to_owned());
-    }
+    let proxy_config = live(&forms::PROXY_CONFIG, sandbox.proxy_config.as_ref());
+    let mount_config = live(&forms::MOUNT_CONFIG, sandbox.mount_config.as_ref());
+    let access_delegation = live(&forms::ACCESS_DELEGATION, sandbox.access_delegation.as_ref());
+    let volumes = sandbox.volumes.map(|volumes| {
+        let attached = |volume: wire::MountedVolume| wire::AttachVolume {
+            volume: volume.volume_name,
+            mount_path: volume.mount_path,
+            read_only: Some(volume.read_only),
+        };
+        volumes.into_iter().map(attached).collect::<Vec<_>>()
+    });
     let cpu = sandbox.cpu_millicores.or_else(|| Some(sandbox.vcpus?.saturating_mul(1000)));
     let labels = sandbox.labels.into_iter().map(|(key, value)| (key.into(), value.into()));
     Ok(SandboxV2Spec {
@@ -408,6 +558,12 @@ fn spec_of(sandbox: wire::SandboxV2, snapshot: Option<Arc<str>>) -> Result<Sandb
         preserve_memory_on_stop: sandbox.preserve_memory_on_stop,
         persistent: sandbox.persistent,
         run_config: sandbox.run_config.map(RunConfigSpec::from).unwrap_or_default(),
+        proxy_config,
+        secret_version: None,
+        mount_config,
+        env_vars: None,
+        access_delegation,
+        volumes: live(&forms::VOLUMES, volumes.as_ref()),
     })
 }
 
@@ -417,28 +573,53 @@ fn expires_at(sandbox: &wire::SandboxV2) -> Option<Timestamp> {
     Some(sandbox.stopped_at?.saturating_add(Duration::from_secs(seconds)))
 }
 
-/// Returns what manifests have no words for yet, so that it is carried over like fields that nobody knows.
+/// Returns what manifests have no words for, so that it is carried over.
 fn extra(sandbox: &wire::SandboxV2) -> wire::Extra {
     let mut extra = sandbox.extra.clone();
-    let mut keep = |name: &str, value: Option<serde_json::Value>| {
-        if let Some(value) = value {
-            extra.insert(name.to_owned(), value);
+    let mut keep = |name: &str, form: &Form, value: Option<serde_json::Value>| {
+        if let Some(rest) = value.and_then(|value| nested::residue(form, &value)) {
+            extra.insert(name.to_owned(), rest);
         }
     };
-    let as_json = |value| serde_json::to_value(value).ok();
-    keep("mount_config", sandbox.mount_config.as_ref().and_then(|config| serde_json::to_value(config).ok()));
-    keep("proxy_config", sandbox.proxy_config.as_ref().and_then(|config| serde_json::to_value(config).ok()));
-    keep("access_delegation", sandbox.access_delegation.as_ref().and_then(as_json));
+    let proxy = sandbox.proxy_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
+    keep(PROXY_CONFIG, &forms::PROXY_CONFIG, proxy);
+    let mounts = sandbox.mount_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
+    keep(MOUNT_CONFIG, &forms::MOUNT_CONFIG, mounts);
     extra
 }
 
-/// Returns whether there is a value in it that the server has and does not tell.
-fn holds_secrets(json: &serde_json::Value) -> bool {
-    match json {
-        serde_json::Value::Object(fields) => {
-            fields.get("is_set") == Some(&serde_json::Value::Bool(true)) || fields.values().any(holds_secrets)
-        }
-        serde_json::Value::Array(items) => items.iter().any(holds_secrets),
-        _ => false,
+/// Returns what the server says of a field with parts; one that says nothing is none.
+fn live(form: &'static Form, wire: Option<&impl Serialize>) -> Option<Nested> {
+    let nested = nested::from_wire(form, &serde_json::to_value(wire?).ok()?)?;
+    (!nested.is_satisfied_by_absence()).then_some(nested)
+}
+
+/// Returns the body that asks for a value, with what manifests have no words for.
+fn body<T: DeserializeOwned>(value: Option<&Nested>, rest: Option<serde_json::Value>, secrets: &Secrets) -> Option<T> {
+    let value = value?;
+    let mut json = nested::to_wire(value, secrets);
+    if let Some(rest) = rest {
+        nested::overlay(value.form, &mut json, &rest);
     }
+    serde_json::from_value(json).ok()
+}
+
+/// Returns the proxy to send, which takes the place of all that is there: what only the server knows is asked for and kept.
+async fn proxy(cx: VerbCx<'_>, name: &Name, spec: &SandboxV2Spec) -> Result<Option<wire::ProxyConfig>, Error> {
+    if spec.proxy_config.is_none() {
+        return Ok(None);
+    }
+    let sandbox = cx.client.reader().get_sandbox_v2(name.as_str()).await?;
+    Ok(body(spec.proxy_config.as_ref(), extra(&sandbox).remove(PROXY_CONFIG), cx.secrets))
+}
+
+/// Returns the environment to create it with.
+fn variables(env_vars: Option<&Nested>, secrets: &Secrets) -> wire::EnvVars {
+    let text = |value: &Tree| match value {
+        Tree::Text(text) => Some(text.to_string()),
+        Tree::Secret(secret) => Some(secrets.get(secret)?.expose().to_owned()),
+        _ => None,
+    };
+    let members = env_vars.into_iter().flat_map(|env_vars| env_vars.tree.members());
+    wire::EnvVars(members.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect())
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::field::{Absent, Change, Field, Shape};
 use super::kind::{KindId, KindInfo, Naming};
 use super::lifecycle_json::lifecycle_to_json;
+use super::nested;
 use super::object::Object;
 use super::spec::Spec;
 use super::version::ApiVersion;
@@ -76,7 +77,10 @@ fn explain_in(kind: KindId, path: &str) -> Option<Explanation> {
         return Some(explain_kind(kind));
     }
     let field = kind.fields().iter().find(|field| field.path == path);
-    field.map(|field| explain_field(kind.info(), field)).or_else(|| explain_group(kind, path))
+    field
+        .map(|field| explain_field(kind.info(), field))
+        .or_else(|| explain_group(kind, path))
+        .or_else(|| explain_part(kind.info(), kind, path))
 }
 
 /// Returns a spec as a manifest has it.
@@ -157,14 +161,44 @@ fn explain_field(info: &KindInfo, field: &'static Field) -> Explanation {
         Change::GrowOnly => "in place, to more only",
         Change::Replace => "by making the object anew",
         Change::WriteOnly => "in place, and is never read back",
+        Change::WriteOnce => "by making the object anew, and is never read back",
     };
     Explanation {
         title: format!("{}.{}", info.singular, field.path),
         shape: field.shape.name(),
         doc: field.doc,
         facts: vec![absent, ("changes", change.to_owned()), ("example", field.example.to_owned())],
-        fields: Vec::new(),
+        fields: match field.shape {
+            Shape::Nested(form) => {
+                nested::outline(form).iter().map(|member| (member.name, first_sentence(member.doc))).collect()
+            }
+            _ => Vec::new(),
+        },
     }
+}
+
+/// A part of a field, or one of its items.
+fn explain_part(info: &KindInfo, kind: KindId, path: &str) -> Option<Explanation> {
+    let field =
+        kind.fields().iter().find(|field| path.strip_prefix(field.path).is_some_and(|rest| rest.starts_with('.')))?;
+    let Shape::Nested(form) = field.shape else { return None };
+    let mut part = None;
+    let mut members = nested::outline(form);
+    for name in path[field.path.len() + 1..].split('.') {
+        let member = members.into_iter().find(|member| member.name == name)?;
+        members = nested::outline(&member.form);
+        part = Some(member);
+    }
+    let part = part?;
+    let facts = part.is_required.then(|| ("required", "yes".to_owned()));
+    let fixed = part.is_fixed.then(|| ("changes", "never".to_owned()));
+    Some(Explanation {
+        title: format!("{}.{path}", info.singular),
+        shape: part.form.name(),
+        doc: part.doc,
+        facts: facts.into_iter().chain(fixed).collect(),
+        fields: members.iter().map(|member| (member.name, first_sentence(member.doc))).collect(),
+    })
 }
 
 /// A path that only fields have below them, such as `template.resources`.
@@ -298,6 +332,7 @@ fn field_schema(field: &Field) -> Json {
                 "file": {"type": "string", "minLength": 1, "description": "The file that it is in."},
             },
         }),
+        Shape::Nested(form) => nested::schema(form),
         Shape::Flag => json!({"type": "boolean"}),
         Shape::Map => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Shape::Mounts(kind) => json!({

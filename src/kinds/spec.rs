@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::field::{Absent, Change};
+use super::field::Absent;
 use super::kind::{Kind, KindId};
 use super::secret::SecretRef;
 use super::value::{Reference, Value};
@@ -85,18 +85,21 @@ impl Spec {
     #[must_use]
     pub fn read_back(&self) -> Self {
         let fields = self.kind.fields();
-        self.map(|index, _, value| value.filter(|_| fields[index].change != Change::WriteOnly).cloned())
+        self.map(|index, _, value| value.filter(|_| fields[index].change.is_told()).map(Value::read_back))
     }
 
     /// Returns this spec with what is never read back as another spec of its kind has it.
     #[must_use]
     pub fn with_unreadable_of(&self, other: &Self) -> Self {
         let fields = self.kind.fields();
-        self.map(
-            |index, _, value| {
-                if fields[index].change == Change::WriteOnly { other.values[index].clone() } else { value.cloned() }
-            },
-        )
+        self.map(|index, _, value| match (other.values[index].as_ref(), value) {
+            (of_other, _) if !fields[index].change.is_told() => of_other.cloned(),
+            // Where its secrets are is not read back either.
+            (Some(of_other @ Value::Nested(_)), Some(value)) if of_other.is_satisfied_by(value, &|_, _| false) => {
+                Some(of_other.settled(Some(value)))
+            }
+            (_, value) => value.cloned(),
+        })
     }
 
     /// Returns the secrets that it names.

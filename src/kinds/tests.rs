@@ -75,6 +75,21 @@ spec:
   preserve_memory_on_stop: true
   persistent: true
   run_config: {user: nobody, work_dir: /srv, env_vars: {LANG: C.UTF-8}}
+  proxy_config:
+    rules:
+    - {name: github, match_hosts: [api.github.com], headers: [{name: Authorization, value: {env: TOKEN}}, {name: X, value: told}]}
+    - {name: s3, enabled: true, aws: {access_key_id: {workspace_secret: ID}, secret_access_key: {is_set: true}}}
+    access_control: {allow_list: ['*.example.com']}
+    callbacks: [{url: 'https://a.example', ttl_seconds: 60, match_hosts: [b.example]}]
+  secret_version: 1
+  mount_config:
+    auth: {gcp: {service_account_json: {file: key.json}}}
+    mounts:
+    - {id: data, type: gcs, mount_path: /data, gcs: {bucket: b}, cache: {max_size_bytes: 1Gi, writeback_seconds: 5}}
+    - {id: docs, type: git, mount_path: /docs, git: {remote_url: 'https://a.example', ref: {type: tag, name: v1}}}
+  env_vars: {MODEL: small, TOKEN: {env: TOKEN}}
+  access_delegation: {mode: EXPLICIT, permissions: ['datasets:read']}
+  volumes: [{volume: data, mount_path: /vol, read_only: true}]
 lifecycle: {on_snapshot_change: replace, on_expiry: recreate}
 ";
 
@@ -97,6 +112,7 @@ fn every_field_has_a_value_a_shape_and_an_example_that_reads() {
         for (field, value) in fields.iter().zip(object.spec.values()) {
             let Some(value) = value else { continue };
             let shape = match value {
+                Value::Nested(nested) => Shape::Nested(nested.form),
                 Value::Cpu(_) => Shape::Cpu,
                 Value::Size(_) => Shape::Size,
                 Value::Image(_) => Shape::Image,
@@ -370,4 +386,62 @@ fn a_secret_is_named_and_never_written_out() {
     insta::assert_snapshot!(problem("username: a"), @"a user name without a password");
     insta::assert_snapshot!(problem("password: {env: A}"), @"a password without a user name");
     insta::assert_snapshot!(problem("username: a, password: {env: A}, aws_role_arn: b"), @"two ways to log in");
+}
+
+#[test]
+fn all_that_is_wrong_in_a_value_with_parts_is_reported_where_it_stands() {
+    let problems = |field: &str| {
+        let text =
+            format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: a}}, spec: {{snapshot: a, {field}}}}}");
+        let (objects, mut diagnostics) = decoded(&text);
+        assert!(objects.is_empty() && !format!("{diagnostics:?}").contains("hunter2"), "{diagnostics:?}");
+        diagnostics.sort();
+        let shown = |problem: &crate::manifest::Diagnostic| {
+            let help = problem.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+            let span = problem.span().unwrap();
+            format!("{}: {}{help}", &text[span.start as usize..span.end as usize], problem.message)
+        };
+        diagnostics.iter().map(shown).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(problems("proxy_config: {rules: [{name: a, match_host: [b]}, {name: a, aws: {}, gcp: {}}], access_control: {allow_list: [], deny_list: []}}"), @r"
+    match_host: unknown field `match_host` in a rule (did you mean `match_hosts`?)
+    a: two of `rules` have the name `a`
+    gcp: `aws` and `gcp` exclude each other
+    deny_list: `allow_list` and `deny_list` exclude each other
+    ");
+    insta::assert_snapshot!(problems("proxy_config: {callbacks: [{url: a, ttl_seconds: 59}], rules: [{aws: {secret_access_key: hunter2}}]}"), @r"
+    59: `ttl_seconds` cannot be 59
+    aws: missing field `name` in a rule
+    hunter2: `secret_access_key` does not stand in a manifest itself (name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`)
+    ");
+    insta::assert_snapshot!(problems("mount_config: {auth: {gcp: {}}, mounts: [{id: a, type: s3, mount_path: /a, git: {remote_url: b}}, {id: a, type: git, mount_path: /a, git: {remote_url: b, refresh_interval_seconds: 0}}]}"), @r"
+    a: two of `mounts` have the id `a`
+    0: `refresh_interval_seconds` cannot be 0
+    ");
+    insta::assert_snapshot!(problems("mount_config: {auth: {gcp: {}}, mounts: [{id: a, type: s3, mount_path: /a, git: {remote_url: b}}, {id: b, type: git, mount_path: /a, git: {remote_url: b}}]}"), @r"
+    gcp: no mount uses `auth.gcp`: it is for the type gcs
+    s3: a mount of the type s3 has the block `s3`, and no other
+    s3: a mount of the type s3 needs `auth.aws`
+    /a: two mounts at one path
+    ");
+    insta::assert_snapshot!(problems("mount_config: {auth: {aws: {}}, mounts: [{id: a, type: s3, mount_path: /a, s3: {bucket: b, region: c}}]}, proxy_config: {rules: [{name: a, aws: {}}]}"), @"aws: aws has credentials both of mounts and of the proxy");
+    insta::assert_snapshot!(problems("access_delegation: {mode: ALL, permissions: []}, volumes: [{volume: 7e1c4a52-0c1f-4d36-9a52-111111111111, mount_path: a}]"), @r"
+    ALL: `mode` cannot be `ALL`
+    []: `permissions` has 0 items
+    a: `a` is not a mount path (for example `/a`)
+    ");
+    insta::assert_snapshot!(problems("env_vars: {A: {workspace_secret: B}, C: 1}"), @r#"
+    {workspace_secret: B}: `A` is in one place (name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`)
+    workspace_secret: unknown field `workspace_secret` in `A` (the fields of `A` are `env`, `file`)
+    1: `C` must be a string, not an integer (put it in quotes: `"1"`)
+    "#);
+}
+
+#[test]
+fn parts_explain_themselves() {
+    let rule = explain("sandbox.v2.proxy_config.rules").unwrap();
+    assert!(rule.fields.iter().any(|(name, _)| *name == "match_hosts"), "{rule:?}");
+    let header = explain("sandbox.proxy_config.rules.headers.value").unwrap();
+    assert_eq!(header.shape, "a text, {env: NAME}, {file: PATH} or {workspace_secret: NAME}");
+    assert_eq!(explain("sandbox.proxy_config.rules.header"), None);
 }

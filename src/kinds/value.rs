@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::kind::{Key, KindId};
+use super::nested::{Nested, Part};
 use super::reserved::is_provided;
 use super::secret::SecretRef;
 use crate::types::{ByteSize, Cpu, Image, Ttl};
@@ -41,6 +42,8 @@ pub enum Value {
     Map(BTreeMap<Arc<str>, Arc<str>>),
     /// Where a secret is. The secret itself is never a value.
     Secret(SecretRef),
+    /// Something with parts.
+    Nested(Nested),
 }
 
 /// A mention of another object by its name.
@@ -84,11 +87,33 @@ impl Value {
 
     /// Returns the secrets that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        match self {
-            Self::Secret(secret) => Some(secret),
+        let secrets = match self {
+            Self::Secret(secret) => vec![secret],
+            Self::Nested(nested) => nested.secrets(),
+            _ => Vec::new(),
+        };
+        secrets.into_iter()
+    }
+
+    /// Returns whether it has a secret that is on the server and that nobody tells.
+    pub fn has_untold(&self) -> bool {
+        if let Self::Nested(nested) = self { nested.has_untold() } else { false }
+    }
+
+    /// Returns the parts that differ between two values, the second being what is declared; `None` for values that have
+    /// no parts.
+    pub fn parts(from: Option<&Self>, to: Option<&Self>) -> Option<Vec<Part>> {
+        let nested = |value: Option<&'_ Self>| match value {
+            Some(Self::Nested(nested)) => Some(nested.clone()),
             _ => None,
-        }
-        .into_iter()
+        };
+        let (from, to) = (nested(from), nested(to));
+        (from.is_some() || to.is_some()).then(|| Nested::parts(from.as_ref(), to.as_ref()))
+    }
+
+    /// Returns it as a server gives it back.
+    pub(super) fn read_back(&self) -> Self {
+        if let Self::Nested(nested) = self { Self::Nested(nested.read_back()) } else { self.clone() }
     }
 
     /// Returns whether `live` is what this declared value asks for, where `same` tells whether a declared and a live
@@ -103,6 +128,7 @@ impl Value {
             }
             // What is inherited, or added by the server, is no difference.
             (Self::Map(declared), Self::Map(live)) => declared.iter().all(|(key, value)| live.get(key) == Some(value)),
+            (Self::Nested(declared), Self::Nested(live)) => declared.is_satisfied_by(live),
             _ => self == live,
         }
     }
@@ -113,6 +139,7 @@ impl Value {
         match (self, live) {
             (Self::Replicas(declared), Some(Self::Replicas(live))) => Self::Replicas(declared.nearest(live.min)),
             (Self::Replicas(declared), _) => Self::Replicas(Replicas::exactly(declared.min)),
+            (Self::Nested(declared), Some(Self::Nested(live))) => Self::Nested(declared.settled(live)),
             _ => self.clone(),
         }
     }
@@ -132,6 +159,7 @@ impl Value {
             Self::Mounts(mounts) => mounts.is_empty(),
             Self::Map(map) => map.is_empty(),
             Self::Flag(flag) => !flag,
+            Self::Nested(nested) => nested.is_satisfied_by_absence(),
             _ => false,
         }
     }
@@ -167,6 +195,7 @@ impl Value {
                 let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 texts.join("\n")
             }
+            Self::Nested(nested) => nested.to_json().to_string(),
             Self::Reference(reference) => of(reference),
             Self::Mounts(mounts) => {
                 let mounts: Vec<_> = mounts.iter().map(|(path, volume)| format!("{path}={}", of(volume))).collect();
@@ -189,6 +218,7 @@ impl Value {
             Self::Secret(secret) => secret.to_json(),
             Self::Flag(flag) => json!(flag),
             Self::Map(map) => map.iter().map(|(key, value)| (key.to_string(), json!(value))).collect(),
+            Self::Nested(nested) => nested.to_json(),
             Self::Reference(reference) => json!(reference.name),
             Self::Mounts(mounts) => mounts
                 .iter()
@@ -216,6 +246,7 @@ impl fmt::Display for Value {
                 let texts: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 f.pad(&texts.join(", "))
             }
+            Self::Nested(nested) => nested.fmt(f),
             Self::Reference(reference) => f.pad(&reference.name),
             Self::Mounts(mounts) if mounts.is_empty() => f.pad("none"),
             Self::Mounts(mounts) => {
@@ -238,6 +269,11 @@ impl Value {
     /// Returns the text that it is.
     pub(super) fn to_text(&self) -> Option<Arc<str>> {
         if let Self::Text(text) = self { Some(Arc::clone(text)) } else { None }
+    }
+
+    /// Returns the value with parts that it is.
+    pub(super) fn to_nested(&self) -> Option<Nested> {
+        if let Self::Nested(nested) = self { Some(nested.clone()) } else { None }
     }
 
     /// Returns the map that it is.

@@ -1,6 +1,6 @@
 //! What differs between a declared and a live spec. One diff serves all kinds.
 
-use crate::kinds::{Absent, Change, Reference, Spec, Value};
+use crate::kinds::{Absent, Change, Field, Reference, Spec, Value};
 
 /// A field that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ impl Cause {
 pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Reference) -> bool) -> Vec<FieldChange> {
     let fields = desired.kind().fields();
     let pairs = desired.values().iter().zip(live.values());
-    let told = fields.iter().zip(pairs).filter(|(field, _)| field.change != Change::WriteOnly);
+    let told = fields.iter().zip(pairs).filter(|(field, _)| field.change.is_told());
     let changed = told.filter_map(|(field, (desired, live))| {
         let to = match (desired, live) {
             (Some(desired), Some(live)) if desired.is_satisfied_by(live, same) => return None,
@@ -70,9 +70,9 @@ pub(super) fn diff(desired: &Spec, live: &Spec, same: &dyn Fn(&Reference, &Refer
 /// applied is what they are, as far as anybody knows.
 pub(super) fn untold(desired: &Spec, applied: &Spec) -> Vec<FieldChange> {
     let pairs = desired.values().iter().zip(applied.values());
-    let fields = desired.kind().fields().iter().zip(pairs).filter(|(field, _)| field.change == Change::WriteOnly);
+    let fields = desired.kind().fields().iter().zip(pairs);
     let changed = fields.filter_map(|(field, (desired, applied))| {
-        let to = desired.clone().filter(|desired| Some(desired) != applied.as_ref())?;
+        let to = desired.clone().filter(|desired| is_another(field, desired, applied.as_ref()))?;
         Some(FieldChange {
             path: field.path,
             change: field.change,
@@ -85,9 +85,21 @@ pub(super) fn untold(desired: &Spec, applied: &Spec) -> Vec<FieldChange> {
     changed.collect()
 }
 
+/// Returns whether what was applied is known to be another value, although nothing live shows it.
+fn is_another(field: &Field, desired: &Value, applied: Option<&Value>) -> bool {
+    if !field.change.is_told() {
+        return Some(desired) != applied;
+    }
+    // Of the secrets in a value only that they are there is told. Where they are is sent again when it changes; nothing
+    // is made anew for that.
+    field.change == Change::InPlace
+        && desired.secrets().next().is_some()
+        && applied.is_some_and(|applied| desired.secrets().ne(applied.secrets()))
+}
+
 /// Returns the fields that are declared and never read back.
 pub(super) fn unverifiable(desired: &Spec) -> Vec<&'static str> {
     let fields = desired.kind().fields().iter().zip(desired.values());
-    let untold = fields.filter(|(field, value)| field.change == Change::WriteOnly && value.is_some());
+    let untold = fields.filter(|(field, value)| !field.change.is_told() && value.is_some());
     untold.map(|(field, _)| field.path).collect()
 }

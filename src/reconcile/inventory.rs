@@ -9,7 +9,6 @@ mod applied;
 mod belongs;
 mod effect_text;
 mod fields;
-mod follow;
 mod format;
 mod recover;
 mod schema;
@@ -224,9 +223,8 @@ impl Inventory {
             Effect::Drop { key } => drop(self.take(&key)),
             Effect::Move { from, to } => {
                 if let Some(entry) = self.take(&from) {
-                    self.put(to.clone(), entry);
+                    self.put(to, entry);
                 }
-                self.follow(&from, &to);
             }
             Effect::Learn(habits) => self.habits = habits,
         }

@@ -192,7 +192,7 @@ impl Model {
         for (field, now) in key.kind.fields().iter().zip(spec.values()) {
             let Some((_, next)) = changes.iter().find(|(path, _)| *path == field.path) else { continue };
             let shrinks = now.as_ref().is_some_and(|now| now.would_shrink_to(next));
-            if field.change == Change::Replace || (field.change == Change::GrowOnly && shrinks) {
+            if field.change.makes_anew() || (field.change == Change::GrowOnly && shrinks) {
                 return Err(Refusal::BadChange { key: key.clone(), path: field.path });
             }
         }

@@ -16,6 +16,7 @@ pub(crate) mod environment;
 mod exporting;
 mod looking;
 mod migrating;
+mod nesting;
 mod observing;
 mod owning;
 mod pacing;

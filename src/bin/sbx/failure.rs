@@ -194,7 +194,7 @@ pub(crate) enum Failure {
         here: String,
     },
     /// A part of a saved plan does not hold any more, and all of it was to be performed or nothing.
-    #[error("{n} of the plan's changes do not hold any more, so nothing was changed")]
+    #[error("{n} of the plan's changes {} any more, so nothing was changed", if *n == 1 { "does not hold" } else { "do not hold" })]
     HeldBack {
         /// How many.
         n: usize,

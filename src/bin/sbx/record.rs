@@ -245,7 +245,7 @@ impl Record {
         if !prunes || !self.is_passing {
             return Ok(());
         }
-        let message = "pruning in a pipeline by an inventory in a file that nobody named".to_owned();
+        let message = "nothing is pruned in a pipeline by an inventory in a file that nobody named".to_owned();
         let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; \
                     or pass --no-prune";
         Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
@@ -279,10 +279,10 @@ impl Record {
     /// # Errors
     ///
     /// [`Failure::Inventory`], also when the lock was lost since it was taken.
-    pub(crate) async fn begin(&self, plan: &Plan, serial: Option<u64>) -> Result<Option<Recording>, Failure> {
+    pub(crate) async fn begin(&self, plan: &Plan, run: &Run) -> Result<Option<Recording>, Failure> {
         let Some(Seen { reading, settled }) = self.seen() else { return Ok(None) };
         self.check_lock()?;
-        let is_numbered = serial.is_some() && serial != reading.inventory.serial;
+        let is_numbered = run.serial.is_some() && run.serial != reading.inventory.serial;
         let has_steps = !plan.steps.is_empty();
         if !has_steps && plan.effects.is_empty() && !reading.is_unfinished && !is_numbered {
             return Ok(None);
@@ -292,6 +292,7 @@ impl Record {
             effects: plan.effects.clone(),
             intents: plan.intents(env::now()),
             has_steps,
+            run: Some(run.clone()),
         };
         Ok(Some(self.ledger.begin(reading, opening).await?))
     }
@@ -304,7 +305,7 @@ impl Record {
     pub(crate) async fn note(&self, effects: Vec<Effect>, serial: Option<u64>, summary: String) -> Result<(), Failure> {
         let run = Run { outcome: "done".to_owned(), summary, ..self.run(serial) };
         let plan = Plan { effects, ..Plan::default() };
-        let Some(recording) = self.begin(&plan, serial).await? else { return Ok(()) };
+        let Some(recording) = self.begin(&plan, &run).await? else { return Ok(()) };
         recording.finish(run).await?;
         self.check_lock()
     }
@@ -374,7 +375,7 @@ impl<'a> Entry<'a> {
     pub(crate) async fn begin(plan: &Plan, workspace: &'a Workspace, consent: &Consent) -> Result<Self, Failure> {
         let Some(record) = &workspace.record else { return Ok(Self { open: None }) };
         let run = record.run(consent.lock.serial);
-        let recording = record.begin(plan, consent.lock.serial).await?;
+        let recording = record.begin(plan, &run).await?;
         Ok(Self { open: recording.map(|recording| (record, recording, run)) })
     }
 

@@ -86,21 +86,24 @@ fn mounting(key: &Key, template: &TemplateSpec, declared: &Declared<'_>) -> Note
         let s3 = json!({"bucket": "BUCKET", "region": "REGION", "endpoint_url": "https://s3.REGION.amazonaws.com"});
         json!({"id": name, "type": "s3", "mount_path": path, "s3": s3})
     };
+    let keys = json!({
+        "access_key_id": {"env": "AWS_ACCESS_KEY_ID"},
+        "secret_access_key": {"env": "AWS_SECRET_ACCESS_KEY"},
+    });
     let buckets: Vec<_> = mounts().map(|(path, volume)| bucket(path, &volume.name)).collect();
     let volumes: Vec<_> = mounts().map(|(path, volume)| json!({"volume": volume.name, "mount_path": path})).collect();
     let size = |name: &str| Some(format!("{name} of {}", declared.volume(name)?.size));
     let sizes: Vec<_> = mounts().filter_map(|(_, volume)| size(&volume.name)).collect();
     let made = if sizes.is_empty() { String::new() } else { format!(", here {}", sizes.join(" and ")) };
     let text = format!(
-        "{key} mounted {}. Manifests cannot declare mounts yet: where it needs them, make it through the API instead, with \
-         one of these",
+        "{key} mounted {}. Where the data is going to be is not known here: say it with one of these",
         mounts_in_words(template)
     );
     let mut note = Note::to_do("spec.mount_config", text);
     note.examples = vec![
         Example {
             when: "where the data is in buckets".to_owned(),
-            fields: json!({"mount_config": {"mounts": buckets}}),
+            fields: json!({"mount_config": {"auth": {"aws": keys}, "mounts": buckets}}),
         },
         Example {
             when: format!("where the workspace has the beta of volumes, and somebody made them{made}"),

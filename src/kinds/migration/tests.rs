@@ -208,8 +208,8 @@ fn a_volume_becomes_nothing_and_its_sandboxes_get_an_example() {
       vcpus: '1'
 
     decided [spec.vcpus] template/python had cpu 500m and memory 512Mi: servers do not always have parts of a vCPU, so cpu 500m is 1 of them; memory is at least 2Gi for each vCPU, so 512Mi is 2Gi now
-    to do [spec.mount_config] sandbox/box mounted volume/data at /data and volume/gone at /gone. Manifests cannot declare mounts yet: where it needs them, make it through the API instead, with one of these
-      where the data is in buckets: {"mount_config":{"mounts":[{"id":"data","mount_path":"/data","s3":{"bucket":"BUCKET","endpoint_url":"https://s3.REGION.amazonaws.com","region":"REGION"},"type":"s3"},{"id":"gone","mount_path":"/gone","s3":{"bucket":"BUCKET","endpoint_url":"https://s3.REGION.amazonaws.com","region":"REGION"},"type":"s3"}]}}
+    to do [spec.mount_config] sandbox/box mounted volume/data at /data and volume/gone at /gone. Where the data is going to be is not known here: say it with one of these
+      where the data is in buckets: {"mount_config":{"auth":{"aws":{"access_key_id":{"env":"AWS_ACCESS_KEY_ID"},"secret_access_key":{"env":"AWS_SECRET_ACCESS_KEY"}}},"mounts":[{"id":"data","mount_path":"/data","s3":{"bucket":"BUCKET","endpoint_url":"https://s3.REGION.amazonaws.com","region":"REGION"},"type":"s3"},{"id":"gone","mount_path":"/gone","s3":{"bucket":"BUCKET","endpoint_url":"https://s3.REGION.amazonaws.com","region":"REGION"},"type":"s3"}]}}
       where the workspace has the beta of volumes, and somebody made them, here data of 20Gi: {"volumes":[{"mount_path":"/data","volume":"data"},{"mount_path":"/gone","volume":"gone"}]}
     decided [spec.delete_after_stop_seconds] idleness did not delete it, and does not now. Servers stop what is idle, after 10 minutes unless `idle_ttl_seconds` says otherwise, and start it when it is used again
     "#);

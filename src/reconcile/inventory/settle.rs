@@ -136,7 +136,7 @@ fn found(intended: &Entry, live: &Live) -> Entry {
 fn is_made(spec: &Spec, live: &Live, is_meant: &dyn Fn(&Reference, &Reference) -> bool) -> bool {
     let Ok(live_spec) = &live.spec else { return false };
     let fields = spec.kind().fields().iter().zip(spec.values()).zip(live_spec.values());
-    let mut that_stay = fields.filter(|((field, _), _)| !matches!(field.change, Change::InPlace | Change::WriteOnly));
+    let mut that_stay = fields.filter(|((field, _), _)| field.change.is_told() && field.change != Change::InPlace);
     let same = that_stay.all(|((_, intended), live)| match (intended, live) {
         (Some(intended), Some(live)) => intended.is_satisfied_by(live, is_meant),
         (Some(intended), None) => intended.is_satisfied_by_absence(),

@@ -32,7 +32,12 @@ pub struct Opening {
     pub intents: Vec<Intent>,
     /// Whether the plan has steps, so that what it is going to do is to be on record before the first of them.
     pub has_steps: bool,
+    /// The apply itself, as far as it is known before it ends: should it be killed, its number counts all the same.
+    pub run: Option<Run>,
 }
+
+/// What stands in the place of the outcome of an apply that goes on, or was killed.
+const UNENDED: &str = "did not end";
 
 /// An apply that is being recorded. Dropped without an end, what it wrote so far stands.
 #[derive(Debug)]
@@ -70,11 +75,15 @@ impl Ledger {
     ///
     /// [`Error::Changed`] when somebody wrote the inventory since it was read, and [`Error::Store`].
     pub async fn begin(&self, reading: Reading, opening: Opening) -> Result<Recording, Error> {
-        let Opening { mut inventory, effects, intents, has_steps } = opening;
+        let Opening { mut inventory, effects, intents, has_steps, run } = opening;
         for effect in effects {
             inventory.apply(effect);
         }
         inventory.intend(intents);
+        if let Some(run) = run.filter(|_| has_steps) {
+            inventory.serial = run.serial.or(inventory.serial);
+            inventory.remember(Run { outcome: UNENDED.to_owned(), ..run });
+        }
         let mut books = Books {
             ledger: self.clone(),
             inventory,
@@ -238,6 +247,9 @@ impl Books {
         if run.serial.is_some() {
             self.inventory.serial = run.serial;
         }
+        let begun =
+            self.inventory.runs.pop_if(|last| last.outcome == UNENDED && last.at == run.at && last.by == run.by);
+        drop(begun);
         self.inventory.remember(run);
         self.write().await?;
         if let Some(folder) = self.shelf().as_folder() {

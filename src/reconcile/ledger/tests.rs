@@ -84,7 +84,7 @@ fn in_memory() -> Ledger {
 async fn begin(ledger: &Ledger, intents: Vec<Intent>) -> Result<Recording, Error> {
     let reading = ledger.read().await?;
     let inventory = reading.inventory.clone();
-    ledger.begin(reading, Opening { inventory, effects: Vec::new(), intents, has_steps: true }).await
+    ledger.begin(reading, Opening { inventory, intents, has_steps: true, ..Opening::default() }).await
 }
 
 async fn names(ledger: &Ledger) -> Vec<String> {

@@ -17,7 +17,7 @@ use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec, Violation};
 use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -240,7 +240,7 @@ impl<'a> Round<'a, '_> {
         if half_replaced && change.action == Action::Rename {
             change.rollout = Some(Rollout::Returns);
         }
-        self.look_for_obstacles(object, &mut change);
+        self.look_for_obstacles(object, live, &mut change);
         if let Some(was) = change.was.clone().filter(|_| change.action != Action::Rename) {
             change.notes.insert(0, Note::LiveAs { was });
         }
@@ -346,15 +346,20 @@ impl<'a> Round<'a, '_> {
         }
         // What was applied is decoded only where something turns on it.
         let untellable = unverifiable(&object.spec);
-        if !untellable.is_empty() {
+        if !untellable.is_empty() || object.spec.secrets().next().is_some() {
             match entry.and_then(Entry::applied) {
-                Some(applied) => fields.extend(untold(&object.spec, applied)),
+                Some(applied) => {
+                    let seen: Vec<_> = fields.iter().map(|field| field.path).collect();
+                    let untold = untold(&object.spec, applied).into_iter();
+                    fields.extend(untold.filter(|field| !seen.contains(&field.path)));
+                }
+                None if untellable.is_empty() => {}
                 None => change.notes.push(Note::Unverifiable { paths: untellable }),
             }
         }
         change.notes.extend(self.given.held.note(&object.key));
         let (mut replacing, in_place): (Vec<_>, Vec<_>) =
-            fields.into_iter().partition(|field| field.change == kinds::Change::Replace);
+            fields.into_iter().partition(|field| field.change.makes_anew());
         change.fields = in_place;
 
         if let Health::Failed(message) = &live.health {
@@ -364,7 +369,7 @@ impl<'a> Round<'a, '_> {
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
             let choice = object.key.kind.info().on_superseded;
-            change.notes.extend(replacing.drain(..).filter_map(|field| outdated(field, choice)));
+            change.notes.extend(replacing.drain(..).map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
             change.notes.extend(self.reasons_to_replace(&replacing));
@@ -410,7 +415,7 @@ impl<'a> Round<'a, '_> {
     }
 
     /// Blocks the change where something stands in its way.
-    fn look_for_obstacles(&self, object: &'a Object, change: &mut Change) {
+    fn look_for_obstacles(&self, object: &'a Object, live: Option<&Live>, change: &mut Change) {
         for field in &change.fields {
             if let (kinds::Change::GrowOnly, Some(from), Some(to)) = (field.change, &field.from, &field.to)
                 && from.would_shrink_to(to)
@@ -429,6 +434,8 @@ impl<'a> Round<'a, '_> {
             let paths: Vec<_> = change.fields.iter().map(|field| field.path).collect();
             object.key.kind.check_update(&object.spec, &paths)
         };
+        let broken =
+            broken.into_iter().chain(secrets_lost(object, live, change)).chain(fixed_parts(change)).collect::<Vec<_>>();
         change.notes.extend(broken.into_iter().map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
         if change.action != Action::Keep {
             change.notes.extend(self.obstacles.get(&object.key).cloned());
@@ -472,6 +479,41 @@ impl<'a> Round<'a, '_> {
     }
 }
 
-fn outdated(field: FieldChange, choice: &'static str) -> Option<Note> {
-    Some(Note::Outdated { path: field.path, from: field.from?, to: field.to, choice })
+/// Returns the secrets that a new object would have to have and that nobody tells.
+fn secrets_lost(object: &Object, live: Option<&Live>, change: &Change) -> Vec<Violation> {
+    if !matches!(change.action, Action::Create | Action::Replace) {
+        return Vec::new();
+    }
+    let live = live.filter(|_| change.action == Action::Replace).and_then(|live| live.spec.as_ref().ok());
+    let spec = object.spec.settled(live);
+    let fields = object.key.kind.fields().iter().zip(spec.values());
+    let lost = fields.filter(|(_, value)| value.as_ref().is_some_and(kinds::Value::has_untold));
+    let lost = lost.map(|(field, _)| Violation {
+        path: field.path,
+        message: format!("a new one would have to have the secrets in its {}, which nobody tells", field.path),
+        help: "declare it, and where its secrets are".to_owned(),
+        other: None,
+    });
+    lost.collect()
+}
+
+/// Returns the parts that would change and that stay as they were when the object was created.
+fn fixed_parts(change: &Change) -> Vec<Violation> {
+    if change.action != Action::Update {
+        return Vec::new();
+    }
+    let fixed = change.fields.iter().flat_map(|field| {
+        let parts = kinds::Value::parts(field.from.as_ref(), field.to.as_ref()).unwrap_or_default();
+        parts.into_iter().filter(|part| part.is_fixed && part.from.is_some()).map(|part| Violation {
+            path: field.path,
+            message: format!("{} stays as it was when the object was created", part.in_field(field.path)),
+            help: "delete the object first, or leave that as it is".to_owned(),
+            other: None,
+        })
+    });
+    fixed.collect()
+}
+
+fn outdated(field: FieldChange, choice: &'static str) -> Note {
+    Note::Outdated { path: field.path, from: field.from, to: field.to, choice }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Action;
-use crate::kinds::{ApiVersion, Build, Key, KindId, Live, Reference, Resource, Value};
+use crate::kinds::{ApiVersion, Build, Key, KindId, Live, Part, Reference, Resource, Value};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -193,8 +193,8 @@ pub enum Note {
     Outdated {
         /// The field that says what it is made from.
         path: &'static str,
-        /// What it was made from.
-        from: Value,
+        /// What it was made from; `None` if that was left out.
+        from: Option<Value>,
         /// What is declared.
         to: Option<Value>,
         /// What `lifecycle` calls the choice to replace it.
@@ -489,10 +489,7 @@ impl fmt::Display for Note {
             Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
             Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
             Self::NoRoomBeside { beside, what, needed, free } => no_room(f, beside, *what, [*needed, *free]),
-            Self::Outdated { path, from, to: Some(to), .. } if from != to => {
-                write!(f, "outdated: its {path} is {from}, declared is {to}; it is kept")
-            }
-            Self::Outdated { path, from, .. } => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
+            Self::Outdated { path, from, to, .. } => outdated(f, path, from.as_ref(), to.as_ref()),
             Self::HeldBy { holders, now } => held_by(f, holders, *now),
             Self::InDoubt { with } => {
                 write!(f, "it is declared no longer, and {with}, which is live too, is declared as renamed from it")
@@ -562,6 +559,22 @@ impl fmt::Display for Note {
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
     let (needed, free) = (what.spell(needed), what.spell(free));
     write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn outdated(f: &mut fmt::Formatter<'_>, path: &str, from: Option<&Value>, to: Option<&Value>) -> fmt::Result {
+    if let Some(parts) = Value::parts(from, to) {
+        let part = |part: &Part| Part::in_field(part, path);
+        let parts: Vec<_> = parts.iter().map(part).collect();
+        return write!(f, "outdated: it is not as declared in {}; it is kept", parts.join(", "));
+    }
+    match (from, to) {
+        (from, Some(to)) if from != Some(to) => {
+            let is: &dyn fmt::Display = from.map_or(&"not set", |from| from);
+            write!(f, "outdated: its {path} is {is}, declared is {to}; it is kept")
+        }
+        (Some(from), _) => write!(f, "outdated: its {path} {from} is superseded; it is kept"),
+        (None, _) => write!(f, "outdated: its {path} is superseded; it is kept"),
+    }
 }
 
 fn data_lost(f: &mut fmt::Formatter<'_>, kind: KindId) -> fmt::Result {

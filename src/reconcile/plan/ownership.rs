@@ -1,6 +1,6 @@
 //! Whose a live object is, and who made it differ from what is declared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Action, Change, Plan, Step, Verb};
@@ -94,7 +94,36 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let kept: Vec<_> = kept.collect();
     let given_away = kept.iter().map(|(key, _)| key.clone());
     let relocated = relocated(plan, given_away, inventory, world);
-    relocated.into_iter().chain(kept.into_iter().map(|(key, entry)| Effect::Put { key, entry })).collect()
+    let kept = kept.into_iter().map(|(key, entry)| Effect::Put { key, entry });
+    relocated.into_iter().chain(kept).chain(followed(plan, inventory)).collect()
+}
+
+/// What was applied of objects that nobody declares any more refers to others by their names, of which this plan changes
+/// some. What is declared is recorded with the new names anyway.
+fn followed(plan: &Plan, inventory: &Inventory) -> Vec<Effect> {
+    let is_rename = |change: &&Change| change.action == Action::Rename;
+    let new_names: HashMap<Reference, Arc<str>> = plan
+        .changes
+        .iter()
+        .filter(is_rename)
+        .filter_map(|change| {
+            let was = change.was.as_ref().filter(|was| !kinds::is_reserved(was))?;
+            let old = Reference { kind: change.key.kind, name: was.as_str().into() };
+            Some((old, change.key.name.as_str().into()))
+        })
+        .collect();
+    if new_names.is_empty() {
+        return Vec::new();
+    }
+    let declared: HashSet<_> = plan.changes.iter().map(|change| (change.key.kind, change.id.as_ref())).collect();
+    let undeclared = inventory.iter().filter(|(key, entry)| !declared.contains(&(key.kind, entry.id.as_ref())));
+    let followed = undeclared.filter_map(|(key, entry)| {
+        let applied = entry.applied()?;
+        let refers = applied.references().any(|reference| new_names.contains_key(reference));
+        let spec = refers.then(|| applied.with_renamed_references(&|old| new_names.get(old).cloned()))?;
+        Some(Effect::Put { key: key.clone(), entry: Entry { applied: spec.into(), ..entry.clone() } })
+    });
+    followed.collect()
 }
 
 /// Two entries that differ only in when the object ends by itself say the same: an idle sandbox's end moves with use.

@@ -10,7 +10,8 @@ use std::collections::{HashMap, HashSet};
 use super::matching::Match;
 use super::note::Note;
 use super::parking::parked;
-use crate::kinds::{self, Key, Live, Naming, Object, RenamedFrom};
+use crate::kinds::{self, Key, Live, Naming, Object, Reference, RenamedFrom};
+use crate::reconcile::diff::diff;
 use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{Desired, World};
 
@@ -117,7 +118,27 @@ impl<'a> Renames<'a> {
                 Some(_) | None => return,
             }
         }
-        self.take_over(chain);
+        if self.declares_a_rename(&chain) || self.fits_better_than_as_it_is(&chain) {
+            self.take_over(chain);
+        }
+    }
+
+    fn declares_a_rename(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
+        let mut objects = circle.iter().filter_map(|(key, _)| self.desired.get(key));
+        objects.any(|object| matches!(object.lifecycle.renamed_from, Some(RenamedFrom::Name(_))))
+    }
+
+    /// Returns whether a circle of renames that is declared no longer is to be undone. Taking the renames out of the
+    /// manifests once they are made looks the same as going back to before them: only what is declared of each object tells,
+    /// and where it does not say plainly that all go back, none does.
+    fn fits_better_than_as_it_is(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
+        let fits = |object: &Object, live: &Live| {
+            let same_name = |declared: &Reference, live: &Reference| declared == live;
+            live.spec.as_ref().is_ok_and(|live| diff(&object.spec, live, &same_name).is_empty())
+        };
+        let objects = || circle.iter().filter_map(|(key, _)| self.desired.get(key));
+        let fits_as_it_is = || objects().all(|object| self.world.get(&object.key).is_some_and(|own| fits(object, own)));
+        objects().zip(circle).all(|(object, (_, origin))| fits(object, origin)) && !fits_as_it_is()
     }
 
     fn take_over(&mut self, chain: Vec<(&'a Key, &'a Live)>) {

@@ -64,8 +64,7 @@ pub(super) fn fingerprint(spec: &Spec, leaves: Leaves, of: &dyn Fn(&Reference) -
     let mut hash = TextHash::new();
     hash.text(&spec.kind().recorded_as());
     for (field, value) in spec.kind().fields().iter().zip(spec.values()) {
-        let counts =
-            field.change == kinds::Change::Replace && (leaves == Leaves::In || field.absent != Absent::LeaveAlone);
+        let counts = field.change.makes_anew() && (leaves == Leaves::In || field.absent != Absent::LeaveAlone);
         if let Some(value) = value.as_ref().filter(|_| counts) {
             hash.text(field.path);
             hash.text(&value.to_canonical(&|reference| of(reference).to_string()));

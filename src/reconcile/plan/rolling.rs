@@ -147,7 +147,7 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         let live = live.and_then(|live| live.spec.as_ref().ok());
         let wanted = object.spec.settled(live);
         let is_what = |candidate: &&&'a Live| {
-            let differs = |spec| diff(&wanted, spec, same).iter().any(|field| field.change == kinds::Change::Replace);
+            let differs = |spec| diff(&wanted, spec, same).iter().any(|field| field.change.makes_anew());
             !matches!(candidate.health, Health::Failed(_)) && candidate.spec.as_ref().is_ok_and(|spec| !differs(spec))
         };
         let names: Vec<_> = reserved::names(&object.key, self.fingerprint(object)).collect();

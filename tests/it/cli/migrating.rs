@@ -156,10 +156,15 @@ fn a_sandbox_says_what_it_was_and_what_to_fill_in() {
       idle_ttl_seconds: 86400
       delete_after_stop_seconds: 60
       # to do: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at
-      # /home/user/.cache. Manifests cannot declare mounts yet: where it needs them, make it through the
-      # API instead, with one of these
+      # /home/user/.cache. Where the data is going to be is not known here: say it with one of these
       # where the data is in buckets:
       # mount_config:
+      #   auth:
+      #     aws:
+      #       access_key_id:
+      #         env: AWS_ACCESS_KEY_ID
+      #       secret_access_key:
+      #         env: AWS_SECRET_ACCESS_KEY
       #   mounts:
       #   - id: datasets
       #     mount_path: /data
@@ -206,7 +211,7 @@ fn what_init_writes_moves_and_it_is_said_what_comes_next() {
     2 pools became nothing.
     1 sandbox became 1 sandbox of sbx/v2.
     To do:
-      manifests-v2/sandboxes.yaml:19: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at /home/user/.cache. Manifests cannot declare mounts yet: where it needs them, make it through the API instead, with one of these
+      manifests-v2/sandboxes.yaml:19: sandbox/notebook mounted volume/datasets at /data and volume/package-cache at /home/user/.cache. Where the data is going to be is not known here: say it with one of these
       manifests-v2/templates.yaml:5: template/python had cpu 500m and memory 512Mi, which a snapshot has not: whoever makes a sandbox now asks for them, as vcpus 1 and mem_bytes 2Gi
       manifests-v2/templates.yaml:13: template/python left its disk to the server; a snapshot has to say, and 8Gi is a guess
       manifests-v2/templates.yaml:16: template/node had cpu 1 and memory 1Gi, which a snapshot has not: whoever makes a sandbox now asks for them, as vcpus 1 and mem_bytes 2Gi
@@ -413,10 +418,16 @@ fn what_does_not_fit_is_said_where_it_would_stand() {
       # never stops it, and `delete_after_stop_seconds: 0` keeps it when somebody does
       idle_ttl_seconds: 0
       delete_after_stop_seconds: 0
-      # to do: sandbox/on mounted volume/null at /a: b #c and volume/data at /b. Manifests cannot
-      # declare mounts yet: where it needs them, make it through the API instead, with one of these
+      # to do: sandbox/on mounted volume/null at /a: b #c and volume/data at /b. Where the data is going
+      # to be is not known here: say it with one of these
       # where the data is in buckets:
       # mount_config:
+      #   auth:
+      #     aws:
+      #       access_key_id:
+      #         env: AWS_ACCESS_KEY_ID
+      #       secret_access_key:
+      #         env: AWS_SECRET_ACCESS_KEY
       #   mounts:
       #   - id: 'null'
       #     mount_path: '/a: b #c'

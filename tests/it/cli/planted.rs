@@ -44,7 +44,21 @@ spec: {docker_image: 'ghcr.io/acme/python:3.12', fs_capacity_bytes: 4Gi, registr
 apiVersion: sbx/v2
 kind: Sandbox
 metadata: {name: box}
-spec: {snapshot: python}
+spec:
+  snapshot: python
+  secret_version: 1
+  proxy_config:
+    rules:
+    - {name: ghcr, match_hosts: [ghcr.io], headers: [{name: Authorization, value: {env: GHCR_TOKEN}}]}
+    - {name: lab, gcp: {service_account_json: {file: token.txt}}}
+  mount_config:
+    auth: {aws: {access_key_id: {env: GHCR_TOKEN}, secret_access_key: {file: token.txt}}}
+    mounts: [{id: data, type: s3, mount_path: /data, s3: {bucket: b, region: r}}]
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: kept}
+spec: {snapshot: python, env_vars: {TOKEN: {env: GHCR_TOKEN}, OTHER: {file: token.txt}}}
 ---
 apiVersion: sbx/v1
 kind: Template

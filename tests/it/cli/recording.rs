@@ -112,6 +112,7 @@ fn an_apply_that_was_killed_is_taken_over_at_once() {
     server.delay("create_pool", 60_000);
     let mut command = environment.command();
     command.args(["apply", "-f", "w.yaml", "--yes", "--inventory", "state/prod.json", "--endpoint", &server.url()]);
+    command.args(["--serial", "7"]);
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let journal = environment.work().join("state/prod.journal");
     // The two that come first are done, and the third hangs.
@@ -124,7 +125,11 @@ fn an_apply_that_was_killed_is_taken_over_at_once() {
     let inventory = json(&environment, "state/prod.json");
     assert_eq!(names(&inventory, "intents"), ["Volume/data", "Template/plain", "Pool/warm"]);
     assert!(environment.work().join("state/prod.lock").exists());
+    assert_eq!((&inventory["serial"], &inventory["runs"][0]["outcome"]), (&7.into(), &"did not end".into()));
 
+    let late = ["--inventory", "state/prod.json", "--endpoint", &server.url(), "--serial", "6"];
+    let run = apply(&environment, &late);
+    assert!(run.stderr.contains("run 6 comes too late: run 7 was here before"), "{run}");
     server.request("DELETE", "/_sbx/faults", "");
     let run =
         apply(&environment, &["--inventory", "state/prod.json", "--endpoint", &server.url(), "--lock-timeout", "5m"]);

@@ -123,7 +123,7 @@ fn what_changed_since_the_review_is_held_back() {
 
     let run = environment.sbx(&["apply", "plan.json", "--local", "--yes", "--all-or-nothing"]);
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.stderr.contains("1 of the plan's changes do not hold any more, so nothing was changed"), "{run}");
+    assert!(run.stderr.contains("1 of the plan's changes does not hold any more, so nothing was changed"), "{run}");
 
     let run = environment.sbx(&["apply", "plan.json", "--local", "--yes"]);
     assert_eq!(run.code, Some(3), "{run}");

@@ -86,6 +86,7 @@ impl Disk {
             effects: plan.effects.clone(),
             intents: plan.intents(now()),
             has_steps: !plan.steps.is_empty(),
+            run: None,
         };
         let recording = self.ledger.begin(reading, opening).await.ok()?;
         self.store.refuse_writes(writes == Writes::AtTheEnd);

@@ -323,8 +323,8 @@ fn reasons(error: &Error) -> String {
 
 async fn remember(record: &Record, habits: Habits) -> Result<(), Failure> {
     let plan = Plan { effects: vec![Effect::Learn(habits)], ..Plan::default() };
-    let Some(recording) = record.begin(&plan, None).await? else { return Ok(()) };
     let mut run = record.run(None);
+    let Some(recording) = record.begin(&plan, &run).await? else { return Ok(()) };
     "done".clone_into(&mut run.outcome);
     "Probed the server.".clone_into(&mut run.summary);
     recording.finish(run).await?;

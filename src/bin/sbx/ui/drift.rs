@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::diagnostic::counted;
 use super::escape;
 use super::json::{FORMAT_VERSION, inventory, key};
-use super::plan::{InventorySeen, Place};
+use super::plan::{InventorySeen, Place, by_part};
 use super::style::{self, paint};
 
 /// What is known of drift.
@@ -83,7 +83,9 @@ impl Report {
             }
         }];
         if n_expired > 0 {
-            parts.push(format!("{} ended by their time to live, which is no drift.", counted(n_expired, "object")));
+            let their = if n_expired == 1 { "its" } else { "their" };
+            let objects = counted(n_expired, "object");
+            parts.push(format!("{objects} ended by {their} time to live, which is no drift."));
         }
         if let Some(ahead) = self.ahead.as_ref().filter(|ahead| !ahead.is_empty()) {
             let objects: Vec<_> = ahead.iter().take(AHEAD_SHOWN).map(ToString::to_string).collect();
@@ -122,7 +124,7 @@ fn block(drift: &Drift) -> Vec<String> {
     let (sign, style) = sign(&drift.event);
     let what = escape(&what(&drift.event)).into_owned();
     let mut lines = vec![format!("{} {} {what}", paint(style, sign), paint(style::STRONG, &drift.key))];
-    lines.extend(drift.fields.iter().map(|field| format!("    {}", difference(field))));
+    lines.extend(drift.fields.iter().flat_map(difference).map(|line| format!("    {line}")));
     lines
 }
 
@@ -145,12 +147,21 @@ pub(super) fn sign(event: &DriftEvent) -> (&'static str, Style) {
     }
 }
 
-fn difference(field: &FieldDrift) -> String {
+fn difference(field: &FieldDrift) -> Vec<String> {
+    if let Some(parts) = by_part(field.path, field.live.as_ref(), field.applied.as_ref()) {
+        let side = |text: Option<String>, style: Style| match text {
+            Some(text) => paint(style, text),
+            None => paint(style::DIM, "(none)"),
+        };
+        let line =
+            |(path, live, applied)| format!("{path}: {} -> {}", side(applied, style::REMOVE), side(live, style::ADD));
+        return parts.into_iter().map(line).collect();
+    }
     let side = |value: &Option<kinds::Value>, style: Style| match value {
         Some(value) => paint(style, escape(&value.to_string())),
         None => paint(style::DIM, "(none)"),
     };
-    format!("{}: {} -> {}", field.path, side(&field.applied, style::REMOVE), side(&field.live, style::ADD))
+    vec![format!("{}: {} -> {}", field.path, side(&field.applied, style::REMOVE), side(&field.live, style::ADD))]
 }
 
 fn drift_to_json(drift: &Drift) -> Json {
@@ -164,8 +175,17 @@ fn drift_to_json(drift: &Drift) -> Json {
         _ => {}
     }
     let value = |value: &Option<kinds::Value>| value.as_ref().map(kinds::Value::to_json);
-    let field =
-        |field: &FieldDrift| json!({"path": field.path, "applied": value(&field.applied), "live": value(&field.live)});
+    let field = |field: &FieldDrift| {
+        let mut out = json!({"path": field.path, "applied": value(&field.applied), "live": value(&field.live)});
+        let part = |part: kinds::Part| {
+            let json = |tree: &Option<kinds::Tree>| tree.as_ref().map(kinds::Tree::to_json);
+            json!({"path": part.path, "applied": json(&part.to), "live": json(&part.from)})
+        };
+        if let Some(parts) = kinds::Value::parts(field.live.as_ref(), field.applied.as_ref()) {
+            out["parts"] = parts.into_iter().map(part).collect();
+        }
+        out
+    };
     out["fields"] = drift.fields.iter().map(field).collect();
     out
 }

@@ -7,7 +7,7 @@ use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change, Note};
 
 use super::outcome::Report;
-use super::plan::{Place, View};
+use super::plan::{Place, View, by_part};
 use super::{drift, escape};
 
 /// How bad an annotation is.
@@ -67,6 +67,12 @@ pub(crate) fn drift(view: &drift::View<'_>) -> String {
 }
 
 fn change_of(path: &str, from: Option<&Value>, to: Option<&Value>) -> String {
+    if let Some(parts) = by_part(path, from, to).filter(|parts| !parts.is_empty()) {
+        let side = |text: Option<String>| text.unwrap_or_else(|| "(none)".to_owned());
+        let lines: Vec<_> =
+            parts.into_iter().map(|(path, from, to)| format!("{path}: {} -> {}", side(from), side(to))).collect();
+        return lines.join("\n");
+    }
     let value = |value: Option<&Value>| value.map_or_else(|| "(none)".to_owned(), ToString::to_string);
     format!("{path}: {} -> {}", value(from), value(to))
 }

@@ -88,8 +88,17 @@ fn rollout(rollout: &Rollout) -> Json {
     }
 }
 
+/// Returns the parts in which a field differs; nothing for fields without parts.
+fn parts(from: Option<&kinds::Value>, to: Option<&kinds::Value>) -> Option<Json> {
+    let part = |part: kinds::Part| {
+        let json = |tree: &Option<kinds::Tree>| tree.as_ref().map(kinds::Tree::to_json);
+        json!({"path": part.path, "from": json(&part.from), "to": json(&part.to)})
+    };
+    Some(kinds::Value::parts(from, to)?.into_iter().map(part).collect())
+}
+
 fn field(field: &FieldChange) -> Json {
-    json!({
+    let mut out = json!({
         "path": field.path,
         "from": field.from.as_ref().map(kinds::Value::to_json),
         "to": field.to.as_ref().map(kinds::Value::to_json),
@@ -104,7 +113,11 @@ fn field(field: &FieldChange) -> Json {
             Cause::Both => "both",
         },
         "applied": field.applied.as_ref().map(kinds::Value::to_json),
-    })
+    });
+    if let Some(parts) = parts(field.from.as_ref(), field.to.as_ref()) {
+        out["parts"] = parts;
+    }
+    out
 }
 
 fn note(note: &Note) -> Json {

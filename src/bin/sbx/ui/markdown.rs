@@ -13,7 +13,10 @@ use sbx::reconcile::plan::{Action, Change};
 pub(crate) use self::drift::drift;
 use self::text::{code, comment_word, fence, html, prose};
 use super::output::Subject;
-use super::plan::{View, drift_first, drift_mark, given, lines_of, sign, summary_line, unified, whole_lines};
+use super::plan::{
+    PartInWords, View, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, sign, summary_line, unified,
+    whole_lines,
+};
 
 /// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
 const MOST_BYTES: usize = 65_536;
@@ -30,11 +33,16 @@ struct Section {
     has: fn(&Change) -> bool,
 }
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     Section {
         title: "Destroyed",
         one: "destroyed",
-        has: |change| matches!(change.action, Action::Delete | Action::Replace),
+        has: |change| matches!(change.action, Action::Delete | Action::Replace) && !change.is_rolling(),
+    },
+    Section {
+        title: "Replaced without a gap",
+        one: "replaced",
+        has: |change| matches!(change.action, Action::Delete | Action::Replace) && change.is_rolling(),
     },
     Section { title: "Blocked", one: "blocked", has: |change| change.action == Action::Blocked },
     Section { title: "Updated", one: "updated", has: |change| change.action == Action::Update },
@@ -138,7 +146,7 @@ impl Page {
         }
         let mut n_shown = 0;
         if self.offer(&format!("#### {} ({})\n\n", section.title, changes.len())) {
-            let fits = |change: &&&Change| self.offer(&details(change)) || self.offer(&head(change));
+            let fits = |change: &&&Change| self.offer(&details(view, change)) || self.offer(&head(change));
             n_shown = changes.iter().take_while(fits).count();
         }
         let n_more = changes.len() - n_shown;
@@ -155,7 +163,7 @@ fn head(change: &Change) -> String {
 }
 
 /// Returns a change with its fields and notes, to be opened by a click.
-fn details(change: &Change) -> String {
+fn details(view: &View<'_>, change: &Change) -> String {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
     let title = html(&format!("{sign} {} {}", change.action.as_str(), change.key));
@@ -170,8 +178,20 @@ fn details(change: &Change) -> String {
         let help = note.help().map_or_else(String::new, |help| format!("<br>help: {}", prose(&clipped(&help))));
         format!("- {}{help}\n", prose(&clipped(&note.to_string())))
     });
-    let notes: String = notes.collect();
+    let steps = view.swap_steps(change);
+    let steps =
+        if steps.is_empty() { String::new() } else { format!("Steps, in this order:\n\n{}\n", numbered(&steps)) };
+    let notes: String = notes.collect::<String>() + "\n" + &steps;
     format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
+}
+
+/// Returns parts as lines of a diff.
+fn signed_parts(parts: Vec<PartInWords>, mark: &str) -> Vec<String> {
+    let lines = parts.into_iter().flat_map(|(path, from, to)| {
+        let from = signed('-', &path, from.as_slice(), mark);
+        from.into_iter().chain(signed('+', &path, to.as_slice(), ""))
+    });
+    lines.collect()
 }
 
 /// Returns the fields of a change as lines of a diff, each with its sign first.
@@ -183,6 +203,9 @@ fn diff_lines(change: &Change) -> Vec<String> {
         let old = field.from.as_ref().map(lines_of).unwrap_or_default();
         let new = field.to.as_ref().map(lines_of).unwrap_or_default();
         let mark = drift_mark(field);
+        if let Some(parts) = by_part(field.path, field.from.as_ref(), field.to.as_ref()) {
+            return signed_parts(parts, &plain(&drift_mark_of(field)));
+        }
         if field.from == field.to {
             return signed(' ', field.path, &old, " (made anew)");
         }
@@ -198,6 +221,10 @@ fn diff_lines(change: &Change) -> Vec<String> {
         from.into_iter().chain(signed('+', field.path, &new, "")).collect::<Vec<_>>()
     });
     fields.collect()
+}
+
+fn numbered(steps: &[String]) -> String {
+    steps.iter().enumerate().map(|(index, step)| format!("{}. {}\n", index + 1, prose(&plain(step)))).collect()
 }
 
 fn signed(sign: char, path: &str, lines: &[String], mark: &str) -> Vec<String> {

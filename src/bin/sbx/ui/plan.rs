@@ -1,7 +1,7 @@
 //! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
 
 use anstyle::Style;
-use sbx::kinds::{self, Spec, Value};
+use sbx::kinds::{self, Part, Spec, Tree, Value};
 use sbx::reconcile::plan::{Action, Change, Note, Peak, Summary, Verb};
 use sbx::reconcile::{Cause, FieldChange, Plan};
 use similar::{ChangeTag, TextDiff};
@@ -116,16 +116,20 @@ impl View<'_> {
         lines
     }
 
-    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
+    /// Returns the lines about the steps of a change that puts a new object in the place of the old one.
     fn swap_lines(&self, change: &Change) -> Vec<String> {
+        let steps = self.swap_steps(change);
+        let head = (!steps.is_empty()).then(|| format!("    {}", paint(style::DIM, "steps, in this order:")));
+        let line = |(index, step)| format!("      {}. {step}", index + 1);
+        head.into_iter().chain(steps.into_iter().enumerate().map(line)).collect()
+    }
+
+    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
+    pub(super) fn swap_steps(&self, change: &Change) -> Vec<String> {
         let is_own = |index: usize| self.plan.changes.get(index).is_some_and(|own| own.key == change.key);
         let own: Vec<_> = self.plan.steps.iter().filter(|step| is_own(step.change)).collect();
-        if !own.iter().any(|step| matches!(step.verb, Verb::Swap { .. })) {
-            return Vec::new();
-        }
-        let line = |(index, step)| format!("      {}. {}", index + 1, to_do(step));
-        let head = format!("    {}", paint(style::DIM, "steps, in this order:"));
-        std::iter::once(head).chain(own.into_iter().enumerate().map(line)).collect()
+        let is_swap = own.iter().any(|step| matches!(step.verb, Verb::Swap { .. }));
+        own.into_iter().filter(|_| is_swap).map(to_do).collect()
     }
 }
 
@@ -188,9 +192,42 @@ pub(crate) fn sign(action: Action) -> (&'static str, Style) {
 /// Returns the lines about fields: all of a new object, and else those that change.
 fn values(change: &Change) -> Vec<String> {
     match (&change.spec, change.action) {
-        (Some(spec), Action::Create) => aligned(given(spec).map(|(path, value)| (path, lines_of(value))).collect()),
-        _ => aligned(drift_first(change).into_iter().map(|field| (field.path, difference(field))).collect()),
+        (Some(spec), Action::Create) => aligned(given(spec).flat_map(|(path, value)| rows_of(path, value)).collect()),
+        _ => aligned(drift_first(change).into_iter().flat_map(differences).collect()),
     }
+}
+
+/// Returns what is said of a value: of one with parts, a row for each.
+fn rows_of(path: &str, value: &Value) -> Vec<(String, Vec<String>)> {
+    match by_part(path, None, Some(value)) {
+        Some(parts) => parts.into_iter().map(|(path, _, to)| (path, to.into_iter().collect())).collect(),
+        None => vec![(path.to_owned(), lines_of(value))],
+    }
+}
+
+fn differences(field: &FieldChange) -> Vec<(String, Vec<String>)> {
+    let Some(parts) = by_part(field.path, field.from.as_ref(), field.to.as_ref()) else {
+        return vec![(field.path.to_owned(), difference(field))];
+    };
+    let side = |text: Option<String>, style: Style| match text {
+        Some(text) => paint(style, text),
+        None => paint(style::DIM, "(none)"),
+    };
+    let mark = drift_mark_of(field);
+    let row = |(path, from, to): PartInWords| {
+        (path, vec![format!("{} -> {}{mark}", side(from, style::REMOVE), side(to, style::ADD))])
+    };
+    parts.into_iter().map(row).collect()
+}
+
+/// Returns what is said of each part of a field that somebody else changed: whole values would say too much.
+pub(crate) fn drift_mark_of(field: &FieldChange) -> String {
+    let mark = match field.cause {
+        Cause::Drift => " (changed behind the manifests)",
+        Cause::Both => " (changed behind the manifests too)",
+        _ => return String::new(),
+    };
+    paint(style::CHANGE, mark)
 }
 
 /// Returns the fields of a new object that say something.
@@ -222,7 +259,7 @@ pub(crate) fn drift_mark(field: &FieldChange) -> String {
 }
 
 /// Puts the values of fields under each other. A value of several lines begins below its field.
-fn aligned(fields: Vec<(&str, Vec<String>)>) -> Vec<String> {
+fn aligned(fields: Vec<(String, Vec<String>)>) -> Vec<String> {
     let width = fields.iter().filter(|(_, lines)| lines.len() == 1).map(|(path, _)| path.len()).max().unwrap_or(0);
     let mut out = Vec::new();
     for (path, lines) in fields {
@@ -243,6 +280,19 @@ fn difference(field: &FieldChange) -> Vec<String> {
         last.push_str(&paint(style::CHANGE, mark));
     }
     lines
+}
+
+/// A part of a field that differs: where it is, what it is and what it becomes, in words.
+pub(crate) type PartInWords = (String, Option<String>, Option<String>);
+
+/// Returns the parts in which a field differs; `None` for fields without parts.
+pub(crate) fn by_part(path: &str, from: Option<&Value>, to: Option<&Value>) -> Option<Vec<PartInWords>> {
+    let text = |tree: Option<Tree>| tree.map(|tree| escape(&tree.to_string()).into_owned());
+    let part = |part: Part| {
+        let path = part.in_field(path);
+        (escape(&path).into_owned(), text(part.from), text(part.to))
+    };
+    Some(Value::parts(from, to)?.into_iter().map(part).collect())
 }
 
 fn difference_of(field: &FieldChange) -> Vec<String> {
@@ -291,6 +341,10 @@ pub(crate) fn lines_of(value: &Value) -> Vec<String> {
     match value {
         Value::Mounts(mounts) => {
             mounts.iter().map(|(path, volume)| escape(&format!("{path} ({})", volume.name)).into_owned()).collect()
+        }
+        Value::Nested(_) => {
+            let parts = by_part("", None, Some(value)).unwrap_or_default().into_iter();
+            parts.map(|(path, _, to)| format!("{}: {}", path.trim_start_matches('.'), to.unwrap_or_default())).collect()
         }
         _ => vec![escape(&value.to_string()).into_owned()],
     }

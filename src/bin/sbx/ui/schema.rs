@@ -120,7 +120,7 @@ pub(crate) fn drift() -> Json {
                 "name": text(),
                 "event": {"const": event},
                 "is_drift": described(flag(), "Whether somebody did it; false for what its time to live ended."),
-                "fields": list(record(json!({"path": text(), "applied": {}, "live": {}}))),
+                "fields": list(with_parts(record(json!({"path": text(), "applied": {}, "live": {}})), record(json!({"path": text(), "applied": {}, "live": {}})))),
             });
             record(with(all, fields))
         })
@@ -205,7 +205,7 @@ fn change_fields(field: Json) -> Json {
 fn change() -> Json {
     let field = with(field_fields(), json!({"change": {"enum": ["in_place", "grow_only", "replace"]}}));
     record(with(
-        change_fields(record(field)),
+        change_fields(with_parts(record(field), record(json!({"path": text(), "from": {}, "to": {}})))),
         json!({
             "steps": described(list(count()), "The indices of its steps."),
             "place": {
@@ -310,6 +310,12 @@ fn kind() -> Json {
 fn record(fields: Json) -> Json {
     let names: Vec<_> = fields.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
     with(json!({"type": "object", "required": names}), wrapped("properties", fields))
+}
+
+/// Adds the parts that differ, which only values with parts have.
+fn with_parts(mut field: Json, part: Json) -> Json {
+    field["properties"]["parts"] = described(list(part), "The parts that differ, of a value that has parts.");
+    field
 }
 
 fn with(mut fields: Json, more: Json) -> Json {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::named;
-use crate::kinds::{self, CreateOptions, Key, Live, Naming, Object, Reference};
+use crate::kinds::{CreateOptions, Key, Live, Naming, Object, Reference};
 use crate::reconcile::diff::diff;
 use crate::reconcile::plan::decide::Decision;
 use crate::reconcile::plan::steps::Draft;
@@ -198,7 +198,7 @@ impl Draft {
     /// Brings what is there already to what is declared, in what can change in place.
     fn add_adjustment(&mut self, index: usize, object: &Object, there: &Live) -> Option<usize> {
         let differing = diff(&object.spec, there.spec.as_ref().ok()?, &|_, _| true);
-        let in_place = differing.into_iter().filter(|field| field.change != kinds::Change::Replace);
+        let in_place = differing.into_iter().filter(|field| !field.change.makes_anew());
         let changes: Vec<_> = in_place.filter_map(|field| Some((field.path, field.to?))).collect();
         if changes.is_empty() {
             return None;

@@ -336,6 +336,46 @@ fn a_swap_that_was_cut_is_finished_or_undone() {
 }
 
 #[test]
+fn a_swap_that_is_made_can_be_taken_out_of_the_manifests() {
+    let live = owned(&[volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat());
+    let swapped =
+        [volume("a", "2Gi", ", lifecycle: {renamed_from: b}"), volume("b", "1Gi", ", lifecycle: {renamed_from: a}")];
+    let made = performed(&plan(&desired(&swapped.concat()), &live, &Policy::default()), &live);
+    let tidy = [volume("a", "2Gi", ""), volume("b", "1Gi", "")].concat();
+    assert!(plan(&desired(&tidy), &made, &Policy::default()).is_empty());
+    let edited = [volume("a", "2Gi", ""), volume("b", "3Gi", "")].concat();
+    insta::assert_snapshot!(default(&edited, &made), @r"
+    keep volume/a
+    update volume/b [size: 1Gi -> 3Gi]
+    0. update volume/b after []
+    ");
+}
+
+#[test]
+fn what_refers_to_names_that_move_on_is_as_it_was_applied() {
+    let before = [template("a", "x", ""), template("b", "y", ""), template("c", "z", ""), pool("p", "a", "1", "")];
+    let from = |old: &str| format!(", lifecycle: {{renamed_from: {old}}}");
+    let chain = [
+        template("b", "x", &from("a")),
+        template("c", "y", &from("b")),
+        template("d", "z", &from("c")),
+        pool("p", "b", "1", ""),
+    ];
+    let circle = [
+        template("b", "x", &from("a")),
+        template("a", "y", &from("b")),
+        template("c", "z", ""),
+        pool("p", "b", "2", ""),
+    ];
+    let live = owned(&before.concat());
+    for after in [chain, circle] {
+        let plan = plan(&desired(&after.concat()), &live, &Policy::default());
+        let end = performed(&plan, &live);
+        assert_eq!(crate::reconcile::drift(&end), [], "{}", text_of(&plan));
+    }
+}
+
+#[test]
 fn only_some_kinds_of_change_are_let_through() {
     let live = owned(&[volume("v", "1Gi", ""), template("t", "a", "")].concat());
     let declared = [volume("v", "2Gi", ""), template("t", "a", ""), template("u", "a", ""), pool("p", "u", "1", "")];

@@ -3,10 +3,10 @@
 use sbx::reconcile::Drift;
 
 use super::text::{html, prose};
-use super::{MOST_LINES, Page, block, clipped, plain, signed};
+use super::{MOST_LINES, Page, block, clipped, plain, signed, signed_parts};
 use crate::ui::drift::{Report, sign, what};
 use crate::ui::output::Subject;
-use crate::ui::plan::lines_of;
+use crate::ui::plan::{by_part, lines_of};
 
 /// Returns a report on drift: what it comes to, then each object with its fields.
 pub(crate) fn drift(report: &Report, subject: &Subject<'_>) -> String {
@@ -26,9 +26,13 @@ fn details(found: &Drift) -> String {
     let (sign, _) = sign(&found.event);
     let title = html(&clipped(&format!("{sign} {} {}", found.key, what(&found.event))));
     let fields = found.fields.iter().flat_map(|field| {
+        if let Some(parts) = by_part(field.path, field.live.as_ref(), field.applied.as_ref()) {
+            let swapped = parts.into_iter().map(|(path, live, applied)| (path, applied, live)).collect();
+            return signed_parts(swapped, "");
+        }
         let side =
             |sign, value: &Option<_>| signed(sign, field.path, &value.as_ref().map(lines_of).unwrap_or_default(), "");
-        side('-', &field.applied).into_iter().chain(side('+', &field.live))
+        side('-', &field.applied).into_iter().chain(side('+', &field.live)).collect::<Vec<_>>()
     });
     let mut lines: Vec<_> = fields.map(|line| clipped(&line)).collect();
     let n_more = lines.len().saturating_sub(MOST_LINES);

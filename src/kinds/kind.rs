@@ -116,6 +116,9 @@ pub struct KindInfo {
     /// Whether an object lives on as it is when what it was made from is superseded, unless its manifest says
     /// otherwise.
     pub outlives_its_source: bool,
+    /// Whether the server refuses to delete what an object refers to. Where it does not, the object stays and cannot be
+    /// read whole any more, so that plans delete nothing that is referred to either way.
+    pub holds_its_source: bool,
     /// Whether an object is built from something outside that may move on under its name ([`Live::build`]).
     pub is_built: bool,
     /// What `lifecycle` calls the choice of what happens then, such as `on_template_change`.

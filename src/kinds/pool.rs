@@ -43,6 +43,7 @@ impl Kind for PoolKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        holds_its_source: true,
         is_built: false,
         on_superseded: "on_template_change",
         expires: false,

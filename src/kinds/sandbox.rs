@@ -44,6 +44,7 @@ impl Kind for SandboxKind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        holds_its_source: true,
         is_built: false,
         on_superseded: "on_template_change",
         expires: true,

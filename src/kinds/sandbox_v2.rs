@@ -93,6 +93,7 @@ impl Kind for SandboxV2Kind {
         holds_data: true,
         asks_if_renamed: false,
         outlives_its_source: true,
+        holds_its_source: true,
         is_built: false,
         on_superseded: "on_snapshot_change",
         expires: true,
@@ -473,7 +474,8 @@ impl Kind for SandboxV2Kind {
         for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
             create = create.label(key, value);
         }
-        let sandbox = cx.client.create_sandbox_v2(Some(&spec.snapshot), create).await?.into_wire();
+        let sandbox =
+            cx.client.create_sandbox_v2(Some(&snapshot::reference_to(&spec.snapshot)), create).await?.into_wire();
         place(sandbox, &cx.client.reader()).await
     }
 

@@ -8,7 +8,7 @@ use super::field::{Absent, Change, Field, Shape};
 use super::kind::{Build, CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
 use super::mark::Mark;
 use super::quota::{Quota, size_of};
-use super::reserved::{is_provided, known_by_id};
+use super::reserved::is_provided;
 use super::run_config::{self, RunConfigSpec};
 use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
@@ -65,6 +65,8 @@ impl Kind for SnapshotKind {
         holds_data: false,
         asks_if_renamed: false,
         outlives_its_source: false,
+        // Contract S2: its registry is needed to build it, and not after that.
+        holds_its_source: false,
         is_built: true,
         on_superseded: "on_image_change",
         expires: false,
@@ -236,11 +238,8 @@ impl Kind for SnapshotKind {
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<Pointed, Error> {
-        let (reference, tag) = match name.split_once('@') {
-            Some((_, id)) => (id.to_owned(), None),
-            None => (with_tag(name), Some(split(name).1.to_owned())),
-        };
-        let snapshot = reader.get_snapshot(&reference).await?;
+        let tag = (!name.contains('@')).then(|| split(name).1.to_owned());
+        let snapshot = reader.get_snapshot(&reference_to(name)).await?;
         let registry = match &snapshot.registry_id {
             Some(id) => registries(reader).await?.get(id).cloned(),
             None => None,
@@ -291,10 +290,7 @@ impl Kind for SnapshotKind {
     }
 
     async fn delete(client: &Client, name: &Name) -> Result<(), Error> {
-        match known_by_id(name) {
-            Some((_, id)) => client.delete_snapshot(id).await,
-            None => client.delete_snapshot(&with_tag(name.as_str())).await,
-        }
+        client.delete_snapshot(&reference_to(name.as_str())).await
     }
 }
 
@@ -335,6 +331,15 @@ fn spec_of(snapshot: wire::Snapshot, registry: Option<Arc<str>>) -> Result<Snaps
 /// Splits a name into its path and its tag.
 pub(super) fn split(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or((name, LATEST))
+}
+
+/// Returns what the API is to find under a name: the tag is always named, since of a path alone the server takes any
+/// snapshot where the usual tag is not there, and a displaced one has its id alone.
+pub(super) fn reference_to(name: &str) -> String {
+    match name.split_once('@') {
+        Some((_, id)) => id.to_owned(),
+        None => with_tag(name),
+    }
 }
 
 fn with_tag(name: &str) -> String {

@@ -38,6 +38,7 @@ impl Kind for VolumeKind {
         holds_data: true,
         asks_if_renamed: true,
         outlives_its_source: false,
+        holds_its_source: true,
         is_built: false,
         on_superseded: "on_template_change",
         expires: false,

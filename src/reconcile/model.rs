@@ -1,15 +1,15 @@
 //! The server's rules as a pure value: what the world is after a step, or why the step is refused.
 //!
-//! The rules come from the kinds' data: names are unique, references must point at something, what is referred to
-//! cannot be deleted, sizes only grow. Plans are checked against it before they are shown; the server has an
-//! implementation of its own, and a test holds the two beside each other.
+//! The rules come from the kinds' data: names are unique, references must point at something, what is held by those
+//! that refer to it cannot be deleted, sizes only grow. Plans are checked against it before they are shown; the server
+//! has an implementation of its own, and a test holds the two beside each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::plan::{Plan, Step, Verb};
 use super::world::World;
-use crate::kinds::{self, Change, Health, Key, KindId, Live, Lookup, Naming, Reference, Spec, Value};
+use crate::kinds::{self, Change, Health, Key, KindId, Live, Lookup, Naming, Reference, Spec, Unreadable, Value};
 use crate::types::{Name, ObjectId};
 
 /// A workspace that obeys the server's rules.
@@ -148,13 +148,12 @@ impl Model {
     }
 
     fn create(&mut self, key: &Key, spec: &Spec) -> Result<(), Refusal> {
-        if let Some(there) = self.live.get(key) {
-            let retired = there.id.as_ref().and_then(|id| kinds::by_id(&key.name, id));
-            match retired.filter(|_| key.kind.info().naming == Naming::Published) {
-                Some(retired) => self.rename(key, &retired)?,
-                None => return Err(Refusal::NameTaken { key: key.clone() }),
-            }
-        }
+        let there = self.live.get(key).map(|there| there.id.as_ref().and_then(|id| kinds::by_id(&key.name, id)));
+        let retired = match there {
+            Some(Some(retired)) if key.kind.info().naming == Naming::Published => Some(retired),
+            Some(_) => return Err(Refusal::NameTaken { key: key.clone() }),
+            None => None,
+        };
         for reference in spec.references() {
             if !self.exists(reference) {
                 return Err(Refusal::BadReference { key: key.clone(), name: Arc::clone(&reference.name) });
@@ -162,6 +161,10 @@ impl Model {
         }
         if let Some(violation) = key.kind.check(spec, self).into_iter().next() {
             return Err(Refusal::BrokenRule { key: key.clone(), message: violation.message });
+        }
+        // What is refused moves no name.
+        if let Some(retired) = retired {
+            self.rename(key, &retired)?;
         }
         self.n_created += 1;
         let live = Live {
@@ -225,10 +228,19 @@ impl Model {
     }
 
     fn delete(&mut self, key: &Key) -> Result<(), Refusal> {
-        if let Some(by) = self.holders.get(key).and_then(BTreeSet::first) {
+        let holders = self.holders.get(key).cloned().unwrap_or_default();
+        if let Some(by) = holders.iter().find(|holder| holder.kind.info().holds_its_source) {
             return Err(Refusal::InUse { key: key.clone(), by: by.clone() });
         }
-        self.remove(key).map(drop).ok_or_else(|| Refusal::NotFound { key: key.clone() })
+        self.remove(key).ok_or_else(|| Refusal::NotFound { key: key.clone() })?;
+        let gone = Reference { kind: key.kind, name: key.name.as_str().into() };
+        for holder in holders {
+            let Some(mut live) = self.remove(&holder) else { continue };
+            let left = live.references().filter(|reference| **reference != gone).cloned().collect();
+            live.spec = Err(Unreadable { why: format!("{key} is gone"), references: left });
+            self.insert(live);
+        }
+        Ok(())
     }
 }
 

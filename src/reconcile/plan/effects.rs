@@ -1,7 +1,7 @@
 //! What a plan's steps mean for the inventory: what is written down before them, and after each.
 
 use super::{Change, Plan, Rollout, Step, Verb};
-use crate::kinds::{Key, Live};
+use crate::kinds::{self, Key, Live};
 use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
 
@@ -50,7 +50,8 @@ impl Plan {
                 let moved = Effect::Move { from: step.key.clone(), to: to.clone() };
                 // It may never have been recorded under its old name, and its labels may be new.
                 let record = change.record.iter().filter(|_| to == change.key);
-                std::iter::once(moved).chain(record.map(|record| put(&to, record, change, step, live))).collect()
+                let record = record.map(|record| put(&to, &self.without_unsent(record, step), change, step, live));
+                std::iter::once(moved).chain(record).collect()
             }
             Verb::Delete { .. } => vec![Effect::Drop { key: step.key.clone() }],
             Verb::Swap { retired, incoming, .. } => {
@@ -65,6 +66,24 @@ impl Plan {
                 is_news.then_some(Effect::Learn(habits)).into_iter().collect()
             }
         }
+    }
+
+    /// Returns the record of an object without what a later step sends it and the server never tells: should that step
+    /// fail, nothing but the record says that it is to be sent again.
+    fn without_unsent(&self, record: &Entry, step: &Step) -> Entry {
+        let Some(applied) = record.applied() else { return record.clone() };
+        let updates =
+            self.steps.iter().filter(|later| later.change == step.change).filter_map(|later| match &later.verb {
+                Verb::Update { changes } => Some(changes),
+                _ => None,
+            });
+        let sent: Vec<_> = updates.flatten().map(|(path, _)| *path).collect();
+        let never_told = applied.kind().fields().iter().filter(|field| field.change == kinds::Change::WriteOnly);
+        let unsent: Vec<_> = never_told.map(|field| field.path).filter(|path| sent.contains(path)).collect();
+        if unsent.is_empty() {
+            return record.clone();
+        }
+        Entry { applied: applied.without(&unsent).into(), ..record.clone() }
     }
 }
 

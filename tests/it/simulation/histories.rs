@@ -142,4 +142,57 @@ lifecycle: {replace: recreate}
 {apiVersion: sbx/v1, kind: Template, metadata: {name: kept}, spec: {image: python}}
 ",
     },
+    History {
+        name: "snapshots published anew",
+        before: "
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: ours}
+spec: {url: a.example, username: u, password: {env: V1}, secret_version: 1}
+---
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: 'plain:v1'}, spec: {docker_image: a, fs_capacity_bytes: 1Gi}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: follows}
+spec: {snapshot: 'plain:v1', vcpus: 1}
+lifecycle: {on_snapshot_change: replace}
+---
+{apiVersion: sbx/v2, kind: Sandbox, metadata: {name: stays}, spec: {snapshot: 'plain:v1', vcpus: 1}}
+",
+        after: "
+apiVersion: sbx/v2
+kind: Registry
+metadata: {name: theirs}
+spec: {url: a.example, username: u, password: {env: V2}, secret_version: 2}
+lifecycle: {renamed_from: ours}
+---
+apiVersion: sbx/v2
+kind: Snapshot
+metadata: {name: 'plain:v1'}
+spec: {docker_image: b, fs_capacity_bytes: 1Gi, registry_name: theirs}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: follows}
+spec: {snapshot: 'plain:v1', vcpus: 1}
+lifecycle: {on_snapshot_change: replace}
+---
+{apiVersion: sbx/v2, kind: Sandbox, metadata: {name: stays}, spec: {snapshot: 'plain:v1', vcpus: 2}}
+",
+    },
+    History {
+        name: "a folder of snapshots deleted",
+        before: "
+{apiVersion: sbx/v2, kind: Registry, metadata: {name: ours}, spec: {url: a.example}}
+---
+apiVersion: sbx/v2
+kind: Snapshot
+metadata: {name: 'plain:v1'}
+spec: {docker_image: a, fs_capacity_bytes: 1Gi, registry_name: ours}
+---
+{apiVersion: sbx/v2, kind: Sandbox, metadata: {name: box}, spec: {snapshot: 'plain:v1'}, lifecycle: {on_remove: delete}}
+",
+        after: "",
+    },
 ];

@@ -64,7 +64,8 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
             rollouts,
         };
         let mut decisions = round.decide();
-        decisions.extend(undeclared.prune(given, &obstacles));
+        let pruned = undeclared.prune(given, &decisions, &obstacles);
+        decisions.extend(pruned);
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
         if policy.prune && policy.scope.is_everything() && world.inventory.is_some() {
             rolling::collect_orphans(&mut decisions, all, world);

@@ -173,6 +173,11 @@ pub enum Note {
         /// The fields; empty where it is the object itself.
         paths: Vec<&'static str>,
     },
+    /// Nobody has said yet whether a new object is this one under another name, so that nothing is done to it.
+    MaybeSource {
+        /// The new object.
+        of: Key,
+    },
     /// It is new, and another object of its kind is declared no longer.
     MaybeRenamed {
         /// The objects that are declared no longer.
@@ -409,6 +414,7 @@ impl Note {
                 let add = if misnamed.is_some() { "write" } else { "add" };
                 format!("if it is a rename, {add} `renamed_from: {first}` below `lifecycle`, else `renamed_from: none`")
             }
+            Self::MaybeSource { of } => format!("say in the manifest of {of} which of the two it is"),
             Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
             Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
             Self::Outdated { choice, .. } => {
@@ -493,6 +499,12 @@ impl fmt::Display for Note {
             Self::HeldBy { holders, now } => held_by(f, holders, *now),
             Self::InDoubt { with } => {
                 write!(f, "it is declared no longer, and {with}, which is live too, is declared as renamed from it")
+            }
+            Self::MaybeSource { of } => {
+                write!(
+                    f,
+                    "it is declared no longer, and {of} is new: it stays until that is said to be a rename or none"
+                )
             }
             Self::NeededBy { by } => write!(f, "it is declared no longer, and {by} refers to it"),
             Self::NeedsBlocked { needs } => write!(f, "it needs {needs}, which is blocked"),

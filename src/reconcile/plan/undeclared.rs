@@ -60,11 +60,24 @@ impl<'a> Undeclared<'a> {
     }
 
     /// Removes them, or lets go of those that are to stay, if that is asked for.
-    pub(super) fn prune(&self, given: Given<'a>, obstacles: &Obstacles) -> Vec<Decision<'a>> {
+    ///
+    /// What a new object may be under another name is neither: once it were let go of, the next plan would make the new
+    /// one, and nobody would have been asked.
+    pub(super) fn prune(
+        &self,
+        given: Given<'a>,
+        decisions: &[Decision<'a>],
+        obstacles: &Obstacles,
+    ) -> Vec<Decision<'a>> {
         if !given.policy.prune {
             return Vec::new();
         }
-        self.0.iter().map(|one| pruned(one, obstacles)).collect()
+        let asked = asked(decisions);
+        let prune = |one: &One<'a>| match asked.get(&one.live.key) {
+            Some(of) => awaiting(one, of),
+            None => pruned(one, obstacles),
+        };
+        self.0.iter().map(prune).collect()
     }
 
     /// Returns whether a new object may be one of them under another name.
@@ -117,6 +130,43 @@ fn in_doubt<'a>(desired: &'a Desired, matches: &Matches<'_>) -> HashMap<Key, &'a
         _ => None,
     });
     in_doubt.collect()
+}
+
+/// Returns what new objects may be under other names, where that is asked, each with the new one.
+fn asked(decisions: &[Decision<'_>]) -> HashMap<Key, Key> {
+    let questions = decisions.iter().flat_map(|decision| {
+        let change = &decision.change;
+        change.notes.iter().filter_map(move |note| match note {
+            Note::MaybeRenamed { candidates, is_asked: true, .. } => Some((change, candidates)),
+            _ => None,
+        })
+    });
+    let named = questions.flat_map(|(change, candidates)| {
+        let kind = change.key.kind;
+        candidates.iter().map(move |name| (Key { kind, name: name.clone() }, change.key.clone()))
+    });
+    named.collect()
+}
+
+fn awaiting<'a>(one: &One<'a>, of: &Key) -> Decision<'a> {
+    let change = kept(one.live, Note::MaybeSource { of: of.clone() });
+    Decision { object: None, live: Some(one.live), is_protected: false, change }
+}
+
+/// Returns a change that does nothing, not even to the record.
+fn kept(live: &Live, note: Note) -> Change {
+    Change {
+        key: live.key.clone(),
+        action: Action::Keep,
+        id: live.id.clone(),
+        was: None,
+        spec: None,
+        fields: Vec::new(),
+        record: None,
+        notes: vec![note],
+        rollout: None,
+        origin: None,
+    }
 }
 
 fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {

@@ -500,12 +500,7 @@ impl fmt::Display for Note {
             Self::InDoubt { with } => {
                 write!(f, "it is declared no longer, and {with}, which is live too, is declared as renamed from it")
             }
-            Self::MaybeSource { of } => {
-                write!(
-                    f,
-                    "it is declared no longer, and {of} is new: it stays until that is said to be a rename or none"
-                )
-            }
+            Self::MaybeSource { of } => maybe_source(f, of),
             Self::NeededBy { by } => write!(f, "it is declared no longer, and {by} refers to it"),
             Self::NeedsBlocked { needs } => write!(f, "it needs {needs}, which is blocked"),
             Self::MissingReference { missing } => {
@@ -605,6 +600,10 @@ fn marked(f: &mut fmt::Formatter<'_>, owner: &str, rest: &str) -> fmt::Result {
 fn source_is_another(f: &mut fmt::Formatter<'_>, source: &Reference) -> fmt::Result {
     let Reference { kind, name } = source;
     write!(f, "{} `{name}` becomes another object than the one it is made from", kind.info().singular)
+}
+
+fn maybe_source(f: &mut fmt::Formatter<'_>, of: &Key) -> fmt::Result {
+    write!(f, "it is declared no longer, and {of} is new: it stays until that is said to be a rename or none")
 }
 
 fn unverifiable(f: &mut fmt::Formatter<'_>, paths: &[&'static str]) -> fmt::Result {

@@ -54,6 +54,11 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns whether an update of the fields at the paths `changed` sends the value of this one.
+    fn sends(path: &'static str, changed: &[&'static str]) -> bool {
+        changed.contains(&path)
+    }
+
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 
@@ -164,7 +169,7 @@ impl KindId {
 pub struct VerbCx<'a> {
     /// The workspace.
     pub client: &'a Client,
-    /// The secrets that the spec names.
+    /// The secrets that the call takes of those that the spec names.
     pub secrets: &'a Secrets,
     /// What is to say on the server whose an object is that is made, if its kind has a place for that.
     pub mark: Option<&'a Mark>,
@@ -361,6 +366,7 @@ pub trait AnyKind: Send + Sync {
     fn spec_from_values(&self, values: Vec<Option<Value>>) -> Option<Spec>;
     fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
     fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation>;
+    fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
@@ -405,6 +411,10 @@ impl<K: Kind> AnyKind for K {
 
     fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation> {
         K::check_update(spec.typed::<K>(), paths)
+    }
+
+    fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool {
+        K::sends(path, changed)
     }
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {

@@ -67,6 +67,7 @@ pub struct SandboxV2Spec {
 }
 
 const PROXY_CONFIG: &str = "proxy_config";
+const SECRET_VERSION: &str = "secret_version";
 const MOUNT_CONFIG: &str = "mount_config";
 const ACCESS_DELEGATION: &str = "access_delegation";
 const VOLUMES: &str = "volumes";
@@ -194,7 +195,7 @@ impl Kind for SandboxV2Kind {
             example: "{rules: [{name: github, match_hosts: [api.github.com], headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]}]}",
         },
         Field {
-            path: "secret_version",
+            path: SECRET_VERSION,
             shape: Shape::Number,
             change: Change::WriteOnly,
             absent: Absent::LeaveAlone,
@@ -248,7 +249,7 @@ impl Kind for SandboxV2Kind {
         let persistent = fields.optional("persistent");
         let run_config = fields.optional("run_config");
         let (proxy, mounts) = (fields.optional(PROXY_CONFIG), fields.optional(MOUNT_CONFIG));
-        let secret_version = fields.optional("secret_version");
+        let secret_version = fields.optional(SECRET_VERSION);
         let env_vars = fields.optional("env_vars");
         let (delegation, volumes) = (fields.optional(ACCESS_DELEGATION), fields.optional(VOLUMES));
         fields.finish(out);
@@ -393,6 +394,10 @@ impl Kind for SandboxV2Kind {
         })
     }
 
+    fn sends(path: &'static str, changed: &[&'static str]) -> bool {
+        changed.contains(&path) || (path == PROXY_CONFIG && changed.contains(&SECRET_VERSION))
+    }
+
     fn takes(spec: &SandboxV2Spec, _others: &dyn Lookup) -> Quota {
         Quota {
             sandboxes: 1,
@@ -493,7 +498,7 @@ impl Kind for SandboxV2Kind {
                 ("fs_capacity_bytes", Value::Size(size)) => options.fs_capacity(size.clone()),
                 ("idle_ttl_seconds", Value::Ttl(ttl)) => options.idle_ttl(*ttl),
                 ("delete_after_stop_seconds", Value::Ttl(ttl)) => options.delete_after_stop(*ttl),
-                (PROXY_CONFIG | "secret_version", _) => match proxy(cx, name, spec).await? {
+                (PROXY_CONFIG | SECRET_VERSION, _) => match proxy(cx, name, spec).await? {
                     Some(config) => options.proxy_config(config),
                     None => options,
                 },

@@ -114,6 +114,13 @@ impl Spec {
         self.map(|index, _, value| {
             let change = changes.iter().find(|(path, _)| *path == fields[index].path);
             change.map(|(_, to)| to.clone()).or_else(|| value.cloned())
+    /// Returns those of its secrets that an update of the fields at these paths sends.
+    pub fn secrets_of_update(&self, changed: &[&'static str]) -> impl Iterator<Item = &SecretRef> {
+        let fields = self.kind.fields().iter().zip(self.values.iter());
+        let sent = fields.filter(|(field, _)| self.kind.sends(field.path, changed));
+        sent.filter_map(|(_, value)| value.as_ref()).flat_map(Value::secrets)
+    }
+
         })
     }
 

@@ -167,6 +167,24 @@ fn a_secret_that_is_somewhere_else_is_sent_again() {
 }
 
 #[test]
+fn a_change_reads_only_the_secrets_that_it_sends() {
+    let mut project = Project::applied();
+    for unread in ["GITHUB_TOKEN", "AWS_ID", "AWS_KEY"] {
+        project.environment.unset(unread);
+    }
+    project.edit("snapshot: python\n", "snapshot: python\n  idle_ttl_seconds: 1200\n");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+    // Those of the mounts are not sent with the proxy.
+    project.edit("value: research", "value: development");
+    let run = project.ends(1, &["apply", "-f", "m", "--yes", "--quiet"]);
+    assert!(run.stderr.contains("$GITHUB_TOKEN") && !run.stderr.contains("AWS"), "{run}");
+    project.environment.set("GITHUB_TOKEN", "first-token");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+}
+
+#[test]
 fn mounts_and_environments_take_a_new_sandbox() {
     let project = Project::applied();
     project.edit("bucket: data,", "bucket: other,");

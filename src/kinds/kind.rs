@@ -59,6 +59,17 @@ pub trait Kind: Send + Sync + 'static {
         changed.contains(&path)
     }
 
+    /// Checks that the server would make an object with this spec, with which it may have to get by where it is there already.
+    fn check_create(_spec: &Self::Spec, _others: &dyn Lookup) -> Vec<Violation> {
+        Vec::new()
+    }
+
+    /// Returns what to make in the place of another object. `settled` is what is declared with what it leaves alone as that
+    /// one has it; what a server would not give to a new object is left to the server.
+    fn renewed(_declared: &Self::Spec, settled: Self::Spec, _others: &dyn Lookup) -> Self::Spec {
+        settled
+    }
+
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 
@@ -367,6 +378,8 @@ pub trait AnyKind: Send + Sync {
     fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
     fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation>;
     fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool;
+    fn check_create(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
+    fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
@@ -415,6 +428,14 @@ impl<K: Kind> AnyKind for K {
 
     fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool {
         K::sends(path, changed)
+    }
+
+    fn check_create(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation> {
+        K::check_create(spec.typed::<K>(), others)
+    }
+
+    fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec {
+        Spec::new::<K>(K::renewed(declared.typed::<K>(), settled.typed::<K>().clone(), others))
     }
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {

@@ -2,6 +2,7 @@
 
 mod forms;
 mod rules;
+mod size;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::field::{Absent, Change, Field, Shape};
 use super::form::Form;
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx, Violation};
 use super::mark::Mark;
 use super::nested::{self, Nested, Tree};
 use super::quota::{Quota, cpu_of, size_of};
@@ -396,6 +397,14 @@ impl Kind for SandboxV2Kind {
 
     fn sends(path: &'static str, changed: &[&'static str]) -> bool {
         changed.contains(&path) || (path == PROXY_CONFIG && changed.contains(&SECRET_VERSION))
+    }
+
+    fn check_create(spec: &SandboxV2Spec, others: &dyn Lookup) -> Vec<Violation> {
+        size::check(spec, others)
+    }
+
+    fn renewed(declared: &SandboxV2Spec, settled: SandboxV2Spec, others: &dyn Lookup) -> SandboxV2Spec {
+        size::renewed(declared, settled, others)
     }
 
     fn takes(spec: &SandboxV2Spec, _others: &dyn Lookup) -> Quota {

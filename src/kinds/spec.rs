@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::field::Absent;
-use super::kind::{Kind, KindId};
+use super::kind::{Kind, KindId, Lookup};
 use super::secret::SecretRef;
 use super::value::{Reference, Value};
 
@@ -67,6 +67,13 @@ impl Spec {
         })
     }
 
+    /// Returns the spec to make an object from in the place of `replaced`, where `others` knows what it refers to: as
+    /// [`Spec::settled`] has it, but for what the server would refuse to take over.
+    #[must_use]
+    pub fn renewed(&self, replaced: &Self, others: &dyn Lookup) -> Self {
+        self.kind.renewed(self, self.settled(Some(replaced)), others)
+    }
+
     /// Returns this spec with these fields left out, each of which can be.
     #[must_use]
     pub fn without(&self, paths: &[&'static str]) -> Self {
@@ -107,13 +114,6 @@ impl Spec {
         self.values.iter().flatten().flat_map(Value::secrets)
     }
 
-    /// Returns this spec with other values for the fields at these paths.
-    #[must_use]
-    pub fn with_changes(&self, changes: &[(&'static str, Value)]) -> Self {
-        let fields = self.kind.fields();
-        self.map(|index, _, value| {
-            let change = changes.iter().find(|(path, _)| *path == fields[index].path);
-            change.map(|(_, to)| to.clone()).or_else(|| value.cloned())
     /// Returns those of its secrets that an update of the fields at these paths sends.
     pub fn secrets_of_update(&self, changed: &[&'static str]) -> impl Iterator<Item = &SecretRef> {
         let fields = self.kind.fields().iter().zip(self.values.iter());
@@ -121,6 +121,13 @@ impl Spec {
         sent.filter_map(|(_, value)| value.as_ref()).flat_map(Value::secrets)
     }
 
+    /// Returns this spec with other values for the fields at these paths.
+    #[must_use]
+    pub fn with_changes(&self, changes: &[(&'static str, Value)]) -> Self {
+        let fields = self.kind.fields();
+        self.map(|index, _, value| {
+            let change = changes.iter().find(|(path, _)| *path == fields[index].path);
+            change.map(|(_, to)| to.clone()).or_else(|| value.cloned())
         })
     }
 

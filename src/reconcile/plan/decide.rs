@@ -430,7 +430,11 @@ impl<'a> Round<'a, '_> {
         }
         let broken = if makes_anew {
             let others = DeclaredOrLive { desired: self.given.desired, world: self.given.world };
-            object.key.kind.check(&object.spec, &others)
+            let live = live.filter(|_| change.action == Action::Replace).and_then(|live| live.spec.as_ref().ok());
+            let new = live.map_or_else(|| object.spec.settled(None), |live| object.spec.renewed(live, &others));
+            let mut broken = object.key.kind.check(&object.spec, &others);
+            broken.extend(object.key.kind.check_create(&new, &others));
+            broken
         } else {
             let paths: Vec<_> = change.fields.iter().map(|field| field.path).collect();
             object.key.kind.check_update(&object.spec, &paths)

@@ -34,7 +34,7 @@ impl Patch {
     pub(crate) fn of(drifted: &[Drift], manifests: &Manifests, root: &Path) -> Self {
         let mut patch = Self::default();
         let mut edits: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
-        for drift in drifted {
+        for drift in drifted.iter().filter(|drift| !matches!(drift.event, DriftEvent::BuildMoved { .. })) {
             let of_object = match undo_declaration(drift, manifests) {
                 Ok(of_object) => of_object,
                 Err(why) => {

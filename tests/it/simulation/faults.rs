@@ -157,6 +157,9 @@ impl FaultyTransport {
     async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
         let read = (*request.method() == Method::GET).then(|| request.uri().clone());
         let sent = request.body().clone();
+        if *request.method() == Method::POST {
+            self.told.announce(&sent);
+        }
         let response = self.ask(request).await;
         if response.status().is_success() {
             self.told.take_in(&sent, response.body());

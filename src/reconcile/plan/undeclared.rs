@@ -39,8 +39,13 @@ impl<'a> Undeclared<'a> {
             };
             Some((live?, entry))
         });
-        let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
-        let live: Vec<_> = live.filter(|(live, _)| is_undeclared(live)).collect();
+        // What has a reserved name is left over, and goes as soon as it can; what is to stay is let go of under any name.
+        let is_left_over = |live: &Live, entry: &Entry| {
+            let stays = kinds::known_by_id(&live.key.name).is_some() && entry.is_retained();
+            kinds::is_reserved(&live.key.name) && !stays
+        };
+        let is_undeclared = |live: &Live, entry: &Entry| !matches.has_live(&live.key) && !is_left_over(live, entry);
+        let live: Vec<_> = live.filter(|(live, entry)| is_undeclared(live, entry)).collect();
         if live.is_empty() {
             return Self(Vec::new());
         }

@@ -79,7 +79,7 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
         if obstacles.len() == n_before {
-            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
+            obstacles.extend(rolling::give_turns(&mut decisions, desired, world));
         }
         if obstacles.len() == n_before {
             return decisions;

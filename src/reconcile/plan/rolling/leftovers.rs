@@ -216,18 +216,9 @@ fn gone_first<'a>(decision: &Decision<'a>) -> Option<&'a Key> {
 }
 
 fn leftover(live: &Live, of: Key) -> Decision<'_> {
-    let change = Change {
-        key: live.key.clone(),
-        action: Action::Delete,
-        id: live.id.clone(),
-        was: None,
-        spec: None,
-        fields: Vec::new(),
-        notes: vec![Note::LeftBy { of: of.clone() }],
-        record: None,
-        rollout: Some(Rollout::Leftover { of }),
-        origin: None,
-    };
+    let mut change = Change::of_live(live, Action::Delete);
+    change.notes.push(Note::LeftBy { of: of.clone() });
+    change.rollout = Some(Rollout::Leftover { of });
     Decision { object: None, live: Some(live), is_protected: false, change }
 }
 

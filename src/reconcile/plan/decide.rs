@@ -155,7 +155,9 @@ fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
             awaited.insert(key, &later.key);
         }
     }
-    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename);
+    // What is getting its own name back had it while that one was new all the same.
+    let returns = |change: &Change| change.notes.contains(&Note::HalfReplaced);
+    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename) && !returns(change);
     let appearing = decisions.iter().map(|decision| &decision.change).filter(appears);
     let early = appearing.filter_map(|change| {
         let later = (*awaited.get(&change.key)?).clone();

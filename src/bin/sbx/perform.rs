@@ -123,14 +123,10 @@ pub(crate) async fn perform(
     if let Some(record) = &workspace.record {
         record.check_serial(consent.lock.serial)?;
     }
-    match format {
-        Format::Text => ui.data(&view.to_text()),
-        Format::Json => ui.line(&json::planned(view).to_string()),
-    }
     let label = workspace.label();
     let subject =
         Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
-    output::also_plan(view, &subject, ui)?;
+    show(view, &subject, format, ui)?;
     refuse(plan)?;
     let secrets = Arc::new(workspace.secrets(plan)?);
     if !plan.steps.is_empty() {
@@ -151,6 +147,19 @@ pub(crate) async fn perform(
     }
     output::also_outcome(view, &subject, &outcome, ui)?;
     recorded.map(|()| report.exit())
+}
+
+/// Shows a plan that is going to be performed, or might have been.
+///
+/// # Errors
+///
+/// [`Failure::File`].
+pub(crate) fn show(view: &View<'_>, subject: &Subject<'_>, format: Format, ui: &mut Ui) -> Result<(), Failure> {
+    match format {
+        Format::Text => ui.data(&view.to_text()),
+        Format::Json => ui.line(&json::planned(view).to_string()),
+    }
+    output::also_plan(view, subject, ui)
 }
 
 async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &mut Ui) -> Result<(), Failure> {

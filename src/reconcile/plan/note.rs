@@ -246,9 +246,9 @@ pub enum Note {
     },
     /// The rename that would make it what is declared is not done yet.
     RenamePending,
-    /// The server does not have its kind.
+    /// The server does not have its kind, or one that it cannot be without.
     NotSpoken {
-        /// The kind.
+        /// What the server does not have.
         kind: KindId,
         /// The versions that the server does speak.
         spoken: Vec<ApiVersion>,
@@ -350,7 +350,7 @@ impl Note {
     }
 
     pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
-        Self::NotSpoken { kind, spoken: world.spoken_versions() }
+        Self::NotSpoken { kind: world.lack_behind(kind), spoken: world.spoken_versions() }
     }
 
     /// Returns what the reader can do about it, if there is something.
@@ -615,7 +615,7 @@ fn not_spoken(f: &mut fmt::Formatter<'_>, kind: KindId, spoken: &[ApiVersion]) -
     if spoken.contains(&info.api_version) {
         write!(f, "this server has no {}", info.plural)
     } else {
-        write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
+        write!(f, "this server does not speak `{}`", info.api_version)
     }
 }
 

@@ -122,7 +122,7 @@ fn words(command: &str) -> Vec<&str> {
 fn printed(run: &Run, form: &str) -> String {
     let is_told = |line: &&str| ["error: ", "caused by: ", "hint: ", "warning: "].iter().any(|it| line.starts_with(it));
     let told = run.stderr.lines().filter(is_told).filter(|_| form == "text");
-    let told: String = told.map(|line| format!("{line}\n")).collect();
+    let told: String = told.flat_map(|line| [line, "\n"]).collect();
     let code = run.code.unwrap_or_else(|| panic!("it ends by itself\n{run}"));
     format!("{}{told}exit {code}\n", run.stdout)
 }

@@ -133,7 +133,7 @@ pub(crate) async fn perform(
     }
     let label = workspace.label();
     let subject =
-        Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
+        Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, against: None };
     show(view, &subject, format, ui)?;
     refuse(plan)?;
     let secrets = Arc::new(workspace.secrets(plan)?);

@@ -124,7 +124,7 @@ impl Saved {
         if self.all_or_nothing && n > 0 {
             let label = workspace.label();
             let subject =
-                output::Subject { command: "apply", target: workspace.target(), workspace: &label, saved_at: None };
+                output::Subject { command: "apply", target: workspace.target(), workspace: &label, against: None };
             perform::show(&view, &subject, format, &mut cx.ui)?;
             return Err(Failure::HeldBack { n });
         }

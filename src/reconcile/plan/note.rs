@@ -247,9 +247,9 @@ pub enum Note {
     },
     /// The rename that would make it what is declared is not done yet.
     RenamePending,
-    /// The server does not have its kind.
+    /// The server does not have its kind, or one that it cannot be without.
     NotSpoken {
-        /// The kind.
+        /// What the server does not have.
         kind: KindId,
         /// The versions that the server does speak.
         spoken: Vec<ApiVersion>,
@@ -351,7 +351,7 @@ impl Note {
     }
 
     pub(super) fn not_spoken(kind: KindId, world: &World) -> Self {
-        Self::NotSpoken { kind, spoken: world.spoken_versions() }
+        Self::NotSpoken { kind: world.lack_behind(kind), spoken: world.spoken_versions() }
     }
 
     /// Returns whether the note says what is in the way, rather than what happens.

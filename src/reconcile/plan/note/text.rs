@@ -238,7 +238,7 @@ fn not_spoken(f: &mut fmt::Formatter<'_>, kind: KindId, spoken: &[ApiVersion]) -
     if spoken.contains(&info.api_version) {
         write!(f, "this server has no {}", info.plural)
     } else {
-        write!(f, "this server does not speak `{}`: it has no {}", info.api_version, info.plural)
+        write!(f, "this server does not speak `{}`", info.api_version)
     }
 }
 

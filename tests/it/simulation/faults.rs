@@ -12,6 +12,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use sbx::client::{Limits, Transport, TransportError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::passwords::Told;
@@ -100,6 +101,7 @@ pub(crate) struct FaultyTransport {
     /// What each read answered first, for a cache that is out of date.
     first_answers: Mutex<HashMap<Uri, Bytes>>,
     pub(crate) told: Arc<Told>,
+    answering: TaskTracker,
 }
 
 /// The calls of one attempt, to the server and to the store of the record, and those of them that go wrong.
@@ -131,6 +133,7 @@ impl FaultyTransport {
             n_writes: AtomicUsize::new(0),
             first_answers: Mutex::default(),
             told: Arc::default(),
+            answering: TaskTracker::new(),
         }
     }
 
@@ -158,7 +161,7 @@ impl FaultyTransport {
     async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
         let read = (*request.method() == Method::GET).then(|| request.uri().clone());
         let (router, told) = (self.router.clone(), Arc::clone(&self.told));
-        let answered = tokio::spawn(async move {
+        let answered = self.answering.spawn(async move {
             let sent = request.body().clone();
             let response = ask(router, request).await;
             if response.status().is_success() {

@@ -175,6 +175,11 @@ fn names_its_tests(paragraph: &str, tests: &[(PathBuf, String)]) -> bool {
     paths.peek().is_some() && paths.all(|path| tests.iter().any(|(file, name)| is_named(file, name, path)))
 }
 
+/// Returns whether there is a test of this path, such as `layering::arrows_point_down`.
+pub(crate) fn is_a_test(path: &str) -> bool {
+    names_of_tests().iter().any(|(file, name)| is_named(file, name, path))
+}
+
 /// Returns whether `path` ends in the test's name and starts with a module that its file is, or is in.
 fn is_named(file: &Path, name: &str, path: &str) -> bool {
     let (first, last) = (path.split("::").next(), path.rsplit("::").next());

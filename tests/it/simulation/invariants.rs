@@ -91,7 +91,7 @@ fn secrets_are_told(goal: &Desired, left: &Plan, world: &World, workspace: &Work
         |key: &Key| left.changes.iter().any(|change| change.key == *key && change.action == Action::Blocked);
     for object in goal.iter().filter(|object| !is_blocked(&object.key)) {
         let Some(live) = world.get(&object.key) else { continue };
-        let told = workspace.told_of(&id_of(live), live.key.name.as_str());
+        let told = workspace.told_of(&id_of(live));
         // What takes a new object is kept as it is, where the manifest does not ask for one.
         let notes = left.changes.iter().filter(|change| change.key == object.key).flat_map(|change| &change.notes);
         let outdated: Vec<_> = notes.filter_map(outdated_path).collect();

@@ -22,8 +22,8 @@ pub(crate) fn password(secret: &SecretRef) -> String {
     secret.to_string()
 }
 
-/// The texts that the server took with each field that may have secrets, by the ids of what they are for, or by the names of
-/// what was asked for while nobody has seen the answer. It never says itself what it has.
+/// The texts that the server took with each field that may have secrets, by the ids of what they are for. It never says
+/// itself what it has.
 #[derive(Debug, Default)]
 pub(crate) struct Told(Mutex<HashMap<String, BTreeMap<&'static str, Vec<String>>>>);
 
@@ -31,23 +31,11 @@ pub(crate) struct Told(Mutex<HashMap<String, BTreeMap<&'static str, Vec<String>>
 const FIELDS: [&str; 4] = ["password", "proxy_config", "mount_config", "env_vars"];
 
 impl Told {
-    /// Takes in what a new object is asked for with: whoever asks may not live to see the answer.
-    pub(crate) fn announce(&self, sent: &Bytes) {
-        let Ok(sent) = serde_json::from_slice::<Json>(sent) else { return };
-        if let Some(name) = sent.get("name").and_then(Json::as_str) {
-            self.insert(name, &sent);
-        }
-    }
-
     /// Takes in what was sent and what came back.
     pub(crate) fn take_in(&self, sent: &Bytes, answer: &Bytes) {
         let json = |bytes: &Bytes| serde_json::from_slice::<Json>(bytes).ok();
         let (Some(sent), Some(answer)) = (json(sent), json(answer)) else { return };
         let Some(id) = answer.get("id").and_then(Json::as_str) else { return };
-        self.insert(id, &sent);
-    }
-
-    fn insert(&self, id: &str, sent: &Json) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (field, value) in FIELDS.iter().filter_map(|field| Some((*field, sent.get(field)?))) {
             let mut texts = Vec::new();
@@ -57,9 +45,9 @@ impl Told {
     }
 
     /// Returns the texts that the server took last, in the fields of an object that may have secrets.
-    pub(crate) fn of(&self, id: &str, name: &str) -> Vec<String> {
+    pub(crate) fn of(&self, id: &str) -> Vec<String> {
         let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.get(id).or_else(|| told.get(name)).into_iter().flat_map(BTreeMap::values).flatten().cloned().collect()
+        told.get(id).into_iter().flat_map(BTreeMap::values).flatten().cloned().collect()
     }
 }
 

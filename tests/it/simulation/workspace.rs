@@ -61,8 +61,8 @@ impl Workspace {
     }
 
     /// Returns the texts that the server took last, in the fields of an object that may have secrets.
-    pub(crate) fn told_of(&self, id: &str, name: &str) -> Vec<String> {
-        self.transport.told.of(id, name)
+    pub(crate) fn told_of(&self, id: &str) -> Vec<String> {
+        self.transport.told.of(id)
     }
 
     pub(crate) fn begin(&self, fault: Option<(usize, Fault)>) -> FaultPlan {

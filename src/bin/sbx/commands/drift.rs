@@ -60,7 +60,7 @@ impl Drift {
         if outputs.has_patch() && manifests.is_none() {
             return Err(nothing_to_patch());
         }
-        let Seen { world, label, inventory, saved_at, .. } = self.look(&project, cx).await?;
+        let Seen { world, label, inventory, against, .. } = self.look(&project, cx).await?;
         let is_recorded = inventory.as_ref().is_some_and(|inventory| inventory.exists);
 
         tell_oddities(&world, &mut cx.ui);
@@ -77,7 +77,7 @@ impl Drift {
         let patch = patch.map(|manifests| Patch::of(&report.drifted, manifests, &project.root)).unwrap_or_default();
         patch.left_out.iter().for_each(|why| cx.ui.status(&format!("# {}", escape(why))));
         let view = View { report: &report, place: &place, patch: &patch.diff };
-        let subject = Subject { command: "drift", target: project.target_name(), workspace: &label, saved_at };
+        let subject = Subject { command: "drift", target: project.target_name(), workspace: &label, against };
         output::show_drift(&view, &subject, &mut cx.ui)?;
         Ok(if self.exit_code { exit(&report) } else { Exit::Done })
     }

@@ -121,10 +121,11 @@ pub(crate) const SECOND: Generation = &[
 /// Draws a proxy, or none. Its secret is another one with each version, is kept as it is, or is somewhere else.
 fn draw_proxy(rng: &mut Rng) -> String {
     let version = rng.usize(1..4);
-    let (value, version) = match rng.usize(0..8) {
-        0..4 => return String::new(),
-        4 => ("{is_set: true}".to_owned(), String::new()),
-        5 => (format!("{{env: W{version}}}"), String::new()),
+    let (value, version) = match rng.usize(0..32) {
+        0..16 => return String::new(),
+        // Seldom, since nothing can be made of that where there is none.
+        16 => ("{is_set: true}".to_owned(), String::new()),
+        17..21 => (format!("{{env: W{version}}}"), String::new()),
         _ => (format!("{{env: V{version}}}"), format!(", secret_version: {version}")),
     };
     let host = rng.char('a'..='b');

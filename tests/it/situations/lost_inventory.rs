@@ -157,7 +157,7 @@ fn what_says_whose_it_is_needs_no_record() {
     --- exit code 0
     ");
     let ids = stage.ids();
-    assert!(!ids.contains_key("snapshot/old") && ids.contains_key("sandbox/program"), "{ids:?}");
+    assert!(!ids.contains_key("snapshot.v2/old") && ids.contains_key("sandbox.v2/program"), "{ids:?}");
     stage.is_settled();
     for (name, id) in stage.owned() {
         assert_eq!(owned.get(&name), Some(&id), "{name} is what it was");

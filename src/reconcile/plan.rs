@@ -343,6 +343,22 @@ impl Peak {
 }
 
 impl Change {
+    /// What becomes of a live object that no manifest in sight declares.
+    fn of_live(live: &Live, action: Action) -> Self {
+        Self {
+            key: live.key.clone(),
+            action,
+            id: live.id.clone(),
+            was: None,
+            spec: None,
+            fields: Vec::new(),
+            notes: Vec::new(),
+            record: None,
+            rollout: None,
+            origin: None,
+        }
+    }
+
     /// Returns whether somebody changed the object behind the manifests' back.
     pub fn is_drift(&self) -> bool {
         let is_drift = |note: &Note| {

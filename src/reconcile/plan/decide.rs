@@ -67,8 +67,8 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
         let pruned = undeclared.prune(given, &decisions, &obstacles);
         decisions.extend(pruned);
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
-        if policy.prune && policy.scope.is_everything() && world.inventory.is_some() {
-            rolling::collect_orphans(&mut decisions, all, world);
+        if policy.prune && world.inventory.is_some() {
+            rolling::collect_orphans(&mut decisions, all, world, &policy.scope);
         }
         let n_before = obstacles.len();
         obstacles.extend(not_allowed(&decisions, policy));
@@ -79,7 +79,7 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
         if obstacles.len() == n_before {
-            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
+            obstacles.extend(rolling::give_turns(&mut decisions, desired, world));
         }
         if obstacles.len() == n_before {
             return decisions;

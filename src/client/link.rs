@@ -21,7 +21,7 @@ use super::error::{Detail, Error, Kind, from_answer};
 use super::exchange::{Exchange, Outcome};
 use super::generation::Known;
 use super::limiter::Limiter;
-use super::request::{Request, overlay};
+use super::request::{Request, Verb, overlay};
 use super::retry::retry_after;
 use super::socket_timeouts::SocketTimeouts;
 use super::transport::{Limits, Transport, TransportError};
@@ -302,15 +302,24 @@ impl fmt::Debug for Link {
 }
 
 /// Reads the body of a success.
+///
+/// It has to be an object, as all answers of the API are: a bare array would be read as the values of its fields in their
+/// order, and an empty one as an object, or a list, in which everything is left out.
 pub(super) fn decode<T: DeserializeOwned>(
     request: &Request,
     response: &Response<Bytes>,
     attempts: u32,
 ) -> Result<T, Error> {
-    serde_json::from_slice(response.body()).map_err(|error| {
-        let message = match path_of_error::<T>(response.body()) {
-            Some(path) => format!("the answer's `{path}` is not what the API documents"),
-            None => "the answer is not what the API documents".to_owned(),
+    let body = response.body();
+    let read = match serde_json::from_slice(body) {
+        Ok(_) if !is_object(body) => Err(serde::de::Error::custom("expected an object, not an array")),
+        read => read,
+    };
+    read.map_err(|error: serde_json::Error| {
+        let message = match (path_of_error::<T>(body), request.operation.verb) {
+            (Some(path), _) => format!("the answer's `{path}` is not what the API documents"),
+            (None, Verb::List) => format!("the answer to `{} {}` is not a list", request.method, request.path),
+            (None, _) => "the answer is not what the API documents".to_owned(),
         };
         // The call succeeded: if it was to change something, it did.
         Error::new(Kind::InvalidBody, request, message)
@@ -319,6 +328,10 @@ pub(super) fn decode<T: DeserializeOwned>(
             .with_ambiguous(request.writes())
             .with_source(error)
     })
+}
+
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// Returns where in a body reading fails, unless it does so at the top.

@@ -2,6 +2,7 @@
 
 mod forms;
 mod rules;
+mod size;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::field::{Absent, Change, Field, Shape};
 use super::form::Form;
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx, Violation};
 use super::mark::Mark;
 use super::nested::{self, Nested, Tree};
 use super::quota::{Quota, cpu_of, size_of};
@@ -67,6 +68,7 @@ pub struct SandboxV2Spec {
 }
 
 const PROXY_CONFIG: &str = "proxy_config";
+const SECRET_VERSION: &str = "secret_version";
 const MOUNT_CONFIG: &str = "mount_config";
 const ACCESS_DELEGATION: &str = "access_delegation";
 const VOLUMES: &str = "volumes";
@@ -194,7 +196,7 @@ impl Kind for SandboxV2Kind {
             example: "{rules: [{name: github, match_hosts: [api.github.com], headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]}]}",
         },
         Field {
-            path: "secret_version",
+            path: SECRET_VERSION,
             shape: Shape::Number,
             change: Change::WriteOnly,
             absent: Absent::LeaveAlone,
@@ -248,7 +250,7 @@ impl Kind for SandboxV2Kind {
         let persistent = fields.optional("persistent");
         let run_config = fields.optional("run_config");
         let (proxy, mounts) = (fields.optional(PROXY_CONFIG), fields.optional(MOUNT_CONFIG));
-        let secret_version = fields.optional("secret_version");
+        let secret_version = fields.optional(SECRET_VERSION);
         let env_vars = fields.optional("env_vars");
         let (delegation, volumes) = (fields.optional(ACCESS_DELEGATION), fields.optional(VOLUMES));
         fields.finish(out);
@@ -393,6 +395,18 @@ impl Kind for SandboxV2Kind {
         })
     }
 
+    fn sends(path: &'static str, changed: &[&'static str]) -> bool {
+        changed.contains(&path) || (path == PROXY_CONFIG && changed.contains(&SECRET_VERSION))
+    }
+
+    fn check_create(spec: &SandboxV2Spec, others: &dyn Lookup) -> Vec<Violation> {
+        size::check(spec, others)
+    }
+
+    fn renewed(declared: &SandboxV2Spec, settled: SandboxV2Spec, others: &dyn Lookup) -> SandboxV2Spec {
+        size::renewed(declared, settled, others)
+    }
+
     fn takes(spec: &SandboxV2Spec, _others: &dyn Lookup) -> Quota {
         Quota {
             sandboxes: 1,
@@ -493,7 +507,7 @@ impl Kind for SandboxV2Kind {
                 ("fs_capacity_bytes", Value::Size(size)) => options.fs_capacity(size.clone()),
                 ("idle_ttl_seconds", Value::Ttl(ttl)) => options.idle_ttl(*ttl),
                 ("delete_after_stop_seconds", Value::Ttl(ttl)) => options.delete_after_stop(*ttl),
-                (PROXY_CONFIG | "secret_version", _) => match proxy(cx, name, spec).await? {
+                (PROXY_CONFIG | SECRET_VERSION, _) => match proxy(cx, name, spec).await? {
                     Some(config) => options.proxy_config(config),
                     None => options,
                 },

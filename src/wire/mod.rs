@@ -61,6 +61,9 @@ use serde::{Deserialize, Deserializer};
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// Reads `null` as the type's default, which `#[serde(default)]` alone does for an absent field only.
+///
+/// The array of a list has this without `default`: servers write an empty one as `null`, but an answer that does not speak
+/// of it at all is no list, and must not be read as one with nothing in it.
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,8 +1,37 @@
 //! Pages of the second generation's lists, which come in two styles (contract section 1.2 of the second generation).
 
+use serde::{Deserialize, Deserializer};
+
+/// One of the two arrays of a page. `null` is one with nothing in it.
+#[derive(Default)]
+pub(super) enum Array<T> {
+    #[default]
+    Absent,
+    Present(Vec<T>),
+}
+
+impl<T> Array<T> {
+    /// Returns what this array has, or else the other; `None` where both are absent.
+    pub(super) fn or(self, other: Self) -> Option<Vec<T>> {
+        match (self, other) {
+            (Self::Absent, Self::Absent) => None,
+            (Self::Present(items), Self::Absent) | (Self::Absent, Self::Present(items)) => Some(items),
+            (Self::Present(items), Self::Present(others)) => Some(if items.is_empty() { others } else { items }),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Array<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items: Option<Vec<T>> = Option::deserialize(deserializer)?;
+        Ok(Self::Present(items.unwrap_or_default()))
+    }
+}
+
 /// Makes the body of a page whose objects stand under a key of their own, and under `items` in the newer style.
 ///
-/// Reading takes whichever array there is; writing writes both, so that clients of either style understand it.
+/// Reading takes whichever array there is, and refuses a page that has neither; writing writes both, so that clients of
+/// either style understand it.
 macro_rules! page {
     ($(#[$meta:meta])* $name:ident { $(#[$doc:meta])* $items:ident: $object:ty }) => {
         $(#[$meta])*
@@ -33,14 +62,17 @@ macro_rules! page {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 #[derive(serde::Deserialize)]
                 struct Page {
-                    $items: Option<Vec<$object>>,
-                    items: Option<Vec<$object>>,
+                    #[serde(default)]
+                    $items: crate::wire::page::Array<$object>,
+                    #[serde(default)]
+                    items: crate::wire::page::Array<$object>,
                     offset: Option<u64>,
                     next_cursor: Option<String>,
                 }
                 let page = Page::deserialize(deserializer)?;
+                let array = page.$items.or(page.items);
                 Ok(Self {
-                    $items: page.$items.or(page.items).unwrap_or_default(),
+                    $items: array.ok_or_else(|| serde::de::Error::missing_field(stringify!($items)))?,
                     offset: page.offset.unwrap_or_default(),
                     next_cursor: page.next_cursor,
                 })

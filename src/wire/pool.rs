@@ -63,7 +63,7 @@ pub struct UpdatePool {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolList {
     /// The pools of the page.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub pools: Vec<Pool>,
     /// An offset, of this page or of the next: not to be relied on (contract G35).
     #[serde(default, deserialize_with = "null_as_default")]

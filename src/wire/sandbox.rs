@@ -105,7 +105,7 @@ pub struct UpdateSandbox {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SandboxList {
     /// The sandboxes of the page.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub sandboxes: Vec<Sandbox>,
     /// An offset, of this page or of the next: not to be relied on (contract G35).
     #[serde(default, deserialize_with = "null_as_default")]

@@ -100,7 +100,7 @@ pub struct ServiceUrlGrant {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceUrlGrantList {
     /// The grants of the page.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub items: Vec<ServiceUrlGrant>,
     /// What to ask for the next page with; `None` when this is the last.
     #[serde(default)]

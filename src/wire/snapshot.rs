@@ -204,7 +204,7 @@ pub struct SnapshotTags {
     #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
     /// Its tags, and where they point.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub tags: Vec<SnapshotTag>,
 }
 

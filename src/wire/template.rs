@@ -87,7 +87,7 @@ pub struct UpdateTemplate {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TemplateList {
     /// The templates of the page.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub templates: Vec<Template>,
     /// An offset, of this page or of the next: not to be relied on (contract G35).
     #[serde(default, deserialize_with = "null_as_default")]

@@ -61,7 +61,7 @@ pub struct UpdateVolume {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct VolumeList {
     /// The volumes of the page.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub volumes: Vec<Volume>,
     /// An offset, of this page or of the next: not to be relied on (contract G35).
     #[serde(default, deserialize_with = "null_as_default")]

@@ -9,7 +9,7 @@ const SNAPSHOTS: &str = "GET /snapshots?limit=500&offset=0";
 #[tokio::test]
 async fn a_list_is_asked_for_once_whatever_is_read_from_it() {
     let boxes = r#"{"sandboxes":[{"name":"a","template_name":"t"},{"name":"b","snapshot_id":"s"}]}"#;
-    let server = Mock::new([(BOXES, answer(200, boxes)), (BOXES, answer(200, "{}"))]);
+    let server = Mock::new([(BOXES, answer(200, boxes)), (BOXES, answer(200, r#"{"sandboxes":[]}"#))]);
     let reader = server.client().reader();
     let round = reader.remembering();
     let (first, second) = tokio::join!(round.list_sandboxes(), round.list_sandboxes_v2());
@@ -24,7 +24,7 @@ async fn that_there_is_no_such_list_is_an_answer_and_a_failure_is_none() {
         (SNAPSHOTS, answer(404, "")),
         (BOXES, answer(503, "")),
         (BOXES, refused()),
-        (BOXES, answer(200, "{}")),
+        (BOXES, answer(200, r#"{"sandboxes":[]}"#)),
         ("GET /boxes/b", answer(200, r#"{"name":"b"}"#)),
         ("GET /boxes/b", answer(200, r#"{"name":"b"}"#)),
     ]);

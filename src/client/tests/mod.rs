@@ -5,6 +5,7 @@ mod creates;
 mod dataplane;
 mod errors;
 mod generations;
+mod lists;
 mod mock;
 mod network;
 mod property;

@@ -214,7 +214,7 @@ async fn lists_are_read_to_the_end() {
     let server = Mock::new([
         ("GET /volumes?limit=500&offset=0", page(0..500)),
         ("GET /volumes?limit=500&offset=500", page(499..700)),
-        ("GET /templates?limit=500&offset=0", answer(200, "{}")),
+        ("GET /templates?limit=500&offset=0", answer(200, r#"{"templates":[]}"#)),
         ("GET /pools?limit=500&offset=0", answer(200, r#"{"pools":null}"#)),
         ("GET /boxes?limit=500&offset=0", answer(200, r#"{"sandboxes":[{"name":"s"}],"offset":0}"#)),
     ]);

@@ -56,6 +56,12 @@ impl Environment {
         self
     }
 
+    /// Takes a variable out of the program's environment.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.variables.retain(|(set, _)| set != name);
+        self
+    }
+
     /// Writes a file below the working folder, and the folders that it is in.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> &Self {
         let path = self.work().join(path);

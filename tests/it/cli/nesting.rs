@@ -145,6 +145,19 @@ fn a_secret_is_sent_again_when_its_version_is_raised() {
 }
 
 #[test]
+fn a_secret_is_kept_where_there_is_one() {
+    let project = Project::applied();
+    project.edit("value: {env: GITHUB_TOKEN}", "value: {is_set: true}");
+    project.edit("snapshot: python\n", "snapshot: python\n  idle_ttl_seconds: 1200\n");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+    project.edit("value: research", "value: {is_set: true}");
+    let run = project.ends(1, &["plan", "-f", "m", "--quiet"]);
+    let why = "proxy_config.rules[internal].headers[X-Team].value keeps a secret that is not there";
+    assert!(run.stdout.contains(why), "{run}");
+}
+
+#[test]
 fn a_secret_that_is_somewhere_else_is_sent_again() {
     let mut project = Project::applied();
     project.environment.set("OTHER_TOKEN", "other-token");
@@ -164,6 +177,24 @@ fn a_secret_that_is_somewhere_else_is_sent_again() {
     project.apply(&[]);
     project.assert_nothing_to_do();
     assert!(project.kept().contains("other-token"));
+}
+
+#[test]
+fn a_change_reads_only_the_secrets_that_it_sends() {
+    let mut project = Project::applied();
+    for unread in ["GITHUB_TOKEN", "AWS_ID", "AWS_KEY"] {
+        project.environment.unset(unread);
+    }
+    project.edit("snapshot: python\n", "snapshot: python\n  idle_ttl_seconds: 1200\n");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+    // Those of the mounts are not sent with the proxy.
+    project.edit("value: research", "value: development");
+    let run = project.ends(1, &["apply", "-f", "m", "--yes", "--quiet"]);
+    assert!(run.stderr.contains("$GITHUB_TOKEN") && !run.stderr.contains("AWS"), "{run}");
+    project.environment.set("GITHUB_TOKEN", "first-token");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
 }
 
 #[test]

@@ -77,6 +77,10 @@ fn call(server: &Server, error: &client::Error) -> Vec<String> {
     let hint = match (error.kind(), server) {
         (Kind::Connection, Server::Remote(remote)) => return connection(remote),
         (Kind::Authentication, Server::Remote(remote)) => authentication(remote),
+        (Kind::InvalidBody, Server::Remote(remote)) => format!(
+            "the endpoint comes from {}: is it the base URL of the API, and does nothing else answer in its place?",
+            remote.url_from
+        ),
         (Kind::WrongGeneration, _) => {
             "the hosted service speaks the second generation of the API (manifests of `sbx/v2`), self-hosted servers the \
              first (`sbx/v1`), and `sbx serve` both: is this the base URL of one of them?"

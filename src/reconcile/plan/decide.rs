@@ -372,6 +372,7 @@ impl<'a> Round<'a, '_> {
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
             let choice = object.key.kind.info().on_superseded;
+            remember_unsent(&replacing, entry, change);
             change.notes.extend(replacing.drain(..).map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
@@ -531,6 +532,17 @@ fn broken_part(path: &'static str, part: &Part) -> Option<Violation> {
         return None;
     };
     Some(Violation { path, message, help: help.to_owned(), other: None })
+}
+
+/// Lets the record say of fields that are not sent now, and that the server never tells, what was sent last: nothing else
+/// tells the next plan that they are not as declared.
+fn remember_unsent(unsent: &[FieldChange], entry: Option<&Entry>, change: &mut Change) {
+    let untold: Vec<_> = unsent.iter().filter(|field| !field.change.is_told()).map(|field| field.path).collect();
+    let (Some(sent), Some(record)) = (entry.and_then(Entry::applied), &mut change.record) else { return };
+    let told = record.applied().filter(|_| !untold.is_empty()).map(|declared| declared.with_fields_of(sent, &untold));
+    if let Some(told) = told {
+        record.applied = told.into();
+    }
 }
 
 fn outdated(field: FieldChange, choice: &'static str) -> Note {

@@ -1,5 +1,7 @@
 //! Fields with parts, and the secrets in them, against `sbx serve`: proxies, mounts, rights, volumes and environments.
 
+use std::process::Command;
+
 use serde_json::Value as Json;
 
 use super::environment::{Environment, Run};
@@ -231,6 +233,35 @@ fn what_somebody_changed_in_a_rule_is_drift() {
     Drift: 1 of 2 objects is not as it was applied.
     --- exit code 0
     ");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+}
+
+/// Only the part that was changed, so that the secrets stay where they are.
+#[test]
+fn a_patch_changes_what_was_changed_and_leaves_the_rest_as_it_is_written() {
+    let project = Project::applied();
+    project.edit("- name: github\n", "- name: github  # for issues\n");
+    project.meddle("match_hosts: ['*.example.com']", "match_hosts: ['*', a.example.com], match_paths: [/repos/*]");
+    let run = project.ends(0, &["drift", "-f", "m", "--quiet", "-o", "patch"]);
+    insta::assert_snapshot!(run.stdout, @r#"
+    --- a/m/all.yaml
+    +++ b/m/all.yaml
+    @@ -14,7 +14,7 @@
+         - name: github  # for issues
+           match_hosts: [api.github.com]
+           headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]
+    -    - {name: internal, match_hosts: ['*.example.com'], headers: [{name: X-Team, value: research}]}
+    +    - {match_paths: ["/repos/*"], name: internal, match_hosts: ["*", a.example.com], headers: [{name: X-Team, value: research}]}
+         access_control: {allow_list: [api.github.com, '*.example.com']}
+       mount_config:
+         auth: {aws: {access_key_id: {env: AWS_ID}, secret_access_key: {env: AWS_KEY}}}
+    "#);
+    project.environment.write("patched.diff", &run.stdout);
+    let apply = Command::new("git").args(["apply", "patched.diff"]).current_dir(project.environment.work()).status();
+    assert!(apply.expect("there is a `git`").success(), "{run}");
+    assert!(project.environment.read("m/all.yaml").contains("{env: GITHUB_TOKEN}"));
+    project.ends(0, &["plan", "-f", "m", "--exit-code"]);
     project.apply(&[]);
     project.assert_nothing_to_do();
 }

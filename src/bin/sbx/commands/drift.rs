@@ -26,7 +26,8 @@ const NOTHING_APPLIED: &str = "No inventory says what was applied last: what is 
 /// Show what was changed behind the manifests' back
 ///
 /// What was applied last is compared with what is live, and nothing is changed. With manifests it also says what they
-/// ask for that was never applied. Signs: ~ changed, - deleted, > renamed, + made anew, ! failed or expired.
+/// ask for that was never applied. Signs: ~ changed, - deleted, > renamed, + made anew, ! failed, expired, or built from
+/// what has moved on since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -111,6 +111,10 @@ pub(crate) fn drift() -> Json {
         ("made_anew", json!({"id": text_or_null()})),
         ("failed", json!({"message": text()})),
         ("expired", json!({})),
+        (
+            "build_moved",
+            json!({"source": text(), "digest": text(), "seen_in": record(json!({"kind": kind(), "name": text()}))}),
+        ),
     ];
     let drifted: Vec<_> = own
         .into_iter()
@@ -119,7 +123,7 @@ pub(crate) fn drift() -> Json {
                 "kind": kind(),
                 "name": text(),
                 "event": {"const": event},
-                "is_drift": described(flag(), "Whether somebody did it; false for what its time to live ended."),
+                "is_drift": described(flag(), "Whether somebody did it to the object; false for what its time to live ended, and for what was built from something that moved on."),
                 "fields": list(with_parts(record(json!({"path": text(), "applied": {}, "live": {}})), record(json!({"path": text(), "applied": {}, "live": {}})))),
             });
             record(with(all, fields))

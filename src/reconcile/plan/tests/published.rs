@@ -75,6 +75,32 @@ fn the_disk_of_a_sandbox_is_not_lost_unasked() {
     assert!(plan.refusals.iter().any(|refusal| matches!(refusal, Refusal::DestroyLimit { .. })), "{:?}", plan.refusals);
 }
 
+/// The server never tells the environment, so that only the record says that it was not sent.
+#[test]
+fn an_environment_that_takes_a_new_sandbox_stays_outdated() {
+    let with = |variable: &str, seconds: u32| {
+        let spec =
+            format!("{{snapshot: python, idle_ttl_seconds: {seconds}, env_vars: {{TOKEN: {{env: {variable}}}}}}}");
+        let sandbox = format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: box}}, spec: {spec}}}");
+        desired(&[snapshot("python", "a"), sandbox].concat())
+    };
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    let mut world = performed(&plan(&with("A", 600), &nothing, &Policy::default()), &nothing);
+    // Neither by a plan with steps nor by one without.
+    for action in ["update", "keep"] {
+        let plan = plan(&with("B", 1200), &world, &Policy::default());
+        let expected = format!("{action} sandbox/box");
+        let text = text_of(&plan);
+        assert!(
+            text.contains(&expected) && text.contains("outdated: it is not as declared in env_vars.TOKEN"),
+            "{text}"
+        );
+        world = performed(&plan, &world);
+    }
+    let kept = plan(&with("A", 1200), &world, &Policy::default());
+    assert!(kept.is_empty() && !text_of(&kept).contains("outdated"), "{}", text_of(&kept));
+}
+
 /// The memory came with the old CPU, and the disk with the old snapshot: a new sandbox would get neither.
 #[test]
 fn a_sandbox_that_is_made_anew_asks_for_nothing_that_a_new_one_does_not_get() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sbx::kinds::KindId;
 use sbx::reconcile::inventory::{Effect, Run, Stranger};
-use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
+use sbx::reconcile::ledger::{self, Held, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
 use sbx::types::ObjectId;
 
@@ -187,8 +187,8 @@ impl Record {
     pub(crate) async fn lock(&self, command: &str, args: &LockArgs, ui: &mut Ui) -> Result<(), Failure> {
         self.ignore_files()?;
         let by_default = if ui.can_ask() { WAIT_WATCHED } else { WAIT_UNWATCHED };
-        let mut on_wait = |holder: &Holder| {
-            ui.status(&format!("Waiting for {}.", escape(&holder.to_string())));
+        let mut on_wait = |held: &Held| {
+            ui.status(&format!("Waiting for the lock of {}.", escape(&held.to_string())));
         };
         let patience = Patience { timeout: args.lock_timeout.unwrap_or(by_default), on_wait: &mut on_wait };
         let lease = self.ledger.lock(self.author.holder(command), patience).await?;
@@ -336,7 +336,8 @@ impl Record {
     pub(crate) fn check_lock(&self) -> Result<(), Failure> {
         match self.lease.get() {
             Some(lease) if lease.lost().is_cancelled() => {
-                Err(ledger::Error::LockLost { place: self.ledger.place() }.into())
+                let held = lease.taken_by().cloned().map(Box::new);
+                Err(ledger::Error::LockLost { place: self.ledger.place(), held }.into())
             }
             _ => Ok(()),
         }

@@ -50,6 +50,13 @@ pub(crate) struct Consent {
     pub(crate) lock: LockArgs,
 }
 
+impl Consent {
+    /// Returns whether nothing is asked.
+    pub(crate) fn is_given(&self) -> bool {
+        self.yes
+    }
+}
+
 /// How many events may wait to be shown before the run waits for the display.
 const EVENTS: usize = 64;
 

@@ -210,6 +210,9 @@ pub(crate) enum Failure {
         /// Why it looks so.
         source: Stranger,
     },
+    /// What is declared no longer was to be removed, in a pipeline whose next run will not find the record of it.
+    #[error("nothing is pruned in a pipeline by an inventory in a file that nobody named")]
+    PassingInventory,
     /// A later run was here before.
     #[error("run {serial} comes too late: run {last} was here before")]
     Superseded {
@@ -301,6 +304,7 @@ impl Failure {
             | Self::HeldBack { .. }
             | Self::Inventory(_)
             | Self::OtherWorkspace { .. }
+            | Self::PassingInventory
             | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::WouldOverwrite { .. }

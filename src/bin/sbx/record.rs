@@ -240,15 +240,9 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`].
+    /// [`Failure::PassingInventory`].
     pub(crate) fn check_prune(&self, prunes: bool) -> Result<(), Failure> {
-        if !prunes || !self.is_passing {
-            return Ok(());
-        }
-        let message = "nothing is pruned in a pipeline by an inventory in a file that nobody named".to_owned();
-        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; \
-                    or pass --no-prune";
-        Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
+        if prunes && self.is_passing { Err(Failure::PassingInventory) } else { Ok(()) }
     }
 
     /// Returns what is shown of it beside a plan.

@@ -74,7 +74,7 @@ async fn a_second_rename_that_fails_for_good_takes_the_first_one_back() {
     let (_, outcome) = site.apply(&manifests("b")).await;
     let error = error_of(&outcome);
     assert!(matches!(*error, StepError::SwapFailed { is_undone: true, .. }), "{error:?}");
-    assert_eq!(error.to_string(), "template/t could not be replaced: it has its name again");
+    assert_eq!(error.to_string(), "template/t has its name again");
     assert_eq!(site.image().await, "a");
     let plan = site.must_apply(&manifests("b")).await;
     assert!(plan.steps.iter().all(|step| step.verb.as_str() != "create"), "what was built is used: {:?}", plan.steps);
@@ -89,6 +89,11 @@ async fn a_name_that_could_not_be_given_back_is_said_and_comes_back_with_the_nex
     let (_, outcome) = site.apply(&manifests("b")).await;
     let error = error_of(&outcome);
     assert!(matches!(*error, StepError::SwapFailed { is_undone: false, .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("template/t is named `t--sbx-") && text.ends_with("` until it is applied again"),
+        "{text}"
+    );
     assert!(site.client.get_template("t").await.is_err());
     site.must_apply(&manifests("b")).await;
     assert_eq!(site.image().await, "b");

@@ -340,8 +340,8 @@ fn what_was_to_be_made_anew_stays_open_until_its_old_name_is_there_again() {
         extra: Map::new(),
     };
     let world = World::new([live], at);
-    assert_eq!(inventory.settle(&World::new([], at)).open, [intent.clone()], "the old one is gone");
-    assert_eq!(inventory.settle(&world).open, [intent.clone()], "somebody else's has the name");
+    assert_eq!(inventory.settle(&World::new([], at)).open, std::slice::from_ref(&intent), "the old one is gone");
+    assert_eq!(inventory.settle(&world).open, std::slice::from_ref(&intent), "somebody else's has the name");
     let mut renamed = entry.clone();
     renamed.lifecycle.renamed_from = Some(RenamedFrom::Name(Name::parse("other").unwrap()));
     inventory.apply(Effect::Put { key: old.clone(), entry: renamed });

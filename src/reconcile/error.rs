@@ -51,7 +51,7 @@ pub enum StepError {
         cause: client::Error,
     },
     /// The second rename of a swap failed.
-    #[error("{key} could not be replaced{}", half_way(key, retired, *is_undone))]
+    #[error("{}", half_way(key, retired, *is_undone))]
     SwapFailed {
         /// The object that was to be replaced.
         key: Key,
@@ -91,11 +91,13 @@ pub enum StepError {
     Panicked,
 }
 
+/// What the step was to do, and that it failed, is said by who names the step; why, by the cause.
 fn half_way(key: &Key, retired: &Name, is_undone: bool) -> String {
     if is_undone {
-        return ": it has its name again".to_owned();
+        format!("{key} has its name again")
+    } else {
+        format!("{key} is named `{retired}` until it is applied again")
     }
-    format!(", and is still named `{retired}`: apply again, and {key} gets its name")
 }
 
 fn taken_back(is_taken_back: bool) -> &'static str {
@@ -108,6 +110,15 @@ impl StepError {
         match self {
             Self::ReferenceStayed { effects, .. } => effects,
             _ => &[],
+        }
+    }
+
+    /// Returns whether it is not known if the step had its effect: its answer was lost, or it was cut off.
+    pub fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Client(error) => error.is_ambiguous(),
+            Self::RenameLost { .. } | Self::Aborted | Self::Panicked => true,
+            _ => false,
         }
     }
 

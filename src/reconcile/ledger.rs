@@ -17,7 +17,7 @@ mod shelf;
 mod tests;
 
 pub use error::Error;
-pub use lease::{Holder, Lease, Patience};
+pub use lease::{Held, Holder, Lease, Patience};
 pub use recording::{Opening, Recording};
 
 use std::collections::HashMap;

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
     Failed,
     /// A plan has changes to make, and the caller asked to be told so.
     Pending,
-    /// An apply did a part: something was blocked or skipped.
+    /// An apply did a part: something was blocked or skipped, or its time was up.
     Partial,
     /// Somebody changed what was applied, and the caller asked to be told so.
     Drifted,
@@ -46,7 +46,7 @@ const CODES: [(Exit, u8, &str); 8] = [
     (Exit::Done, 0, "done, or nothing to do"),
     (Exit::Failed, 1, "failed, declined, or a plan with something blocked"),
     (Exit::Pending, 2, "changes are pending (plan or drift --exit-code)"),
-    (Exit::Partial, 3, "an apply done in part: something was blocked or skipped"),
+    (Exit::Partial, 3, "an apply done in part: something was blocked or skipped, or time was up"),
     (Exit::Drifted, 4, "what was applied was changed since (drift --exit-code)"),
     (Exit::PendingAndDrifted, 6, "both 2 and 4 (drift --exit-code)"),
     (Exit::Usage, 64, "the command line is wrong, or names no server"),
@@ -210,6 +210,9 @@ pub(crate) enum Failure {
         /// Why it looks so.
         source: Stranger,
     },
+    /// What is declared no longer was to be removed, in a pipeline whose next run will not find the record of it.
+    #[error("nothing is pruned in a pipeline by an inventory in a file that nobody named")]
+    PassingInventory,
     /// A later run was here before.
     #[error("run {serial} comes too late: run {last} was here before")]
     Superseded {
@@ -301,6 +304,7 @@ impl Failure {
             | Self::HeldBack { .. }
             | Self::Inventory(_)
             | Self::OtherWorkspace { .. }
+            | Self::PassingInventory
             | Self::Superseded { .. }
             | Self::NotFound { .. }
             | Self::WouldOverwrite { .. }

@@ -30,6 +30,7 @@ mod project;
 mod record;
 mod saved;
 mod secrets;
+mod selection;
 mod settings;
 mod ui;
 mod workspace;

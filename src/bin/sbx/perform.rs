@@ -7,9 +7,9 @@ use std::time::Duration;
 use sbx::client::Deadline;
 use sbx::kinds::{KindId, Misnamed, Secrets};
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, Lack, Outcome, World, apply};
+use sbx::reconcile::{ApplyCx, EventSink, GRACE, Lack, Outcome, World, apply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::duration;
@@ -43,11 +43,18 @@ pub(crate) struct Consent {
     /// How many operations run at once
     #[arg(long, default_value = "10", value_name = "N")]
     parallelism: NonZeroUsize,
-    /// How long it may take in all, such as 30m; then nothing more starts
+    /// How long it may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+}
+
+impl Consent {
+    /// Returns whether nothing is asked.
+    pub(crate) fn is_given(&self) -> bool {
+        self.yes
+    }
 }
 
 /// How many events may wait to be shown before the run waits for the display.
@@ -239,6 +246,8 @@ async fn run(
     let mut outcome = None;
     let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
     let mut redraw = interval_at(Instant::now() + REVEAL_AFTER, REDRAW_EVERY);
+    let mut time_is_up = Box::pin(until(cx.deadline));
+    let mut is_told_of_time = false;
     loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -251,6 +260,14 @@ async fn run(
             Ok(()) = pace.changed() => {
                 let pace = *pace.borrow_and_update();
                 progress.pace(pace, ui);
+            }
+            () = &mut time_is_up, if !is_told_of_time => {
+                is_told_of_time = true;
+                let (n_running, grace) = (progress.n_running(), GRACE.as_secs());
+                if outcome.is_none() && n_running > 0 {
+                    let text = format!("Time is up: nothing more starts. {n_running} still running, for {grace} s at most.");
+                    progress.note(&text, ui);
+                }
             }
             why = entry.disturbed(), if !stop.is_cancelled() => {
                 stop.cancel();
@@ -276,5 +293,13 @@ async fn run(
     match outcome {
         Some(outcome) => Ok(outcome),
         None => Ok(applying.await),
+    }
+}
+
+/// Waits until a deadline has passed; forever if there is none.
+async fn until(deadline: Option<Deadline>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.instant()).await,
+        None => std::future::pending().await,
     }
 }

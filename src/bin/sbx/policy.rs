@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sbx::kinds::Key;
+use sbx::manifest::suggest;
 use sbx::reconcile::Desired;
 use sbx::reconcile::plan::{Action, OnDrift, Policy, TakeOver};
 use sbx::types::Selector;
@@ -132,8 +133,27 @@ pub(crate) fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<K
         let key = naming::key(word)?.among(|key| desired.get(key).is_some())?;
         match desired.get(&key) {
             Some(_) => Ok(key),
-            None => Err(Failure::usage(format!("{key} is not declared"))),
+            None => Err(not_declared(&key, desired)),
         }
     });
     declared.collect()
+}
+
+/// How many objects a hint names.
+const NAMED: usize = 8;
+
+/// Says that an object is not declared, and which may have been meant.
+fn not_declared(key: &Key, desired: &Desired) -> Failure {
+    let all: Vec<_> = desired.iter().map(|object| object.key.to_string()).collect();
+    let hint = if let Some(near) = suggest(&key.to_string(), all.iter().map(String::as_str)) {
+        format!("did you mean `{near}`?")
+    } else {
+        let shown = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rest = match all.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("declared are {shown}{rest}")
+    };
+    Failure::Usage { message: format!("{key} is not declared"), hint: Some(hint) }
 }

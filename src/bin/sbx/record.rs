@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sbx::kinds::KindId;
 use sbx::reconcile::inventory::{Effect, Run, Stranger};
-use sbx::reconcile::ledger::{self, Holder, Lease, Ledger, Opening, Patience, Reading, Recording};
+use sbx::reconcile::ledger::{self, Held, Lease, Ledger, Opening, Patience, Reading, Recording};
 use sbx::reconcile::{Inventory, Outcome, Plan, Recorder, World};
 use sbx::types::ObjectId;
 
@@ -187,8 +187,8 @@ impl Record {
     pub(crate) async fn lock(&self, command: &str, args: &LockArgs, ui: &mut Ui) -> Result<(), Failure> {
         self.ignore_files()?;
         let by_default = if ui.can_ask() { WAIT_WATCHED } else { WAIT_UNWATCHED };
-        let mut on_wait = |holder: &Holder| {
-            ui.status(&format!("Waiting for {}.", escape(&holder.to_string())));
+        let mut on_wait = |held: &Held| {
+            ui.status(&format!("Waiting for the lock of {}.", escape(&held.to_string())));
         };
         let patience = Patience { timeout: args.lock_timeout.unwrap_or(by_default), on_wait: &mut on_wait };
         let lease = self.ledger.lock(self.author.holder(command), patience).await?;
@@ -240,15 +240,9 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`].
+    /// [`Failure::PassingInventory`].
     pub(crate) fn check_prune(&self, prunes: bool) -> Result<(), Failure> {
-        if !prunes || !self.is_passing {
-            return Ok(());
-        }
-        let message = "nothing is pruned in a pipeline by an inventory in a file that nobody named".to_owned();
-        let hint = "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; \
-                    or pass --no-prune";
-        Err(Failure::Usage { message, hint: Some(hint.to_owned()) })
+        if prunes && self.is_passing { Err(Failure::PassingInventory) } else { Ok(()) }
     }
 
     /// Returns what is shown of it beside a plan.
@@ -336,7 +330,8 @@ impl Record {
     pub(crate) fn check_lock(&self) -> Result<(), Failure> {
         match self.lease.get() {
             Some(lease) if lease.lost().is_cancelled() => {
-                Err(ledger::Error::LockLost { place: self.ledger.place() }.into())
+                let held = lease.taken_by().cloned().map(Box::new);
+                Err(ledger::Error::LockLost { place: self.ledger.place(), held }.into())
             }
             _ => Ok(()),
         }

@@ -154,6 +154,15 @@ impl Workspace {
         })
     }
 
+    /// Refuses to prune by a record that the next run will not find.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::PassingInventory`].
+    pub(crate) fn check_prune(&self, prunes: bool) -> Result<(), Failure> {
+        self.record.as_ref().map_or(Ok(()), |record| record.check_prune(prunes))
+    }
+
     /// Reads the live state, and what is recorded of it.
     ///
     /// # Errors

@@ -47,8 +47,8 @@ async fn a_list_that_is_missing_says_nothing_of_the_rest_of_its_generation() {
         ("GET /registries?limit=500&offset=0", answer(404, NOT_FOUND)),
         ("GET /pools?limit=500&offset=0", answer(404, NOT_FOUND)),
         ("POST /boxes", answer(201, r#"{"id":"1","name":"s","status":"ready","template_name":"t"}"#)),
-        (TEMPLATES, answer(200, "{}")),
-        (SNAPSHOTS, answer(200, "{}")),
+        (TEMPLATES, answer(200, NO_TEMPLATES)),
+        (SNAPSHOTS, answer(200, NO_SNAPSHOTS)),
     ]);
     let client = server.client();
     for error in [client.list_registries().await.expect_err("404"), client.list_pools().await.expect_err("404")] {

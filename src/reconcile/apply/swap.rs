@@ -144,7 +144,10 @@ async fn rename(live: &Live, to: &Key, client: &Client) -> Result<Live, StepErro
             Ok(None) | Err(_) => {}
         }
     }
+    let is_as_before =
+        || async { look(&live.key, client).await.is_ok_and(|now| now.is_some_and(|now| is_same(live, &now))) };
     match last {
+        Some(cause) if is_as_before().await => Err(cause.into()),
         Some(cause) => Err(StepError::RenameLost { key: live.key.clone(), to: to.name.clone(), cause }),
         None => Err(StepError::Gone { key: live.key.clone() }),
     }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::lease::Holder;
+use super::lease::Held;
 use crate::reconcile::inventory::FormatError;
 
 /// Why an inventory could not be read, written or locked.
@@ -43,25 +43,34 @@ pub enum Error {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// Somebody else has it locked, and went on having it.
-    #[error("the inventory in {place} is locked by {holder}, after a wait of {} s", waited.as_secs())]
+    #[error("the inventory in {place} is locked by {held}; it was waited for {} s", waited.as_secs())]
     Locked {
         /// Where it is.
         place: String,
-        /// Who has it.
-        holder: Box<Holder>,
+        /// Who has it, and until when.
+        held: Box<Held>,
         /// How long was waited.
         waited: Duration,
     },
     /// The lock went to somebody else while it was held.
-    #[error("the lock on the inventory in {place} was lost")]
+    #[error("the lock on the inventory in {place} was lost{}", to(held.as_deref()))]
     LockLost {
         /// Where it is.
         place: String,
+        /// Who has it now, and until when; `None` where nobody took it, but it was broken, or not renewed in time.
+        held: Option<Box<Held>>,
     },
 }
 
 impl Error {
     pub(super) fn store(action: &'static str, place: &str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Store { action, place: place.to_owned(), source: source.into() }
+    }
+}
+
+fn to(held: Option<&Held>) -> String {
+    match held {
+        Some(held) => format!(" to {held}"),
+        None => ": it was broken, or could not be renewed in time".to_owned(),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,12 +46,21 @@ pub struct Holder {
     pub since: Timestamp,
 }
 
+/// A lock that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who holds it.
+    pub holder: Holder,
+    /// When it ends unless it is renewed, by the holder's clock; `None` if that cannot be read.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// How long to wait for a lock, and who is told that it is waited for.
 pub struct Patience<'a> {
     /// How long.
     pub timeout: Duration,
     /// Is told once of each holder.
-    pub on_wait: &'a mut (dyn FnMut(&Holder) + Send),
+    pub on_wait: &'a mut (dyn FnMut(&Held) + Send),
 }
 
 /// A lock that is held. It is renewed until it is released; one that is dropped dies by itself.
@@ -61,6 +70,8 @@ pub struct Lease {
     name: String,
     released: CancellationToken,
     lost: CancellationToken,
+    /// Who has it instead, once it is lost to somebody.
+    taken_by: Arc<OnceLock<Held>>,
     task: JoinSet<Option<Version>>,
 }
 
@@ -88,13 +99,13 @@ impl Ledger {
         Ok(Lease::keep(self.shelf.clone(), name, version, Lock::new(holder)))
     }
 
-    /// Returns who holds the lock.
+    /// Returns who holds the lock, and until when.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
-    pub async fn holder(&self) -> Result<Option<Holder>, Error> {
-        Ok(self.shelf.get(&self.lock_name()).await?.as_ref().and_then(holder_of))
+    pub async fn holder(&self) -> Result<Option<Held>, Error> {
+        Ok(self.shelf.get(&self.lock_name()).await?.as_ref().and_then(held))
     }
 
     /// Takes the lock away from this holder. It finds out, and stops. Nothing happens if it is no longer the holder.
@@ -105,7 +116,9 @@ impl Ledger {
     pub async fn break_lock(&self, holder: &Holder) -> Result<(), Error> {
         let name = self.lock_name();
         match self.shelf.get(&name).await? {
-            Some(blob) if holder_of(&blob).as_ref() == Some(holder) => clear(&self.shelf, &name, blob.version).await,
+            Some(blob) if held(&blob).is_some_and(|held| held.holder == *holder) => {
+                clear(&self.shelf, &name, blob.version).await
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -120,8 +133,8 @@ impl Ledger {
         let mut told = None;
         loop {
             let seen = self.shelf.get(name).await?;
-            let other = seen.as_ref().and_then(holder_of);
-            let is_free = other.as_ref().is_none_or(|other| self.is_gone(other, holder));
+            let other = seen.as_ref().and_then(held);
+            let is_free = other.as_ref().is_none_or(|other| self.is_gone(&other.holder, holder));
             if is_free || watch.is_dead(seen.as_ref()) {
                 let text = Lock::new(holder.clone()).to_text();
                 let basis = seen.map(|blob| blob.version);
@@ -131,11 +144,11 @@ impl Ledger {
             } else if let Some(other) = other {
                 let waited = started.elapsed();
                 if waited >= patience.timeout {
-                    return Err(Error::Locked { place: self.place(), holder: Box::new(other), waited });
+                    return Err(Error::Locked { place: self.place(), held: Box::new(other), waited });
                 }
-                if told.as_ref() != Some(&other) {
+                if told.as_ref() != Some(&other.holder) {
                     (patience.on_wait)(&other);
-                    told = Some(other);
+                    told = Some(other.holder);
                 }
             }
             sleep(LOOK_EVERY.min(patience.timeout)).await;
@@ -177,15 +190,28 @@ impl Watch {
 impl Lease {
     fn keep(shelf: Shelf, name: String, version: Version, lock: Lock) -> Self {
         let (released, lost) = (CancellationToken::new(), CancellationToken::new());
-        let keeper = Keeper { shelf: shelf.clone(), name: name.clone(), version, lock, renewed: Instant::now() };
+        let taken_by = Arc::new(OnceLock::new());
+        let keeper = Keeper {
+            shelf: shelf.clone(),
+            name: name.clone(),
+            version,
+            lock,
+            renewed: Instant::now(),
+            taken_by: Arc::clone(&taken_by),
+        };
         let mut task = JoinSet::new();
         task.spawn(keeper.run(released.clone(), lost.clone()));
-        Self { shelf, name, released, lost, task }
+        Self { shelf, name, released, lost, taken_by, task }
     }
 
     /// Returns a token that is cancelled when the lock goes to somebody else, or can be renewed no longer.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
+    }
+
+    /// Returns who has the lock instead, where it was lost to somebody and not to the time.
+    pub fn taken_by(&self) -> Option<&Held> {
+        self.taken_by.get()
     }
 
     /// Gives the lock up. One that was lost is left alone.
@@ -210,6 +236,7 @@ struct Keeper {
     lock: Lock,
     /// When the last renewal that worked was sent.
     renewed: Instant,
+    taken_by: Arc<OnceLock<Held>>,
 }
 
 impl Keeper {
@@ -254,7 +281,13 @@ impl Keeper {
                 self.version = blob.version;
                 true
             }
-            Ok(Ok(_)) => false,
+            Ok(Ok(blob)) => {
+                if let Some(held) = blob.as_ref().and_then(held) {
+                    // It is lost once.
+                    let _ = self.taken_by.set(held);
+                }
+                false
+            }
             Ok(Err(_)) | Err(_) => self.renewed.elapsed() < GIVE_UP_AFTER,
         }
     }
@@ -276,8 +309,8 @@ impl Lock {
     }
 }
 
-/// Returns who holds a lock; what cannot be read is held by somebody unknown, until it is dead.
-fn holder_of(blob: &Blob) -> Option<Holder> {
+/// Returns who holds a lock, if anybody does; what cannot be read is held by somebody unknown, until it is dead.
+fn held(blob: &Blob) -> Option<Held> {
     let unknown = || Holder {
         by: "somebody".to_owned(),
         pid: 0,
@@ -287,8 +320,8 @@ fn holder_of(blob: &Blob) -> Option<Holder> {
         since: Timestamp::new(jiff::Timestamp::UNIX_EPOCH),
     };
     match Lock::of(blob) {
-        Some(lock) => lock.holder,
-        None => Some(unknown()),
+        Some(lock) => Some(Held { holder: lock.holder?, expires_at: lock.expires_at }),
+        None => Some(Held { holder: unknown(), expires_at: None }),
     }
 }
 
@@ -309,6 +342,16 @@ impl fmt::Display for Holder {
         match url {
             Some(url) => write!(f, ", {url})"),
             None => f.write_str(")"),
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.holder)?;
+        match self.expires_at {
+            Some(time) => write!(f, " until {time}, unless that is renewed"),
+            None => Ok(()),
         }
     }
 }

@@ -263,7 +263,7 @@ async fn what_others_own_is_known() {
 
 async fn lock(ledger: &Ledger, by: &str, timeout: u64) -> (Result<Lease, Error>, Vec<String>) {
     let mut told = Vec::new();
-    let mut on_wait = |holder: &Holder| told.push(holder.by.clone());
+    let mut on_wait = |held: &Held| told.push(held.holder.by.clone());
     let patience = Patience { timeout: Duration::from_secs(timeout), on_wait: &mut on_wait };
     let lease = ledger.lock(holder(by), patience).await;
     (lease, told)
@@ -277,14 +277,15 @@ async fn a_lock_is_held_for_as_long_as_it_is_renewed() {
     let (second, told) = lock(&ledger, "b", 600).await;
     assert_eq!(told, ["a"], "once, and not at every look");
     match second {
-        Err(Error::Locked { holder, waited, .. }) => {
-            assert_eq!((holder.by.as_str(), waited.as_secs()), ("a", 600));
+        Err(Error::Locked { held, waited, .. }) => {
+            assert_eq!((held.holder.by.as_str(), waited.as_secs()), ("a", 600));
+            assert!(held.expires_at.is_some_and(|time| time > held.holder.since), "{held}: it was renewed");
         }
         other => panic!("{other:?}"),
     }
     assert!(!first.lost().is_cancelled());
     first.release().await.unwrap();
-    assert_eq!(ledger.holder().await.unwrap(), None);
+    assert!(ledger.holder().await.unwrap().is_none());
     let (third, told) = lock(&ledger, "c", 0).await;
     assert!(third.is_ok() && told.is_empty());
 }
@@ -309,13 +310,31 @@ async fn whoever_loses_the_lock_is_told() {
     let (first, _) = lock(&ledger, "a", 0).await;
     let first = first.unwrap();
     ledger.break_lock(&holder("somebody else")).await.unwrap();
-    assert_eq!(ledger.holder().await.unwrap(), Some(holder("a")), "only the holder that was seen loses it");
+    assert_eq!(holder_of(&ledger).await, Some(holder("a")), "only the holder that was seen loses it");
     ledger.break_lock(&holder("a")).await.unwrap();
     let (second, told) = lock(&ledger, "b", 0).await;
     assert!(second.is_ok() && told.is_empty());
     first.lost().cancelled().await;
+    let held = first.taken_by().cloned().map(Box::new);
+    let text = Error::LockLost { place: "p.json".to_owned(), held }.to_string();
+    let text = text.replace(&std::process::id().to_string(), "<pid>");
+    insta::assert_snapshot!(text, @"the lock on the inventory in p.json was lost to b (`sbx apply`, process <pid>) until 2026-03-24T12:00:30Z, unless that is renewed");
     first.release().await.unwrap();
-    assert_eq!(ledger.holder().await.unwrap(), Some(holder("b")), "a lock that was lost is left alone");
+    assert_eq!(holder_of(&ledger).await, Some(holder("b")), "a lock that was lost is left alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_lock_that_was_broken_nobody_is_said_to_have_it() {
+    let ledger = in_memory();
+    let (first, _) = lock(&ledger, "a", 0).await;
+    let first = first.unwrap();
+    ledger.break_lock(&holder("a")).await.unwrap();
+    first.lost().cancelled().await;
+    assert_eq!(first.taken_by(), None);
+}
+
+async fn holder_of(ledger: &Ledger) -> Option<Holder> {
+    ledger.holder().await.unwrap().map(|held| held.holder)
 }
 
 #[tokio::test]
@@ -323,11 +342,11 @@ async fn the_lock_of_a_dead_process_on_this_machine_is_taken_at_once() {
     let (folder, ledger) = in_file();
     // Larger than any process id that Linux gives.
     let dead = Holder { pid: u32::MAX, machine: Some("this".to_owned()), ..holder("dead") };
-    let mut on_wait = |_: &Holder| {};
+    let mut on_wait = |_: &Held| {};
     drop(ledger.lock(dead, Patience { timeout: Duration::ZERO, on_wait: &mut on_wait }).await.unwrap());
     let (refused, _) = lock(&ledger, "elsewhere", 0).await;
     assert!(matches!(refused, Err(Error::Locked { .. })), "another machine cannot know: {refused:?}");
-    let mut on_wait = |_: &Holder| {};
+    let mut on_wait = |_: &Held| {};
     let own = Holder { machine: Some("this".to_owned()), ..holder("own") };
     let taken = ledger.lock(own, Patience { timeout: Duration::ZERO, on_wait: &mut on_wait }).await;
     assert_eq!(taken.is_ok(), std::path::Path::new("/proc/self").exists());

@@ -164,7 +164,7 @@ impl Plan {
 
     /// Refuses the plan if it does more than the policy lets pass without a word.
     pub(super) fn refuse_beyond(&mut self, policy: &Policy, world: &World) {
-        self.refusals.extend(self.beyond_limit(policy, world));
+        self.refuse_beyond_limit(policy.allow_destroy, world);
         if policy.on_drift == OnDrift::Fail {
             let objects: Vec<_> = self.drifted().map(|change| change.key.clone()).collect();
             if !objects.is_empty() {
@@ -173,7 +173,12 @@ impl Plan {
         }
     }
 
-    fn beyond_limit(&self, policy: &Policy, world: &World) -> Option<Refusal> {
+    /// Refuses the plan if it destroys more than goes without saying, and than `allowed`.
+    pub fn refuse_beyond_limit(&mut self, allowed: Option<usize>, world: &World) {
+        self.refusals.extend(self.beyond_limit(allowed, world));
+    }
+
+    fn beyond_limit(&self, allowed: Option<usize>, world: &World) -> Option<Refusal> {
         let n = self.destroys().count();
         let n_owned = world.inventory.as_ref().map(|inventory| inventory.n_owned());
         // What failed cannot be reached any more, whatever it held.
@@ -183,9 +188,9 @@ impl Plan {
         let is_large_part =
             n_owned.is_some_and(|n_owned| n_owned >= SMALLEST_OWNED && n * 100 > n_owned * MOST_PERCENT);
         let is_beyond = n > MOST_DESTROYED || is_large_part || !data.is_empty();
-        let is_allowed = policy.allow_destroy.is_some_and(|allowed| n <= allowed);
+        let is_allowed = allowed.is_some_and(|allowed| n <= allowed);
         let n_owned = n_owned.unwrap_or(world.iter().count());
-        (is_beyond && !is_allowed).then_some(Refusal::DestroyLimit { n, n_owned, data, allowed: policy.allow_destroy })
+        (is_beyond && !is_allowed).then_some(Refusal::DestroyLimit { n, n_owned, data, allowed })
     }
 }
 

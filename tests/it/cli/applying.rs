@@ -264,8 +264,12 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
     environment.write("other.yaml", other);
     let run = environment.sbx(&["apply", "-f", "other.yaml", "--local", "--yes", "--inventory", "other.json"]);
     assert_eq!(run.code, Some(0), "{run}");
-    insta::assert_snapshot!(environment.sbx(&["destroy", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"]), @r"
-    $ sbx destroy -f w.yaml --local --yes --parallelism 1
+    let destroy = ["destroy", "-f", "w.yaml", "--local", "--yes", "--parallelism", "1"];
+    let refused = environment.sbx(&destroy);
+    assert_eq!(refused.code, Some(1), "two of five are many: {refused}");
+    assert!(refused.stdout.contains("then add `--allow-destroy 2`"), "{refused}");
+    insta::assert_snapshot!(environment.sbx(&[&destroy[..], &["--allow-destroy", "2"]].concat()), @r"
+    $ sbx destroy -f w.yaml --local --yes --parallelism 1 --allow-destroy 2
     --- stdout
     = keep volume/data
         it holds data and is kept

@@ -143,6 +143,28 @@ fn a_destroy_removes_what_is_managed_and_lets_go_of_data() {
     environment
         .write("by-hand.yaml", "{apiVersion: sbx/v1, kind: Template, metadata: {name: theirs}, spec: {image: b}}");
     assert_eq!(code(&environment, &["apply", "-f", "by-hand.yaml", "--yes", "--inventory", "none"]), 0);
+    environment.write(
+        "data.yaml",
+        "{apiVersion: sbx/v1, kind: Volume, metadata: {name: cache}, spec: {size: 1Gi}, lifecycle: {on_remove: delete}}",
+    );
+    assert_eq!(code(&environment, &["apply", "-f", "data.yaml", "--yes"]), 0);
+    insta::assert_snapshot!(environment.sbx(&["destroy", "-f", "data.yaml", "--local", "--yes", "--quiet"]), @r"
+    $ sbx destroy -f data.yaml --local --yes --quiet
+    --- stdout
+    - delete volume/cache
+
+    ! refused: this plan destroys 1 object, and with volume/cache data that nothing can make again
+        help: look at what is destroyed, then add `--allow-destroy 1`
+
+    Plan: 1 to delete.
+    --- stderr
+    error: the plan is refused, and nothing was changed
+    --- exit code 1
+    ");
+    let too_few = ["destroy", "-f", "data.yaml", "--yes", "--allow-destroy", "0"];
+    assert_eq!(code(&environment, &too_few), 1, "one is more than none");
+    let enough = ["destroy", "-f", "data.yaml", "--yes", "--allow-destroy", "1"];
+    assert_eq!(code(&environment, &enough), 0);
     let unasked = environment.sbx(&["destroy", "--local", "--quiet"]);
     assert!(unasked.code == Some(1) && unasked.stderr.contains("--yes"), "{unasked}");
     insta::assert_snapshot!(environment.sbx(&["destroy", "--local", "--yes", "--parallelism", "1", "--quiet"]), @r"
@@ -180,8 +202,11 @@ fn a_pipeline_prunes_by_an_inventory_that_lasts() {
     let apply =
         |more: &[&str]| environment.sbx(&[&["apply", "-f", "w.yaml", "--yes", "--endpoint", &url], more].concat());
     let refused = apply(&["--prune"]);
-    assert_eq!(refused.code, Some(64), "{refused}");
+    assert_eq!(refused.code, Some(1), "{refused}");
     assert!(refused.stderr.contains("--inventory") && refused.stderr.contains("--no-prune"), "{refused}");
+    // What is reviewed is what can be applied.
+    let plan = environment.sbx(&["plan", "-f", "w.yaml", "--prune", "--endpoint", &url]);
+    assert_eq!((plan.code, &plan.stdout, &plan.stderr), (Some(1), &refused.stdout, &refused.stderr), "{plan}");
     assert_eq!(environment.sbx(&["get", "all", "-o", "name", "--endpoint", &url]).stdout, "", "nothing was done");
     let named = apply(&["--prune", "--inventory", "state/prod.json"]);
     assert_eq!(named.code, Some(0), "{named}");

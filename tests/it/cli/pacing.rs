@@ -69,10 +69,12 @@ fn what_is_not_begun_when_time_is_up_is_left() {
     Plan: 2 to create.
     Done: 1 created.
     Not done: 1 not begun.
+      not begun: create pool/warm
     --- stderr
+    Time is up: nothing more starts. 1 still running, for <duration> at most.
     created template/plain (<duration>)
-    hint: its time was up: run the same again, with a longer `--timeout` maybe; it goes on from here
-    --- exit code 1
+    hint: its time was up: run the same again, which goes on from here; a longer `--timeout` gives it more at once
+    --- exit code 3
     ");
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--yes", "--endpoint", &server.url()]);
     assert_eq!(run.code, Some(0), "{run}");

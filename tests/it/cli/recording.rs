@@ -305,7 +305,7 @@ fn a_lock_is_waited_for_and_can_be_broken() {
     $ sbx apply -f w.yaml --yes --parallelism 1 --local --lock-timeout 0
     --- stderr
     Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
-    error: the inventory in <work>/.sbx/local/inventory.json is locked by mila@lab (`sbx apply`, process 7), after a wait of <duration>
+    error: the inventory in <work>/.sbx/local/inventory.json is locked by mila@lab (`sbx apply`, process 7) until <time>, unless that is renewed; it was waited for <duration>
     hint: wait longer with --lock-timeout 30m
     hint: a lock that nobody renews dies within half a minute; `sbx unlock` breaks one that is renewed
     --- exit code 1

@@ -187,3 +187,33 @@ fn version_tells_where_each_setting_comes_from() {
     let run = environment.sbx(&["version", "-v", "--endpoint", &server.url()]);
     assert!(run.stdout.contains("api:       the first and the second generation (as it answered)"), "{run}");
 }
+
+#[test]
+fn a_selection_of_nothing_does_not_look_like_success() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "{apiVersion: sbx/v1, kind: Volume, metadata: {name: data, labels: {team: ads}}, spec: {size: 1Gi}}",
+    );
+    insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "-l", "team=add"]), @r"
+    $ sbx plan -f w.yaml --local -l team=add
+    --- stdout
+    No changes. Nothing to do: 0 objects are as declared.
+    --- stderr
+    Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
+    warning: the selector `team=add` selects nothing, so that nothing is planned; the labels that there are: team=ads
+    --- exit code 0
+    ");
+    insta::assert_snapshot!(environment.sbx(&["plan", "-f", "w.yaml", "--local", "--target", "volume/date"]), @r"
+    $ sbx plan -f w.yaml --local --target volume/date
+    --- stderr
+    error: volume/date is not declared
+    hint: did you mean `volume/data`?
+    --- exit code 64
+    ");
+    let far = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--target", "pool/warm"]);
+    assert_eq!(far.code, Some(64), "{far}");
+    assert!(far.stderr.contains("hint: declared are volume/data"), "{far}");
+    let one = environment.sbx(&["plan", "-f", "w.yaml", "--local", "-l", "team=ads"]);
+    assert!(!one.stderr.contains("warning"), "{one}");
+}

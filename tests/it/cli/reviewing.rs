@@ -159,7 +159,7 @@ fn what_is_no_plan_for_here_is_refused() {
 fn what_removes_objects_is_shown_in_every_form_too() {
     let environment = applied(&WORKSPACE.replace("spec:", "lifecycle: {on_remove: delete}\nspec:"));
     let outputs = ["-o", "json", "-o", "text=done.txt", "-o", "markdown=done.md", "--local", "--yes", "-q"];
-    for (command, n_left) in [(&["delete", "volume/data"][..], 1), (&["destroy"], 0)] {
+    for (command, n_left) in [(&["delete", "volume/data"][..], 1), (&["destroy", "--allow-destroy", "1"], 0)] {
         let run = environment.sbx(&[command, &outputs[..]].concat());
         assert_eq!(run.code, Some(0), "{run}");
         let lines: Vec<Value> =

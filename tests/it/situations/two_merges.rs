@@ -52,7 +52,7 @@ fn two_merges_within_a_minute_are_applied_one_after_the_other() {
     lines.read_line(&mut said).expect("it is text");
     signal(&first, "CONT");
     let said = said.replace(&first.id().to_string(), "<pid>");
-    insta::assert_snapshot!(said.trim_end(), @"Waiting for ci@runner (`sbx apply`, process <pid>).");
+    insta::assert_snapshot!(said.trim_end(), @"Waiting for the lock of ci@runner (`sbx apply`, process <pid>) until <time>, unless that is renewed.");
 
     let first = first.wait_with_output().expect("it ends");
     assert_eq!(first.status.code(), Some(0), "{first:?}");

@@ -12,6 +12,7 @@ use crate::perform::{Consent, perform, tell_oddities, tell_of_new_record};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
+use crate::selection;
 use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -83,11 +84,12 @@ impl Apply {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
-        workspace.record.as_ref().map_or(Ok(()), |record| record.check_prune(policy.prune))?;
+        workspace.check_prune(policy.prune)?;
         workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world, &mut cx.ui);
+        selection::tell_of_none(policy, &manifests.desired, &world, &mut cx.ui);
         let plan = if self.abort_rollouts {
             plan::plan_abort_rollouts(&manifests.desired, &world)
         } else {

@@ -17,18 +17,26 @@ use crate::workspace::Workspace;
 ///
 /// That is all that the inventory owns or, with -f, what those manifests declare of it. What holds data (volumes and
 /// sandboxes) is let go of and stays, unless it was applied with `on_remove: delete` below `lifecycle`. It asks for the
-/// name of the target, of the context or of the server.
+/// name of the target, of the context or of the server. With --yes nobody writes that name: what destroys much or data
+/// takes `--allow-destroy N` then, as it does for `sbx apply`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sbx destroy dev                          All that is managed in a target of sbx.yaml
   sbx destroy --local                      All that is managed on the server built into sbx
-  sbx destroy -f manifests/pools.yaml --yes")]
+  sbx destroy -f manifests/pools.yaml --yes
+  sbx destroy dev --yes --allow-destroy 12 Up to 12 objects, with nobody to ask, as in a pipeline")]
 pub(crate) struct Destroy {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
     consent: Consent,
+    /// With --yes: let it destroy up to N objects, data with them
+    ///
+    /// Nobody writes the name then. Without this, --yes may destroy ten objects, and 30 % of what is owned, and nothing
+    /// that holds data.
+    #[arg(long = "allow-destroy", value_name = "N")]
+    allowed: Option<usize>,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
@@ -62,10 +70,13 @@ impl Destroy {
         workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_oddities(&world, &mut cx.ui);
-        let plan = match manifests {
+        let mut plan = match manifests {
             Some(manifests) => plan::plan_destroy(&manifests.desired, &world),
             None => plan::plan_destroy_owned(&world),
         };
+        if self.consent.is_given() {
+            plan.refuse_beyond_limit(self.allowed, &world);
+        }
         let place = |change: &Change| manifests.and_then(|manifests| manifests.place_of(change));
         let view = View {
             plan: &plan,

@@ -245,8 +245,8 @@ async fn inventory(workspace: &Workspace, live: World) -> Result<(Vec<Check>, Wo
     } else {
         Check::good("inventory", text)
     }];
-    if let Some(holder) = record.ledger().holder().await?.filter(|holder| holder.pid != std::process::id()) {
-        let held = Check::new("lock", State::Notable, format!("held by {holder}"));
+    if let Some(held) = record.ledger().holder().await?.filter(|held| held.holder.pid != std::process::id()) {
+        let held = Check::new("lock", State::Notable, format!("held by {held}"));
         checks.push(held.hint("it dies by itself half a minute after its holder; `sbx unlock` breaks it"));
     }
     Ok((checks, world))

@@ -13,6 +13,7 @@ use crate::perform::{plan_exit, tell_oddities, tell_of_new_record};
 use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
+use crate::selection;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -78,9 +79,10 @@ impl Plan {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
-        let Seen { world, label, endpoint, inventory, against } = self.look(&project, cx).await?;
+        let Seen { world, label, endpoint, inventory, against } = self.look(&project, policy.prune, cx).await?;
 
         tell_oddities(&world, &mut cx.ui);
+        selection::tell_of_none(&policy, &manifests.desired, &world, &mut cx.ui);
         let plan = plan::plan(&manifests.desired, &world, &policy);
         let place = |change: &Change| manifests.place_of(change);
         let view = View {
@@ -100,11 +102,14 @@ impl Plan {
     }
 
     /// Reads what is live, or what was when it was saved.
-    async fn look(&self, project: &Project, cx: &mut Context) -> Result<Seen, Failure> {
+    ///
+    /// A plan that no apply would perform is refused as that would be, before it is reviewed.
+    async fn look(&self, project: &Project, prunes: bool, cx: &mut Context) -> Result<Seen, Failure> {
         if let Some(path) = &self.against {
             return Seen::saved(path, &mut cx.ui);
         }
         let workspace = Workspace::open(&self.connection, project, cx).await?;
+        workspace.check_prune(prunes)?;
         workspace.tell_of_no_record(&mut cx.ui);
         let seen = Box::pin(Seen::live(workspace, &mut cx.ui)).await?;
         tell_of_new_record(seen.inventory.as_ref(), &seen.world, &mut cx.ui);

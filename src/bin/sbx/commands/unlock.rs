@@ -29,16 +29,17 @@ pub(crate) struct Unlock {
 impl Unlock {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let ledger = record::ledger(&self.place, Access::Writes, cx)?;
-        let Some(holder) = interrupt::or_stop(async { Ok(ledger.holder().await?) }).await? else {
+        let Some(held) = interrupt::or_stop(async { Ok(ledger.holder().await?) }).await? else {
             cx.ui.status("Nobody holds the lock.");
             return Ok(Exit::Done);
         };
-        let shown = escape(&holder.to_string()).into_owned();
+        let holder = &held.holder;
+        let shown = escape(&held.to_string()).into_owned();
         let since = holder.since;
         let question = format!("Break the lock of {shown}, held since {since}? Only `yes` means yes: ");
         confirm(&question, self.yes, &mut cx.ui).await?;
-        ledger.break_lock(&holder).await?;
-        cx.ui.line(&format!("Took the lock from {shown}."));
+        ledger.break_lock(holder).await?;
+        cx.ui.line(&format!("Took the lock from {}.", escape(&holder.to_string())));
         Ok(Exit::Done)
     }
 }

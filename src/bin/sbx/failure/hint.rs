@@ -36,6 +36,11 @@ impl Failure {
             }
             Self::Inventory(source) => inventory(source),
             Self::OtherWorkspace { source, .. } => other_workspace(source),
+            Self::PassingInventory => vec![
+                "keep it where the next run finds it: --inventory s3://bucket/prod.json, or a path that is kept; or pass \
+                 --no-prune"
+                    .to_owned(),
+            ],
             Self::Superseded { .. } => {
                 vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
             }

@@ -12,6 +12,9 @@ use super::progress::{did, to_do};
 use super::style::{self, paint};
 use crate::failure::{Exit, causes_of};
 
+/// How many of the steps that were not begun are named.
+const NAMED: usize = 8;
+
 /// What became of a plan.
 pub(crate) struct Report<'a> {
     plan: &'a Plan,
@@ -40,13 +43,22 @@ impl<'a> Report<'a> {
         let counts = self.outcome.counts();
         if self.outcome.is_interrupted {
             Exit::Interrupted
-        } else if counts.failed > 0 || self.outcome.is_out_of_time {
+        } else if self.n_failed() > 0 {
             Exit::Failed
+        } else if self.outcome.is_out_of_time {
+            if counts.done > 0 { Exit::Partial } else { Exit::Failed }
         } else if counts.skipped > 0 || self.plan.summary().blocked > 0 {
             Exit::Partial
         } else {
             Exit::Done
         }
+    }
+
+    /// Counts the steps that failed. Where time was up, those that were cut off did not: the next run goes on with them.
+    fn n_failed(&self) -> usize {
+        let is_cut_off = |error: &StepError| self.outcome.is_out_of_time && matches!(error, StepError::Aborted);
+        let has_failed = |phase: &Phase| matches!(phase, Phase::Failed { error, .. } if !is_cut_off(error));
+        self.outcome.state.iter().filter(|(_, phase)| has_failed(phase)).count()
     }
 
     /// Returns the text, ending in a line break: what was done, then what was not and why.
@@ -71,6 +83,7 @@ impl<'a> Report<'a> {
             };
             writeln!(out, "{line}").expect("a string takes everything");
         }
+        out.extend(self.not_begun_line());
         for (index, fate) in self.fates().into_iter().enumerate() {
             if matches!(fate, Some(Fate::Halfway | Fate::Failed)) {
                 for step in self.done_steps(index) {
@@ -86,6 +99,19 @@ impl<'a> Report<'a> {
                 .expect("a string takes everything");
         }
         out
+    }
+
+    /// Names what was not begun, in one line however much it is.
+    fn not_begun_line(&self) -> Option<String> {
+        let phases = self.outcome.state.iter().filter(|(_, phase)| matches!(phase, Phase::NotStarted));
+        let mut steps = phases.map(|(index, _)| to_do(&self.plan.steps[index]));
+        let shown: Vec<_> = steps.by_ref().take(NAMED).collect();
+        let more = match steps.count() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let label = paint(style::CHANGE, "not begun:");
+        (!shown.is_empty()).then(|| format!("  {label} {}{more}\n", shown.join(", ")))
     }
 
     /// Returns the steps that failed, each with why.
@@ -123,16 +149,24 @@ impl<'a> Report<'a> {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         let counts = self.outcome.counts();
         let is_stale = |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_stale());
+        let is_doubtful =
+            |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_doubtful());
         if self.outcome.is_interrupted {
             Some("run the same again: it goes on from here")
         } else if self.outcome.is_out_of_time {
-            Some("its time was up: run the same again, with a longer `--timeout` maybe; it goes on from here")
+            Some(
+                "its time was up: run the same again, which goes on from here; a longer `--timeout` gives it more at once",
+            )
         } else if self.outcome.state.iter().any(is_stale) {
             Some("somebody else changed the workspace meanwhile: run the same again to plan anew")
         } else if self.has_failed_publication() {
             Some(
                 "its name stands for what failed now, and what had it before is still there, for all that is made from it: \
                  mend the cause and run the same again",
+            )
+        } else if self.outcome.state.iter().any(is_doubtful) {
+            Some(
+                "whether what got no answer was done is not known: run the same again, it looks first and goes on from here",
             )
         } else if counts.failed + counts.skipped > 0 {
             Some("mend the cause and run the same again: it goes on from here")
@@ -340,16 +374,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_begun_in_time_makes_it_fail() {
+    fn what_was_not_done_in_time_makes_it_partial_and_is_named() {
         let plan = plan(&desired(DECLARED), &world(""), &Policy::default());
-        let mut state = RunState::new(plan.steps.len());
-        for (step, phase) in [done(), Phase::NotStarted, Phase::NotStarted].into_iter().enumerate() {
-            state.fold(Event { step, phase });
-        }
-        let outcome = Outcome { state, is_interrupted: false, is_out_of_time: true };
-        let report = Report::new(&plan, &outcome);
-        assert_eq!(report.exit(), Exit::Failed);
-        assert!(report.hint().is_some_and(|hint| hint.contains("--timeout")));
+        let cut_off = || Phase::Failed { error: Arc::new(StepError::Aborted), elapsed: Duration::ZERO };
+        let exit = |phases: [Phase; 3]| {
+            let mut state = RunState::new(plan.steps.len());
+            for (step, phase) in phases.into_iter().enumerate() {
+                state.fold(Event { step, phase });
+            }
+            let outcome = Outcome { state, is_interrupted: false, is_out_of_time: true };
+            let report = Report::new(&plan, &outcome);
+            assert!(report.hint().is_some_and(|hint| hint.contains("--timeout")));
+            (report.exit(), strip_str(&report.to_text()).to_string())
+        };
+        let (code, text) = exit([done(), Phase::NotStarted, Phase::NotStarted]);
+        assert_eq!(code, Exit::Partial);
+        insta::assert_snapshot!(text, @r"
+        Done: 1 created.
+        Not done: 2 not begun, 1 blocked.
+          not begun: create template/a, create sandbox/box
+          blocked sandbox/lost: template `nothing` is neither declared nor live
+        ");
+        assert_eq!(exit([done(), cut_off(), Phase::NotStarted]).0, Exit::Partial, "it was cut off, and failed not");
+        assert_eq!(exit([cut_off(), Phase::NotStarted, Phase::NotStarted]).0, Exit::Failed, "nothing is done");
+        let error = Arc::new(StepError::Panicked);
+        let failed = Phase::Failed { error, elapsed: Duration::ZERO };
+        assert_eq!(exit([done(), failed, Phase::NotStarted]).0, Exit::Failed, "something failed by itself");
     }
 
     #[test]
@@ -358,6 +408,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         Done: 1 created.
         Not done: 2 not begun, 1 blocked.
+          not begun: create template/a, create sandbox/box
           blocked sandbox/lost: template `nothing` is neither declared nor live
         ");
         assert_eq!(exit, Exit::Interrupted);

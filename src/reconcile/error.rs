@@ -113,6 +113,24 @@ impl StepError {
         }
     }
 
+    /// Returns whether the step may have changed something although it failed.
+    pub fn may_have_had_effect(&self) -> bool {
+        match self {
+            Self::Client(error) => {
+                let kinds = [client::Kind::Creation, client::Kind::Timeout, client::Kind::DeadlineExceeded];
+                error.is_ambiguous() || kinds.contains(&error.kind())
+            }
+            Self::Secret(_) | Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. } => false,
+            Self::StillThere { .. }
+            | Self::RenameLost { .. }
+            | Self::SwapFailed { .. }
+            | Self::ReferenceStayed { .. }
+            | Self::NotCarriedOver { .. }
+            | Self::Aborted
+            | Self::Panicked => true,
+        }
+    }
+
     /// Returns whether planning anew is what helps.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. })

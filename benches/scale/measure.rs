@@ -95,3 +95,13 @@ pub(crate) fn cpu_times(process: u32) -> (Duration, Duration) {
     let time = |field| Duration::from_millis(ticks(field).unwrap_or(0) * 1_000 / TICKS_PER_SECOND);
     (time(14), time(15))
 }
+
+/// Returns the time that the threads of a process, as it has them now, have run, to the nanosecond.
+pub(crate) fn running_time(process: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let ran = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    });
+    ran.sum()
+}

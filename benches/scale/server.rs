@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::measure::cpu_times;
+use crate::measure::running_time;
 
 /// The program under measurement, built with the profile of a release.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sbx");
@@ -66,8 +66,7 @@ impl Server {
 
     /// Returns the CPU time that it has taken so far.
     pub(crate) fn cpu(&self) -> Duration {
-        let (user, system) = cpu_times(self.process());
-        user + system
+        running_time(self.process())
     }
 
     /// Returns what it counts, in the text format of Prometheus.

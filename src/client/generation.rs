@@ -5,7 +5,7 @@ use std::fmt;
 use tokio::sync::OnceCell;
 
 use super::connect::Client;
-use super::error::{Error, Kind};
+use super::error::{Error, Kind, Resource};
 use super::link::Link;
 use super::object::Object;
 use super::reader::Reader;
@@ -77,6 +77,19 @@ impl Reader {
     }
 }
 
+impl Generation {
+    /// Returns the generation that a list of these objects tells of: the kinds that no server of it is without.
+    ///
+    /// The others may be missing from a server that has the rest: registries came later than snapshots.
+    pub(super) fn told_by(resource: Resource) -> Option<Self> {
+        match resource {
+            Resource::Template => Some(Self::First),
+            Resource::Snapshot => Some(Self::Second),
+            _ => None,
+        }
+    }
+}
+
 /// What is known of a server's generations. The first that is found out holds.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -107,11 +120,8 @@ impl Known {
 impl Link {
     async fn generations(&self) -> Result<Generations, Error> {
         // To the end, so that what one of them finds out is kept if the other fails.
-        let (first, second) = tokio::join!(
-            self.speaks::<Template>(Generation::First),
-            // Registries came later than snapshots.
-            self.speaks::<Snapshot>(Generation::Second)
-        );
+        let (first, second) =
+            tokio::join!(self.speaks::<Template>(Generation::First), self.speaks::<Snapshot>(Generation::Second));
         Ok(Generations { first: first?, second: second? })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::error::{Error, Kind};
+use super::generation::Generation;
 use super::link::Link;
 use super::object::{Object, Page};
 use super::request::Request;
@@ -35,7 +36,7 @@ impl Link {
         for _ in 0..MAX_PAGES {
             let request = Request::list::<T>(&pages.position, filter);
             let answer = self.fetch(&request).await;
-            if let Some(generation) = T::GENERATION {
+            if let Some(generation) = Generation::told_by(T::RESOURCE) {
                 match &answer {
                     Ok(_) => self.known().note(generation, true),
                     Err(error) if error.is_a(Kind::WrongGeneration) => self.known().note(generation, false),

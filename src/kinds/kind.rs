@@ -54,6 +54,22 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns whether an update of the fields at the paths `changed` sends the value of this one.
+    fn sends(path: &'static str, changed: &[&'static str]) -> bool {
+        changed.contains(&path)
+    }
+
+    /// Checks that the server would make an object with this spec, with which it may have to get by where it is there already.
+    fn check_create(_spec: &Self::Spec, _others: &dyn Lookup) -> Vec<Violation> {
+        Vec::new()
+    }
+
+    /// Returns what to make in the place of another object. `settled` is what is declared with what it leaves alone as that
+    /// one has it; what a server would not give to a new object is left to the server.
+    fn renewed(_declared: &Self::Spec, settled: Self::Spec, _others: &dyn Lookup) -> Self::Spec {
+        settled
+    }
+
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 
@@ -164,7 +180,7 @@ impl KindId {
 pub struct VerbCx<'a> {
     /// The workspace.
     pub client: &'a Client,
-    /// The secrets that the spec names.
+    /// The secrets that the call takes of those that the spec names.
     pub secrets: &'a Secrets,
     /// What is to say on the server whose an object is that is made, if its kind has a place for that.
     pub mark: Option<&'a Mark>,
@@ -361,6 +377,9 @@ pub trait AnyKind: Send + Sync {
     fn spec_from_values(&self, values: Vec<Option<Value>>) -> Option<Spec>;
     fn check(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
     fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation>;
+    fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool;
+    fn check_create(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
+    fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
@@ -405,6 +424,18 @@ impl<K: Kind> AnyKind for K {
 
     fn check_update(&self, spec: &Spec, paths: &[&'static str]) -> Vec<Violation> {
         K::check_update(spec.typed::<K>(), paths)
+    }
+
+    fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool {
+        K::sends(path, changed)
+    }
+
+    fn check_create(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation> {
+        K::check_create(spec.typed::<K>(), others)
+    }
+
+    fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec {
+        Spec::new::<K>(K::renewed(declared.typed::<K>(), settled.typed::<K>().clone(), others))
     }
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {

@@ -172,6 +172,11 @@ impl Kind for RegistryKind {
         }]
     }
 
+    /// A login is sent whole, whatever changes.
+    fn sends(_path: &'static str, _changed: &[&'static str]) -> bool {
+        true
+    }
+
     fn takes(_spec: &RegistrySpec, _others: &dyn Lookup) -> Quota {
         Quota::default()
     }

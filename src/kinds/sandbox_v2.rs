@@ -1,29 +1,27 @@
 //! Sandboxes of the second generation: made from snapshots, stopped when idle, and resized as they are.
 
 mod forms;
+mod reading;
+mod requests;
 mod rules;
+mod size;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::field::{Absent, Change, Field, Shape};
-use super::form::Form;
-use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx};
+use super::kind::{CreateOptions, Health, Kind, KindInfo, Lookup, Naming, Projection, Unreadable, VerbCx, Violation};
 use super::mark::Mark;
-use super::nested::{self, Nested, Tree};
-use super::quota::{Quota, cpu_of, size_of};
+use super::nested::Nested;
+use super::quota::Quota;
 use super::run_config::{self, RunConfigSpec};
-use super::secret::Secrets;
 use super::value::{Reference, Value, given};
 use super::version::ApiVersion;
 use super::{SNAPSHOT, read, snapshot};
-use crate::client::{Client, CreateSandboxV2Options, Error, Reader, UpdateSandboxV2Options};
+use crate::client::{Client, Error, Reader, UpdateSandboxV2Options};
 use crate::manifest::{Diagnostics, Fields, Node};
-use crate::types::{ByteSize, Cpu, Name, SnapshotId, Timestamp, Ttl};
+use crate::types::{ByteSize, Cpu, Name, SnapshotId, Ttl};
 use crate::wire::{self, SandboxStatus};
 
 /// The kind `Sandbox` of the second generation.
@@ -67,6 +65,7 @@ pub struct SandboxV2Spec {
 }
 
 const PROXY_CONFIG: &str = "proxy_config";
+const SECRET_VERSION: &str = "secret_version";
 const MOUNT_CONFIG: &str = "mount_config";
 const ACCESS_DELEGATION: &str = "access_delegation";
 const VOLUMES: &str = "volumes";
@@ -194,7 +193,7 @@ impl Kind for SandboxV2Kind {
             example: "{rules: [{name: github, match_hosts: [api.github.com], headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]}]}",
         },
         Field {
-            path: "secret_version",
+            path: SECRET_VERSION,
             shape: Shape::Number,
             change: Change::WriteOnly,
             absent: Absent::LeaveAlone,
@@ -248,7 +247,7 @@ impl Kind for SandboxV2Kind {
         let persistent = fields.optional("persistent");
         let run_config = fields.optional("run_config");
         let (proxy, mounts) = (fields.optional(PROXY_CONFIG), fields.optional(MOUNT_CONFIG));
-        let secret_version = fields.optional("secret_version");
+        let secret_version = fields.optional(SECRET_VERSION);
         let env_vars = fields.optional("env_vars");
         let (delegation, volumes) = (fields.optional(ACCESS_DELEGATION), fields.optional(VOLUMES));
         fields.finish(out);
@@ -393,6 +392,18 @@ impl Kind for SandboxV2Kind {
         })
     }
 
+    fn sends(path: &'static str, changed: &[&'static str]) -> bool {
+        changed.contains(&path) || (path == PROXY_CONFIG && changed.contains(&SECRET_VERSION))
+    }
+
+    fn check_create(spec: &SandboxV2Spec, others: &dyn Lookup) -> Vec<Violation> {
+        size::check(spec, others)
+    }
+
+    fn renewed(declared: &SandboxV2Spec, settled: SandboxV2Spec, others: &dyn Lookup) -> SandboxV2Spec {
+        size::renewed(declared, settled, others)
+    }
+
     fn takes(spec: &SandboxV2Spec, _others: &dyn Lookup) -> Quota {
         Quota {
             sandboxes: 1,
@@ -418,11 +429,11 @@ impl Kind for SandboxV2Kind {
                 other => Health::Pending(other.to_string()),
             },
             created_at: sandbox.created_at,
-            expires_at: expires_at(&sandbox),
+            expires_at: reading::expires_at(&sandbox),
             mark,
             build: None,
-            extra: extra(&sandbox),
-            spec: spec_of(sandbox, snapshot).map_err(|why| Unreadable { why, references }),
+            extra: reading::extra(&sandbox),
+            spec: reading::spec_of(sandbox, snapshot).map_err(|why| Unreadable { why, references }),
         }
     }
 
@@ -440,7 +451,7 @@ impl Kind for SandboxV2Kind {
     }
 
     async fn get(reader: &Reader, name: &str) -> Result<Placed, Error> {
-        place(reader.get_sandbox_v2(name).await?, reader).await
+        reading::place(reader.get_sandbox_v2(name).await?, reader).await
     }
 
     async fn create(
@@ -449,34 +460,10 @@ impl Kind for SandboxV2Kind {
         spec: &SandboxV2Spec,
         options: CreateOptions,
     ) -> Result<Placed, Error> {
-        let mut carry = options.carry;
-        let mut create = CreateSandboxV2Options::default()
-            .name(name.clone())
-            .timeout(options.ready_timeout.unwrap_or(Self::INFO.ready_timeout));
-        let secrets = cx.secrets;
-        create.proxy_config = body(spec.proxy_config.as_ref(), carry.remove(PROXY_CONFIG), secrets);
-        create.mount_config = body(spec.mount_config.as_ref(), carry.remove(MOUNT_CONFIG), secrets);
-        create.access_delegation = body(spec.access_delegation.as_ref(), None, secrets);
-        create.volumes = body(spec.volumes.as_ref(), None, secrets).unwrap_or_default();
-        create.env_vars = variables(spec.env_vars.as_ref(), secrets);
-        create = create.extra(wire::HiddenExtra(carry));
-        create.cpu.clone_from(&spec.vcpus);
-        create.memory.clone_from(&spec.memory);
-        create.fs_capacity.clone_from(&spec.fs_capacity);
-        create.idle_ttl = spec.idle_ttl;
-        create.delete_after_stop = spec.delete_after_stop;
-        create.preserve_memory_on_stop = spec.preserve_memory_on_stop;
-        create.persistent = spec.persistent;
-        create.run_config = spec.run_config.to_wire();
-        for (key, value) in spec.labels.iter().flatten() {
-            create = create.label(&**key, &**value);
-        }
-        for (key, value) in cx.mark.iter().flat_map(|mark| mark.labels()) {
-            create = create.label(key, value);
-        }
+        let create = requests::to_create(name, spec, options, cx);
         let sandbox =
             cx.client.create_sandbox_v2(Some(&snapshot::reference_to(&spec.snapshot)), create).await?.into_wire();
-        place(sandbox, &cx.client.reader()).await
+        reading::place(sandbox, &cx.client.reader()).await
     }
 
     async fn update(
@@ -485,25 +472,7 @@ impl Kind for SandboxV2Kind {
         spec: &SandboxV2Spec,
         changes: &[(&'static str, Value)],
     ) -> Result<(), Error> {
-        let mut options = UpdateSandboxV2Options::default();
-        for change in changes {
-            options = match change {
-                ("vcpus", Value::Cpu(cpu)) => options.cpu(cpu.clone()),
-                ("mem_bytes", Value::Size(size)) => options.memory(size.clone()),
-                ("fs_capacity_bytes", Value::Size(size)) => options.fs_capacity(size.clone()),
-                ("idle_ttl_seconds", Value::Ttl(ttl)) => options.idle_ttl(*ttl),
-                ("delete_after_stop_seconds", Value::Ttl(ttl)) => options.delete_after_stop(*ttl),
-                (PROXY_CONFIG | "secret_version", _) => match proxy(cx, name, spec).await? {
-                    Some(config) => options.proxy_config(config),
-                    None => options,
-                },
-                (path, _) if path.starts_with("run_config.") => match spec.run_config.to_wire() {
-                    Some(config) => options.run_config(config),
-                    None => options,
-                },
-                _ => options,
-            };
-        }
+        let options = requests::to_update(name, spec, changes, cx).await?;
         cx.client.update_sandbox_v2(name.as_str(), options).await.map(drop)
     }
 
@@ -515,111 +484,4 @@ impl Kind for SandboxV2Kind {
     async fn delete(client: &Client, name: &Name) -> Result<(), Error> {
         client.delete_sandbox_v2(name.as_str()).await
     }
-}
-
-/// Finds out what the snapshot of a sandbox is called now.
-async fn place(sandbox: wire::SandboxV2, reader: &Reader) -> Result<Placed, Error> {
-    let snapshot = match &sandbox.snapshot_id {
-        Some(id) => match reader.get_snapshot(id.as_str()).await {
-            Ok(snapshot) => snapshot::name_of(&snapshot),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        },
-        None => None,
-    };
-    Ok(Placed { sandbox, snapshot })
-}
-
-fn spec_of(sandbox: wire::SandboxV2, snapshot: Option<Arc<str>>) -> Result<SandboxV2Spec, String> {
-    let seconds = |seconds: Option<i64>, what: &str| {
-        seconds.map(Ttl::from_seconds).transpose().map_err(|error| format!("its {what}: {error}"))
-    };
-    let proxy_config = live(&forms::PROXY_CONFIG, sandbox.proxy_config.as_ref());
-    let mount_config = live(&forms::MOUNT_CONFIG, sandbox.mount_config.as_ref());
-    let access_delegation = live(&forms::ACCESS_DELEGATION, sandbox.access_delegation.as_ref());
-    let volumes = sandbox.volumes.map(|volumes| {
-        let attached = |volume: wire::MountedVolume| wire::AttachVolume {
-            volume: volume.volume_name,
-            mount_path: volume.mount_path,
-            read_only: Some(volume.read_only),
-        };
-        volumes.into_iter().map(attached).collect::<Vec<_>>()
-    });
-    let cpu = sandbox.cpu_millicores.or_else(|| Some(sandbox.vcpus?.saturating_mul(1000)));
-    let labels = sandbox.labels.into_iter().map(|(key, value)| (key.into(), value.into()));
-    Ok(SandboxV2Spec {
-        snapshot: snapshot.ok_or("its snapshot is gone")?,
-        vcpus: cpu.map(cpu_of),
-        memory: sandbox.mem_bytes.map(size_of),
-        fs_capacity: sandbox.fs_capacity_bytes.map(size_of),
-        idle_ttl: seconds(sandbox.idle_ttl_seconds, "idle TTL")?,
-        delete_after_stop: seconds(sandbox.delete_after_stop_seconds, "time from stop to deletion")?,
-        labels: Some(labels.collect()),
-        preserve_memory_on_stop: sandbox.preserve_memory_on_stop,
-        persistent: sandbox.persistent,
-        run_config: sandbox.run_config.map(RunConfigSpec::from).unwrap_or_default(),
-        proxy_config,
-        secret_version: None,
-        mount_config,
-        env_vars: None,
-        access_delegation,
-        volumes: live(&forms::VOLUMES, volumes.as_ref()),
-    })
-}
-
-/// Returns when the server deletes it, which it does only to what is stopped.
-fn expires_at(sandbox: &wire::SandboxV2) -> Option<Timestamp> {
-    let seconds = u64::try_from(sandbox.delete_after_stop_seconds?).ok().filter(|seconds| *seconds > 0)?;
-    Some(sandbox.stopped_at?.saturating_add(Duration::from_secs(seconds)))
-}
-
-/// Returns what manifests have no words for, so that it is carried over.
-fn extra(sandbox: &wire::SandboxV2) -> wire::Extra {
-    let mut extra = sandbox.extra.clone();
-    let mut keep = |name: &str, form: &Form, value: Option<serde_json::Value>| {
-        if let Some(rest) = value.and_then(|value| nested::residue(form, &value)) {
-            extra.insert(name.to_owned(), rest);
-        }
-    };
-    let proxy = sandbox.proxy_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
-    keep(PROXY_CONFIG, &forms::PROXY_CONFIG, proxy);
-    let mounts = sandbox.mount_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
-    keep(MOUNT_CONFIG, &forms::MOUNT_CONFIG, mounts);
-    extra
-}
-
-/// Returns what the server says of a field with parts; one that says nothing is none.
-fn live(form: &'static Form, wire: Option<&impl Serialize>) -> Option<Nested> {
-    let nested = nested::from_wire(form, &serde_json::to_value(wire?).ok()?)?;
-    (!nested.is_satisfied_by_absence()).then_some(nested)
-}
-
-/// Returns the body that asks for a value, with what manifests have no words for.
-fn body<T: DeserializeOwned>(value: Option<&Nested>, rest: Option<serde_json::Value>, secrets: &Secrets) -> Option<T> {
-    let value = value?;
-    let mut json = nested::to_wire(value, secrets);
-    if let Some(rest) = rest {
-        nested::overlay(value.form, &mut json, &rest);
-    }
-    Some(serde_json::from_value(json).expect("forms are those of the API's types, and the rest was told in these"))
-}
-
-/// Returns the proxy to send, which takes the place of all that is there: what only the server knows is asked for and kept.
-async fn proxy(cx: VerbCx<'_>, name: &Name, spec: &SandboxV2Spec) -> Result<Option<wire::ProxyConfig>, Error> {
-    if spec.proxy_config.is_none() {
-        return Ok(None);
-    }
-    let sandbox = cx.client.reader().get_sandbox_v2(name.as_str()).await?;
-    Ok(body(spec.proxy_config.as_ref(), extra(&sandbox).remove(PROXY_CONFIG), cx.secrets))
-}
-
-/// Returns the environment to create it with.
-fn variables(env_vars: Option<&Nested>, secrets: &Secrets) -> wire::EnvVars {
-    let text = |value: &Tree| match value {
-        Tree::Text(text) => Some(text.to_string()),
-        Tree::Secret(secret) => Some(secrets.get(secret)?.expose().to_owned()),
-        _ => None,
-    };
-    let members = env_vars.into_iter().flat_map(|env_vars| env_vars.tree.members());
-    wire::EnvVars(members.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect())
 }

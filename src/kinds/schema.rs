@@ -261,7 +261,7 @@ fn lifecycle_schema(info: &KindInfo) -> Json {
     let mut properties = json!({
         "prevent_destroy": {"type": "boolean", "description": "Refuse every plan that would destroy the object."},
         "on_remove": {"enum": ["delete", "retain"], "description": "What happens when it is declared no longer."},
-        "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m."},
+        "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m. The whole step that makes it ends five minutes later at most."},
     });
     if has_labels {
         properties["renamed_from"] =

@@ -316,7 +316,7 @@ fn spec_of(snapshot: wire::Snapshot, registry: Option<Arc<str>>) -> Result<Snaps
     let image = snapshot.docker_image.ok_or("it was captured from a sandbox, and not built from an image")?;
     let labels = snapshot.labels.into_iter().map(|(key, value)| (key.into(), value.into()));
     if let (Some(id), None) = (&snapshot.registry_id, &registry) {
-        return Err(format!("its registry, with the id {id}, is gone"));
+        return Err(format!("its registry, with the id {id}, is not among those that the server lists"));
     }
     Ok(SnapshotSpec {
         docker_image: Image::new(&image),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::field::Absent;
-use super::kind::{Kind, KindId};
+use super::kind::{Kind, KindId, Lookup};
 use super::secret::SecretRef;
 use super::value::{Reference, Value};
 
@@ -67,6 +67,13 @@ impl Spec {
         })
     }
 
+    /// Returns the spec to make an object from in the place of `replaced`, where `others` knows what it refers to: as
+    /// [`Spec::settled`] has it, but for what the server would refuse to take over.
+    #[must_use]
+    pub fn renewed(&self, replaced: &Self, others: &dyn Lookup) -> Self {
+        self.kind.renewed(self, self.settled(Some(replaced)), others)
+    }
+
     /// Returns this spec with these fields left out, each of which can be.
     #[must_use]
     pub fn without(&self, paths: &[&'static str]) -> Self {
@@ -105,6 +112,13 @@ impl Spec {
     /// Returns the secrets that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
         self.values.iter().flatten().flat_map(Value::secrets)
+    }
+
+    /// Returns those of its secrets that an update of the fields at these paths sends.
+    pub fn secrets_of_update(&self, changed: &[&'static str]) -> impl Iterator<Item = &SecretRef> {
+        let fields = self.kind.fields().iter().zip(self.values.iter());
+        let sent = fields.filter(|(field, _)| self.kind.sends(field.path, changed));
+        sent.filter_map(|(_, value)| value.as_ref()).flat_map(Value::secrets)
     }
 
     /// Returns this spec with other values for the fields at these paths.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::inventory::{Inventory, Standing};
 use super::plan::{self, Action, Change, Note, Policy};
 use super::world::{Desired, World};
-use crate::kinds::{self, Key, Object, Value};
+use crate::kinds::{self, Build, Key, Object, Value};
 use crate::types::{Name, ObjectId};
 
 /// What became of one object that was applied.
@@ -45,6 +45,13 @@ pub enum DriftEvent {
         /// The server's text.
         message: String,
     },
+    /// It is as it was applied, and what it was built from has moved on since, which is no drift.
+    BuildMoved {
+        /// What was found there last.
+        build: Build,
+        /// The object that was built then.
+        seen_in: Key,
+    },
 }
 
 /// A field that is not what was applied.
@@ -59,9 +66,10 @@ pub struct FieldDrift {
 }
 
 impl Drift {
-    /// Returns whether somebody did it, rather than the time that the manifests themselves gave the object.
+    /// Returns whether somebody did it to the object, rather than the time that the manifests themselves gave it, or to what
+    /// it was built from.
     pub fn is_meddling(&self) -> bool {
-        self.event != DriftEvent::Expired
+        !matches!(self.event, DriftEvent::Expired | DriftEvent::BuildMoved { .. })
     }
 }
 
@@ -75,6 +83,7 @@ impl DriftEvent {
             Self::Renamed { .. } => "renamed",
             Self::MadeAnew { .. } => "made_anew",
             Self::Failed { .. } => "failed",
+            Self::BuildMoved { .. } => "build_moved",
         }
     }
 }
@@ -90,6 +99,9 @@ impl fmt::Display for DriftEvent {
             Self::MadeAnew { id: None } => f.write_str("was made anew"),
             Self::Failed { message } if message.is_empty() => f.write_str("failed"),
             Self::Failed { message } => write!(f, "failed: {message}"),
+            Self::BuildMoved { build: Build { source, digest }, seen_in } => {
+                write!(f, "was built before {source} moved on: it was {digest} for {seen_in}")
+            }
         }
     }
 }
@@ -128,6 +140,12 @@ fn event_of(change: &Change) -> Option<DriftEvent> {
         .or_else(|| change.was.clone().map(|to| DriftEvent::Renamed { to }))
         .or_else(|| (change.action == Action::Create).then_some(DriftEvent::Deleted))
         .or_else(|| (!change.fields.is_empty()).then_some(DriftEvent::Changed))
+        .or_else(|| change.notes.iter().find_map(build_moved))
+}
+
+fn build_moved(note: &Note) -> Option<DriftEvent> {
+    let Note::BuildMoved { build, seen_in, .. } = note else { return None };
+    Some(DriftEvent::BuildMoved { build: build.clone(), seen_in: seen_in.clone() })
 }
 
 impl Desired {

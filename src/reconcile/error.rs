@@ -131,6 +131,15 @@ impl StepError {
         }
     }
 
+    /// Returns whether it is not known if the step had its effect: its answer was lost, or it was cut off.
+    pub fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Client(error) => error.is_ambiguous(),
+            Self::RenameLost { .. } | Self::Aborted | Self::Panicked => true,
+            _ => false,
+        }
+    }
+
     /// Returns whether planning anew is what helps.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. })

@@ -159,7 +159,8 @@ impl Model {
                 return Err(Refusal::BadReference { key: key.clone(), name: Arc::clone(&reference.name) });
             }
         }
-        if let Some(violation) = key.kind.check(spec, self).into_iter().next() {
+        let broken = key.kind.check(spec, self).into_iter().chain(key.kind.check_create(spec, self)).next();
+        if let Some(violation) = broken {
             return Err(Refusal::BrokenRule { key: key.clone(), message: violation.message });
         }
         // What is refused moves no name.

@@ -6,9 +6,10 @@ use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::inventory::{Entry, Inventory};
+use super::lack::makings;
 use super::world::World;
 use crate::client::{self, Error, Reader};
-use crate::kinds::{self, Absent, Key, KindId, Live, Misnamed, Shape};
+use crate::kinds::{self, Key, KindId, Live, Misnamed};
 use crate::types::Timestamp;
 
 /// Reads every kind's list and the workspace's quota, in parallel.
@@ -57,12 +58,7 @@ pub async fn observe(reader: &Reader, now: Timestamp) -> Result<World, Error> {
 fn unspoken(refused: &BTreeMap<KindId, Error>) -> BTreeSet<KindId> {
     let mut unspoken = BTreeSet::new();
     for kind in kinds::all() {
-        let needs = kind.fields().iter().filter(|field| field.absent == Absent::Required);
-        let mut makings = needs.filter_map(|field| match field.shape {
-            Shape::Reference(of) => Some(of),
-            _ => None,
-        });
-        if refused.contains_key(&kind) || makings.any(|of| unspoken.contains(&of)) {
+        if refused.contains_key(&kind) || makings(kind).any(|of| unspoken.contains(&of)) {
             unspoken.insert(kind);
         }
     }

@@ -320,12 +320,15 @@ impl Plan {
 
     /// Returns the secrets that its steps take.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        let specs = self.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Create { spec, .. } => Some(spec),
-            Verb::Update { .. } => self.changes.get(step.change)?.spec.as_ref(),
-            _ => None,
-        });
-        specs.flat_map(Spec::secrets)
+        self.steps.iter().flat_map(|step| match &step.verb {
+            Verb::Create { spec, .. } => spec.secrets().collect(),
+            Verb::Update { changes } => {
+                let changed: Vec<_> = changes.iter().map(|(path, _)| *path).collect();
+                let spec = self.changes.get(step.change).and_then(|change| change.spec.as_ref());
+                spec.map(|spec| spec.secrets_of_update(&changed).collect()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// Returns whether there is nothing to do and nothing in the way.
@@ -343,6 +346,22 @@ impl Peak {
 }
 
 impl Change {
+    /// What becomes of a live object that no manifest in sight declares.
+    fn of_live(live: &Live, action: Action) -> Self {
+        Self {
+            key: live.key.clone(),
+            action,
+            id: live.id.clone(),
+            was: None,
+            spec: None,
+            fields: Vec::new(),
+            notes: Vec::new(),
+            record: None,
+            rollout: None,
+            origin: None,
+        }
+    }
+
     /// Returns whether somebody changed the object behind the manifests' back.
     pub fn is_drift(&self) -> bool {
         let is_drift = |note: &Note| {

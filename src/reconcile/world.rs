@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::inventory::{Inventory, Standing};
-use crate::kinds::{self, ApiVersion, Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
+use crate::kinds::{Capacity, Key, KindId, Live, Lookup, Misnamed, Object, Reference, Spec};
 use crate::types::{ObjectId, Timestamp};
 
 /// What is live, as it was observed at one time, and what is known to be ours of it.
@@ -112,24 +112,6 @@ impl World {
     /// Returns whose an object is that says itself that it is not ours.
     pub fn marked_by_another<'a>(&self, live: &'a Live) -> Option<&'a Arc<str>> {
         live.mark.as_ref().map(|mark| &mark.owner).filter(|owner| self.owner.as_ref() != Some(owner))
-    }
-
-    /// Returns whether the server has this kind of object, so that what was not seen is not there.
-    pub fn speaks(&self, kind: KindId) -> bool {
-        !self.unspoken.contains(&kind)
-    }
-
-    /// Returns the kinds that this server does not have, of versions that it speaks otherwise.
-    pub fn lacking(&self) -> impl Iterator<Item = KindId> {
-        let versions = self.spoken_versions();
-        self.unspoken.iter().copied().filter(move |kind| versions.contains(&kind.info().api_version))
-    }
-
-    /// Returns the versions of which the server has at least one kind, oldest first.
-    pub fn spoken_versions(&self) -> Vec<ApiVersion> {
-        let has_one =
-            |version: &ApiVersion| kinds::all().any(|kind| kind.info().api_version == *version && self.speaks(kind));
-        ApiVersion::ALL.into_iter().filter(has_one).collect()
     }
 
     /// Returns the live object with this id.

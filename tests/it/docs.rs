@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::environment::Environment;
+use crate::cli::server::Server;
 use crate::tree;
 
 /// The first `sh` block does the main job, the second runs all tests; `.ci/run` takes both from here.
@@ -55,6 +56,30 @@ fn every_manifest_in_the_repository_is_valid() {
         let path = tree::root().join(&file);
         let run = Environment::new().sbx(&["validate", "-f", &path.display().to_string()]);
         assert_eq!(run.code, Some(0), "{}\n{run}", file.display());
+    }
+}
+
+/// The example of fields with parts is applied as it stands, with secrets for all the places that it names.
+#[test]
+fn the_example_of_an_agent_can_be_applied() {
+    let mut environment = Environment::new();
+    let server = Server::start(&environment, &["--data-dir", "server"]);
+    environment.set("SBX_ENDPOINT", &server.url());
+    for file in manifests("examples/agent") {
+        let name = Path::new("m").join(file.file_name().expect("it is a file"));
+        environment.write(name, &tree::read(&file));
+    }
+    environment.write("secrets/tracing-token", "a token\n");
+    let apply = ["apply", "-f", "m", "--yes"];
+    let run = environment.sbx(&apply);
+    assert_eq!(run.code, Some(1), "{run}");
+    for name in ["REGISTRY_TOKEN", "GITHUB_TOKEN", "DATASETS_KEY_ID", "DATASETS_KEY"] {
+        assert!(run.stderr.contains(name), "{name} is asked for: {run}");
+        environment.set(name, "a secret");
+    }
+    for arguments in [&apply[..], &["plan", "-f", "m", "--exit-code"]] {
+        let run = environment.sbx(arguments);
+        assert_eq!(run.code, Some(0), "{run}");
     }
 }
 
@@ -148,6 +173,11 @@ fn names_its_tests(paragraph: &str, tests: &[(PathBuf, String)]) -> bool {
     let is_path = |text: &&str| text.contains("::") && !text.contains(|c: char| c.is_uppercase() || c == ' ');
     let mut paths = code.filter(is_path).peekable();
     paths.peek().is_some() && paths.all(|path| tests.iter().any(|(file, name)| is_named(file, name, path)))
+}
+
+/// Returns whether there is a test of this path, such as `layering::arrows_point_down`.
+pub(crate) fn is_a_test(path: &str) -> bool {
+    names_of_tests().iter().any(|(file, name)| is_named(file, name, path))
 }
 
 /// Returns whether `path` ends in the test's name and starts with a module that its file is, or is in.

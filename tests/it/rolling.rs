@@ -1,161 +1,18 @@
 //! Replacement without a gap, on the server in the process: what it looks like from outside after every single call, and
 //! what becomes of a swap that goes wrong.
 
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod gaps;
+mod site;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode};
-use sbx::client::{Client, Config, CreateTemplateOptions, Limits, Transport, TransportError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sbx::client::CreateTemplateOptions;
 use sbx::reconcile::inventory::{Effect, Habits};
-use sbx::reconcile::plan::{Plan, Policy, plan};
-use sbx::reconcile::{ApplyCx, EventSink, Outcome, Phase, Recorder, StepError, apply, observe};
-use sbx::server::{Embedded, Options, embed};
+use sbx::reconcile::{Outcome, Phase, StepError};
 use sbx::types::Name;
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
-use crate::simulation::workspace::desired;
-
-const BASE: &str = "http://in.process/v2/sandboxes";
-
-/// A transport that looks at the workspace after every call that may have changed it, and can make some go wrong.
-struct Watched {
-    router: Router,
-    samples: Mutex<Vec<Sample>>,
-    /// How many renames to `t` are refused.
-    n_refused: AtomicUsize,
-    /// Whether pools are shown as if they referred to templates by their names only.
-    references_stay: AtomicBool,
-    /// Whether new templates are shown without the fields that a client need not know.
-    forgets: AtomicBool,
-}
-
-/// What is live after a call.
-struct Sample {
-    templates: Vec<String>,
-    /// Each pool with its template and its replicas.
-    pools: Vec<(String, String, u64)>,
-}
-
-impl Watched {
-    async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let (head, body) = request.into_parts();
-        let response = self.router.clone().oneshot(Request::from_parts(head, Body::from(body))).await;
-        let (head, body) = response.expect("a router answers everything").into_parts();
-        Response::from_parts(head, to_bytes(body, usize::MAX).await.expect("the body is in memory"))
-    }
-
-    async fn list(&self, route: &str) -> Vec<Value> {
-        let request = Request::get(format!("{BASE}/{route}?limit=500")).body(Bytes::new()).expect("a request");
-        let answer: Value = serde_json::from_slice(self.exchange(request).await.body()).expect("JSON");
-        answer[route].as_array().expect("a list").clone()
-    }
-
-    async fn sample(&self) {
-        let text = |object: &Value, field: &str| object[field].as_str().expect("a text").to_owned();
-        let templates = self.list("templates").await.iter().map(|template| text(template, "name")).collect();
-        let pools = self.list("pools").await;
-        let of =
-            |pool: &Value| (text(pool, "name"), text(pool, "template_name"), pool["replicas"].as_u64().expect("n"));
-        let sample = Sample { templates, pools: pools.iter().map(of).collect() };
-        self.samples.lock().expect("no test panicked with it").push(sample);
-    }
-
-    fn is_refused(&self, request: &Request<Bytes>) -> bool {
-        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        let is_rename = request.method() == Method::PATCH && body["name"] == "t";
-        let refuse = |left: usize| left.checked_sub(1);
-        is_rename && self.n_refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok()
-    }
-
-    fn alter(&self, path: &str, response: Response<Bytes>) -> Response<Bytes> {
-        let Ok(mut json) = serde_json::from_slice::<Value>(response.body()) else { return response };
-        if self.references_stay.load(Ordering::SeqCst) && path.contains("/pools/") && json["template_name"] == "t" {
-            json["template_name"] = "somewhere-else".into();
-        }
-        if self.forgets.load(Ordering::SeqCst) && path.contains("/templates/") && path.contains("--sbx-") {
-            json.as_object_mut().and_then(|object| object.remove("proxy_config"));
-        }
-        response.map(|_| json.to_string().into())
-    }
-}
-
-impl Transport for Watched {
-    fn send(&self, request: Request<Bytes>, _: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        Box::pin(async move {
-            if self.is_refused(&request) {
-                let mut response = Response::new(Bytes::from_static(b"{}"));
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                return Ok(response);
-            }
-            let (is_read, path) = (request.method() == Method::GET, request.uri().path().to_owned());
-            let response = self.exchange(request).await;
-            if is_read {
-                return Ok(self.alter(&path, response));
-            }
-            self.sample().await;
-            Ok(response)
-        })
-    }
-}
-
-/// Keeps what would be written down.
-#[derive(Default)]
-struct Notebook(Mutex<Vec<Effect>>);
-
-impl Recorder for Notebook {
-    fn record(&self, effects: Vec<Effect>) {
-        self.0.lock().expect("no test panicked with it").extend(effects);
-    }
-}
-
-struct Site {
-    transport: Arc<Watched>,
-    client: Client,
-    notebook: Arc<Notebook>,
-    _server: Embedded,
-}
-
-impl Site {
-    async fn open() -> Self {
-        let server = embed(Options::new()).await.expect("a server in memory opens");
-        let transport = Arc::new(Watched {
-            router: server.router(),
-            samples: Mutex::default(),
-            n_refused: AtomicUsize::new(0),
-            references_stay: AtomicBool::new(false),
-            forgets: AtomicBool::new(false),
-        });
-        let client = Client::with_transport(Config::new(BASE).max_retries(0), Arc::clone(&transport) as _);
-        Self { transport, client: client.expect("the URL is good"), notebook: Arc::default(), _server: server }
-    }
-
-    async fn apply(&self, manifests: &str) -> (Plan, Outcome) {
-        let now = "2026-03-24T12:00:00Z".parse().expect("a time");
-        let world = observe(&self.client.reader(), now).await.expect("the lists can be read");
-        let plan = plan(&desired(manifests), &world, &Policy::default());
-        let mut cx = ApplyCx::new(self.client.clone(), NonZeroUsize::new(4).expect("4 is not 0"));
-        cx.recorder = Some(Arc::clone(&self.notebook) as _);
-        let outcome = apply(&plan, &cx, EventSink::none(), CancellationToken::new()).await;
-        (plan, outcome)
-    }
-
-    async fn must_apply(&self, manifests: &str) -> Plan {
-        let (plan, outcome) = self.apply(manifests).await;
-        assert!(outcome.is_complete(), "{outcome:?}");
-        plan
-    }
-
-    async fn image(&self) -> String {
-        self.client.get_template("t").await.expect("it has its name").image
-    }
-}
+use self::site::Site;
 
 fn manifests(image: &str) -> String {
     format!(
@@ -182,10 +39,10 @@ fn error_of(outcome: &Outcome) -> Arc<StepError> {
 async fn nothing_is_ever_missing_but_a_name_between_its_two_renames() {
     let site = Site::open().await;
     site.must_apply(&manifests("a")).await;
-    site.transport.samples.lock().expect("not poisoned").clear();
+    site.samples();
     site.must_apply(&manifests("b")).await;
 
-    let samples = std::mem::take(&mut *site.transport.samples.lock().expect("not poisoned"));
+    let samples = site.samples();
     assert!(samples.len() > 9, "{} calls are too few", samples.len());
     let mut n_missing = 0;
     for sample in &samples {

@@ -131,4 +131,12 @@ async fn a_step_has_a_deadline_of_its_own() {
     let (outcome, _) = run(&workspace, Act::Hang, None, |_, _, _| {}).await;
     assert_eq!(outcome.counts(), Counts { done: 2, failed: 1, skipped: 1, ..Counts::default() });
     assert!(started.elapsed() < Duration::from_mins(10), "it is given up after {:?}", started.elapsed());
+    let failed = outcome.state.iter().find_map(|(_, phase)| match phase {
+        Phase::Failed { error, .. } => Some(error),
+        _ => None,
+    });
+    let error = failed.expect("one failed");
+    assert!(error.is_doubtful(), "nobody knows whether it was made: {error}");
+    assert_eq!(error.to_string(), "cannot create template `b`: the deadline has passed");
+    workspace.must_apply(TWO_CHAINS).await;
 }

@@ -352,17 +352,20 @@ fn shown(files: &[PathBuf]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sbx::server::runtime::Unavailable;
+
     use super::*;
 
     /// One failure of each class that the table has, and those whose class could be argued about.
     #[test]
     fn each_row_of_the_table() {
-        let rows: [(Result<Exit, Failure>, u8); 13] = [
+        let rows: [(Result<Exit, Failure>, u8); 14] = [
             (Ok(Exit::Done), 0),
             (Ok(Exit::Failed), 1),
             (Err(Failure::Declined), 1),
             (Err(Failure::NoTerminal), 1),
             (Err(Failure::Refused), 1),
+            (Err(Failure::Sandboxes { source: Unavailable::Platform }), 1),
             (Err(Failure::Manifests { summary: "1 error in 1 file".to_owned() }), 1),
             (Ok(Exit::Pending), 2),
             (Ok(Exit::Partial), 3),

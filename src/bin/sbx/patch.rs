@@ -1,5 +1,7 @@
 //! The diff that brings manifests to what is live, as text edits where each field is written.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -35,7 +37,7 @@ impl Patch {
     pub(crate) fn of(drifted: &[Drift], manifests: &Manifests, root: &Path) -> Self {
         let mut patch = Self::default();
         let mut edits: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
-        for drift in drifted {
+        for drift in drifted.iter().filter(|drift| !matches!(drift.event, DriftEvent::BuildMoved { .. })) {
             let of_object = match undo_declaration(drift, manifests) {
                 Ok(of_object) => of_object,
                 Err(why) => {
@@ -100,6 +102,9 @@ fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, St
     let mut out = OfObject::default();
     let mut left_out_fields = Vec::new();
     for field in &drift.fields {
+        if parts::edit(field, spec, object, manifests, &mut out) {
+            continue;
+        }
         match replacement(field, spec, object, manifests) {
             Ok(Some(edit)) => out.edits.push(edit),
             Ok(None) => left_out_fields.push(field),
@@ -243,6 +248,10 @@ impl Style {
             (_, Json::Object(entries)) => {
                 let entries = entries.iter().map(|(key, value)| format!("{}: {}", self.key(key), self.value(value)));
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+            (Self::Yaml, Json::Array(items)) => {
+                let items: Vec<_> = items.iter().map(|item| self.value(item)).collect();
+                format!("[{}]", items.join(", "))
             }
             (Self::Yaml, Json::String(text)) if is_plain(text) => text.clone(),
             _ => value.to_string(),

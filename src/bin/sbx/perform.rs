@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::client::Deadline;
-use sbx::kinds::{Misnamed, Secrets};
+use sbx::kinds::{KindId, Misnamed, Secrets};
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, GRACE, Outcome, World, apply};
+use sbx::reconcile::{ApplyCx, EventSink, GRACE, Lack, Outcome, World, apply};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -68,9 +68,17 @@ const EVENTS: usize = 64;
 /// their version: what there is of those is not seen.
 pub(crate) fn tell_oddities(world: &World, ui: &mut Ui) {
     tell_of_misnamed(&world.misnamed, ui);
-    for kind in world.lacking() {
-        ui.warning(&format!("this server has no {}", kind.info().plural));
+    for Lack { version, missing, useless } in world.lacks() {
+        let what = format!("this server has no {}", plurals(&missing));
+        match useless.as_slice() {
+            [] => ui.warning(&what),
+            useless => ui.warning(&format!("{what}, so that {} of `{version}` are left alone", plurals(useless))),
+        }
     }
+}
+
+fn plurals(kinds: &[KindId]) -> String {
+    kinds.iter().map(|kind| kind.info().plural).collect::<Vec<_>>().join(" and ")
 }
 
 /// Tells of live objects that no manifest could name.
@@ -134,14 +142,10 @@ pub(crate) async fn perform(
     if let Some(record) = &workspace.record {
         record.check_serial(consent.lock.serial)?;
     }
-    match format {
-        Format::Text => ui.data(&view.to_text()),
-        Format::Json => ui.line(&json::planned(view).to_string()),
-    }
     let label = workspace.label();
     let subject =
-        Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, saved_at: None };
-    output::also_plan(view, &subject, ui)?;
+        Subject { command: view.purpose.command(), target: workspace.target(), workspace: &label, against: None };
+    show(view, &subject, format, ui)?;
     refuse(plan)?;
     let secrets = Arc::new(workspace.secrets(plan)?);
     if !plan.steps.is_empty() {
@@ -162,6 +166,19 @@ pub(crate) async fn perform(
     }
     output::also_outcome(view, &subject, &outcome, ui)?;
     recorded.map(|()| report.exit())
+}
+
+/// Shows a plan that is going to be performed, or might have been.
+///
+/// # Errors
+///
+/// [`Failure::File`].
+pub(crate) fn show(view: &View<'_>, subject: &Subject<'_>, format: Format, ui: &mut Ui) -> Result<(), Failure> {
+    match format {
+        Format::Text => ui.data(&view.to_text()),
+        Format::Json => ui.line(&json::planned(view).to_string()),
+    }
+    output::also_plan(view, subject, ui)
 }
 
 async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &mut Ui) -> Result<(), Failure> {

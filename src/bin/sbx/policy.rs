@@ -145,16 +145,15 @@ const NAMED: usize = 8;
 /// Says that an object is not declared, and which may have been meant.
 fn not_declared(key: &Key, desired: &Desired) -> Failure {
     let all: Vec<_> = desired.iter().map(|object| object.key.to_string()).collect();
-    let hint = match suggest(&key.to_string(), all.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let shown = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let rest = match all.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            format!("declared are {shown}{rest}")
-        }
+    let hint = if let Some(near) = suggest(&key.to_string(), all.iter().map(String::as_str)) {
+        format!("did you mean `{near}`?")
+    } else {
+        let shown = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rest = match all.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("declared are {shown}{rest}")
     };
     Failure::Usage { message: format!("{key} is not declared"), hint: Some(hint) }
 }

@@ -13,7 +13,7 @@ use crate::args::{Connection, ManifestArgs, Whereabouts};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::perform::{Consent, Format, perform, tell_oddities};
+use crate::perform::{self, Consent, Format, perform, tell_oddities};
 use crate::project::{Access, Project};
 use crate::ui::diagnostic::counted;
 use crate::ui::output;
@@ -136,8 +136,8 @@ impl Saved {
         if self.all_or_nothing && n > 0 {
             let label = workspace.label();
             let subject =
-                output::Subject { command: "apply", target: workspace.target(), workspace: &label, saved_at: None };
-            output::show_plan(&view, &subject, &mut cx.ui)?;
+                output::Subject { command: "apply", target: workspace.target(), workspace: &label, against: None };
+            perform::show(&view, &subject, format, &mut cx.ui)?;
             return Err(Failure::HeldBack { n });
         }
         perform(&view, workspace, consent, format, &mut cx.ui).await

@@ -30,14 +30,33 @@ async fn both_are_asked_for_once() {
 #[tokio::test]
 async fn a_list_that_was_read_tells_as_much() {
     let server = Mock::new([
-        ("GET /registries?limit=500&offset=0", answer(404, NOT_FOUND)),
-        ("GET /pools?limit=500&offset=0", answer(200, r#"{"pools":[]}"#)),
+        ("GET /snapshots?limit=500&offset=0", answer(404, NOT_FOUND)),
+        ("GET /templates?limit=500&offset=0", answer(200, r#"{"templates":[]}"#)),
     ]);
     let client = server.client();
-    assert_eq!(client.list_registries().await.expect_err("404").kind(), Kind::WrongGeneration);
-    client.list_pools().await.expect("200");
+    assert_eq!(client.list_snapshots().await.expect_err("404").kind(), Kind::WrongGeneration);
+    client.list_templates().await.expect("200");
     let found = client.generations().await.expect("nothing is asked");
     assert_eq!((found.first, found.second), (true, false));
+}
+
+/// Registries came later than snapshots, and a server may have no pools.
+#[tokio::test]
+async fn a_list_that_is_missing_says_nothing_of_the_rest_of_its_generation() {
+    let server = Mock::new([
+        ("GET /registries?limit=500&offset=0", answer(404, NOT_FOUND)),
+        ("GET /pools?limit=500&offset=0", answer(404, NOT_FOUND)),
+        ("POST /boxes", answer(201, r#"{"id":"1","name":"s","status":"ready","template_name":"t"}"#)),
+        (TEMPLATES, answer(200, NO_TEMPLATES)),
+        (SNAPSHOTS, answer(200, NO_SNAPSHOTS)),
+    ]);
+    let client = server.client();
+    for error in [client.list_registries().await.expect_err("404"), client.list_pools().await.expect_err("404")] {
+        assert_eq!(error.kind(), Kind::WrongGeneration);
+    }
+    client.create_sandbox("t", CreateSandboxOptions::default().name(name("s"))).await.expect("201");
+    let found = client.generations().await.expect("both are asked for");
+    assert_eq!((found.first, found.second), (true, true));
 }
 
 #[tokio::test]

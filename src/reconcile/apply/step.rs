@@ -9,9 +9,7 @@ use super::checks::List;
 use super::section::Section;
 use super::swap::{self, Names};
 use crate::client::{self, Client, Deadline};
-use crate::kinds::{
-    CreateOptions, Health, Key, Live, Mark, SecretError, SecretSource, Secrets, Spec, Value, VerbCx, is_reserved,
-};
+use crate::kinds::{CreateOptions, Health, Key, Live, Mark, SecretSource, Secrets, Spec, Value, VerbCx, is_reserved};
 use crate::reconcile::diff::diff;
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -82,7 +80,8 @@ pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepE
             let live = check(step, cx).await?.ok_or_else(|| StepError::Gone { key: step.key.clone() })?;
             let spec = updated(&live, changes, cx.declared.as_ref())
                 .ok_or_else(|| StepError::Changed { key: step.key.clone() })?;
-            let secrets = secrets_of(&spec, cx)?;
+            let changed: Vec<_> = changes.iter().map(|(path, _)| *path).collect();
+            let secrets = Secrets::read(spec.secrets_of_update(&changed), &*cx.secrets)?;
             let verb_cx = VerbCx { client: &cx.client, secrets: &secrets, mark: None };
             step.key.kind.update(verb_cx, &step.key.name, &spec, changes).await?;
             Ok(Performed { how: Done::Acted, live: Some(live) })
@@ -110,14 +109,9 @@ fn updated(live: &Live, changes: &[(&'static str, Value)], declared: Option<&Spe
     })
 }
 
-/// Reads the secrets that a spec names.
-fn secrets_of(spec: &Spec, cx: &StepCx) -> Result<Secrets, SecretError> {
-    Secrets::read(spec.secrets(), &*cx.secrets)
-}
-
 async fn create(step: &Step, spec: &Spec, options: &CreateOptions, cx: &StepCx) -> Result<Performed, StepError> {
     let client = &cx.client;
-    let secrets = secrets_of(spec, cx)?;
+    let secrets = Secrets::read(spec.secrets(), &*cx.secrets)?;
     let declared = cx.declared.as_ref().unwrap_or(spec);
     let mark = cx.owner.as_ref().map(|owner| Mark::new(owner, &step.key, declared));
     let verb_cx = VerbCx { client, secrets: &secrets, mark: mark.as_ref() };

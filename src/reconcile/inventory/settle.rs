@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Deed, Effect, Entry, Intent, Inventory};
-use crate::kinds::{Change, Health, Key, Live, Naming, Reference, Spec, Value};
+use crate::kinds::{Change, Health, Key, Live, Naming, Reference, RenamedFrom, Spec, Value};
 use crate::reconcile::diff::untold;
 use crate::reconcile::world::World;
 
@@ -40,7 +40,9 @@ impl Inventory {
                     settled.effects.extend(self.displaced(&live.key, world));
                     settled.effects.push(Effect::Put { key: live.key.clone(), entry: found(&intent.entry, live) });
                 }
-                (Deed::Create { .. }, None) if says_more(intent) => settled.open.push(intent.clone()),
+                (Deed::Create { .. }, None) if says_more(intent) && !self.is_taken_back(intent, world) => {
+                    settled.open.push(intent.clone());
+                }
                 (Deed::Update, Some(live)) if known.is_some() => {
                     if let Some(entry) = self.moved_on(intent, live) {
                         settled.effects.push(Effect::Put { key: intent.key.clone(), entry });
@@ -56,6 +58,15 @@ impl Inventory {
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
         settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
         settled
+    }
+
+    /// Returns whether an object that was to be made anew under another name has been made under its old one since.
+    fn is_taken_back(&self, intent: &Intent, world: &World) -> bool {
+        let Some(RenamedFrom::Name(old)) = &intent.entry.lifecycle.renamed_from else { return false };
+        let live = world.get(&Key { kind: intent.key.kind, name: old.clone() });
+        // What came by the old name in a rename of its own is another object.
+        let known = live.and_then(|live| self.entry_of(live));
+        known.is_some_and(|(_, entry)| entry.lifecycle.renamed_from.is_none())
     }
 
     /// Returns whether a live reference is the intended one, also where what it points at got its name since.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::*;
 use crate::kinds::{self, OnExpiry, OnSuperseded, RenamedFrom, Replace, Timeout};
+use crate::reconcile::world::World;
 use crate::types::Name;
 
 const SPECS: [(&str, &str); 9] = [
@@ -314,4 +315,37 @@ fn what_is_done_is_intended_no_longer() {
     inventory.intend(intents[..1].to_vec());
     inventory.intend(intents[1..].to_vec());
     assert_eq!(inventory.intents, intents[1..], "the last word counts");
+}
+
+#[test]
+fn what_was_to_be_made_anew_stays_open_until_its_old_name_is_there_again() {
+    let at = Timestamp::from_microseconds(0).unwrap();
+    let (key, mut entry) = owned("new", "id-1");
+    entry.lifecycle.renamed_from = Some(RenamedFrom::Name(Name::parse("old").unwrap()));
+    let carry = Map::from_iter([("x_later".to_owned(), json!(1))]);
+    let intent = Intent { key, deed: Deed::Create { spec: spec(0), carry }, entry, becomes: None, at };
+    let mut inventory = Inventory::default();
+    inventory.intend(vec![intent.clone()]);
+
+    let (old, entry) = owned("old", "id-2");
+    let live = kinds::Live {
+        key: old.clone(),
+        id: entry.id.clone(),
+        spec: Ok(spec(0)),
+        health: kinds::Health::Good,
+        created_at: None,
+        expires_at: None,
+        mark: None,
+        build: None,
+        extra: Map::new(),
+    };
+    let world = World::new([live], at);
+    assert_eq!(inventory.settle(&World::new([], at)).open, std::slice::from_ref(&intent), "the old one is gone");
+    assert_eq!(inventory.settle(&world).open, std::slice::from_ref(&intent), "somebody else's has the name");
+    let mut renamed = entry.clone();
+    renamed.lifecycle.renamed_from = Some(RenamedFrom::Name(Name::parse("other").unwrap()));
+    inventory.apply(Effect::Put { key: old.clone(), entry: renamed });
+    assert_eq!(inventory.settle(&world).open, [intent], "one that came by the name in a rename of its own");
+    inventory.apply(Effect::Put { key: old, entry });
+    assert_eq!(inventory.settle(&world).open, [], "it is made under its old name");
 }

@@ -17,7 +17,7 @@ use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Reference, Spec, Violation};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Part, Reference, Spec, Tree, Violation};
 use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -67,8 +67,8 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
         let pruned = undeclared.prune(given, &decisions, &obstacles);
         decisions.extend(pruned);
         rolling::collect(&mut decisions, &leftovers, &obstacles, world);
-        if policy.prune && policy.scope.is_everything() && world.inventory.is_some() {
-            rolling::collect_orphans(&mut decisions, all, world);
+        if policy.prune && world.inventory.is_some() {
+            rolling::collect_orphans(&mut decisions, all, world, &policy.scope);
         }
         let n_before = obstacles.len();
         obstacles.extend(not_allowed(&decisions, policy));
@@ -79,7 +79,7 @@ pub(super) fn decide<'a>(given: Given<'a>, matches: &Matches<'a>, undeclared: &U
             obstacles.extend(quota::exceeded(&decisions, desired, world));
         }
         if obstacles.len() == n_before {
-            obstacles.extend(rolling::find_room(&mut decisions, desired, world));
+            obstacles.extend(rolling::give_turns(&mut decisions, desired, world));
         }
         if obstacles.len() == n_before {
             return decisions;
@@ -155,7 +155,9 @@ fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
             awaited.insert(key, &later.key);
         }
     }
-    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename);
+    // What is getting its own name back had it while that one was new all the same.
+    let returns = |change: &Change| change.notes.contains(&Note::HalfReplaced);
+    let appears = |change: &&Change| matches!(change.action, Action::Create | Action::Rename) && !returns(change);
     let appearing = decisions.iter().map(|decision| &decision.change).filter(appears);
     let early = appearing.filter_map(|change| {
         let later = (*awaited.get(&change.key)?).clone();
@@ -370,6 +372,7 @@ impl<'a> Round<'a, '_> {
         }
         if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
             let choice = object.key.kind.info().on_superseded;
+            remember_unsent(&replacing, entry, change);
             change.notes.extend(replacing.drain(..).map(|field| outdated(field, choice)));
         }
         if !replacing.is_empty() {
@@ -430,13 +433,17 @@ impl<'a> Round<'a, '_> {
         }
         let broken = if makes_anew {
             let others = DeclaredOrLive { desired: self.given.desired, world: self.given.world };
-            object.key.kind.check(&object.spec, &others)
+            let live = live.filter(|_| change.action == Action::Replace).and_then(|live| live.spec.as_ref().ok());
+            let new = live.map_or_else(|| object.spec.settled(None), |live| object.spec.renewed(live, &others));
+            let mut broken = object.key.kind.check(&object.spec, &others);
+            broken.extend(object.key.kind.check_create(&new, &others));
+            broken
         } else {
             let paths: Vec<_> = change.fields.iter().map(|field| field.path).collect();
             object.key.kind.check_update(&object.spec, &paths)
         };
-        let broken =
-            broken.into_iter().chain(secrets_lost(object, live, change)).chain(fixed_parts(change)).collect::<Vec<_>>();
+        let broken: Vec<_> =
+            broken.into_iter().chain(secrets_lost(object, live, change)).chain(broken_parts(change)).collect();
         change.notes.extend(broken.into_iter().map(|rule| Note::BrokenRule { message: rule.message, help: rule.help }));
         if change.action != Action::Keep {
             change.notes.extend(self.obstacles.get(&object.key).cloned());
@@ -498,21 +505,44 @@ fn secrets_lost(object: &Object, live: Option<&Live>, change: &Change) -> Vec<Vi
     lost.collect()
 }
 
-/// Returns the parts that would change and that stay as they were when the object was created.
-fn fixed_parts(change: &Change) -> Vec<Violation> {
-    if change.action != Action::Update {
+/// Returns the parts that would change in place and cannot: those that stay as they were when the object was created, and
+/// secrets that are to be kept and are not there.
+fn broken_parts(change: &Change) -> Vec<Violation> {
+    if !matches!(change.action, Action::Update | Action::Rename) {
         return Vec::new();
     }
-    let fixed = change.fields.iter().flat_map(|field| {
+    let broken = change.fields.iter().flat_map(|field| {
         let parts = kinds::Value::parts(field.from.as_ref(), field.to.as_ref()).unwrap_or_default();
-        parts.into_iter().filter(|part| part.is_fixed && part.from.is_some()).map(|part| Violation {
-            path: field.path,
-            message: format!("{} stays as it was when the object was created", part.in_field(field.path)),
-            help: "delete the object first, or leave that as it is".to_owned(),
-            other: None,
-        })
+        parts.into_iter().filter_map(|part| broken_part(field.path, &part))
     });
-    fixed.collect()
+    broken.collect()
+}
+
+fn broken_part(path: &'static str, part: &Part) -> Option<Violation> {
+    let place = part.in_field(path);
+    let (message, help) = if part.is_fixed && part.from.is_some() {
+        let help = "delete the object first, or leave that as it is";
+        (format!("{place} stays as it was when the object was created"), help)
+    } else if part.to == Some(Tree::Untold) {
+        (
+            format!("{place} keeps a secret that is not there"),
+            "say where the secret is, as `{env: NAME}` or `{file: PATH}`",
+        )
+    } else {
+        return None;
+    };
+    Some(Violation { path, message, help: help.to_owned(), other: None })
+}
+
+/// Lets the record say of fields that are not sent now, and that the server never tells, what was sent last: nothing else
+/// tells the next plan that they are not as declared.
+fn remember_unsent(unsent: &[FieldChange], entry: Option<&Entry>, change: &mut Change) {
+    let untold: Vec<_> = unsent.iter().filter(|field| !field.change.is_told()).map(|field| field.path).collect();
+    let (Some(sent), Some(record)) = (entry.and_then(Entry::applied), &mut change.record) else { return };
+    let told = record.applied().filter(|_| !untold.is_empty()).map(|declared| declared.with_fields_of(sent, &untold));
+    if let Some(told) = told {
+        record.applied = told.into();
+    }
 }
 
 fn outdated(field: FieldChange, choice: &'static str) -> Note {

@@ -85,9 +85,10 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
     let kept = plan.changes.iter().filter(stays).filter_map(|change| {
         let entry = change.record.as_ref()?;
-        // What somebody else renamed, and keeps that name, stays recorded under its own.
+        // What somebody else renamed, and keeps that name, stays recorded under its own. A reserved name is nobody's choice.
         let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
-        let key = recorded.filter(|key| !kinds::is_reserved(&key.name)).unwrap_or(&change.key).clone();
+        let is_chosen = |key: &&Key| !kinds::is_reserved(&key.name) && !kinds::is_reserved(&change.key.name);
+        let key = recorded.filter(is_chosen).unwrap_or(&change.key).clone();
         let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, entry));
         (!is_known).then(|| (key, entry.clone()))
     });

@@ -4,16 +4,16 @@
 //! object was made for it, or was it. One that is what is declared takes its place; the others are left over and go as
 //! soon as nothing refers to them. So it makes no difference whether a rollout was killed, failed, or was taken back.
 //!
-//! Here an object is given its way of being replaced, and what is left over is found; `room.rs` asks the quota,
+//! Here an object is given its way of being replaced, and what is left over is found; `turns.rs` asks the quota,
 //! `steps.rs` puts the steps in order.
 
 mod leftovers;
-mod room;
 mod steps;
+mod turns;
 
 pub(super) use leftovers::{Leftovers, abandoned, abort, collect, collect_orphans};
-pub(super) use room::find as find_room;
 pub(super) use steps::{Plot, is_returning, renamed};
+pub(super) use turns::give as give_turns;
 
 use std::collections::{HashMap, HashSet};
 

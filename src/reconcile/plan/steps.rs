@@ -7,17 +7,19 @@ use super::decide::Decision;
 use super::parking::parking_name;
 use super::renames::old_key;
 use super::{Action, Change, Expectation, Plan, Rollout, Step, Verb, ownership, rehearsal, rolling, room};
-use crate::kinds::{CreateOptions, Key, Live, Object, Reference, Spec};
+use crate::kinds::{CreateOptions, Key, KindId, Live, Lookup, Object, Reference, Spec};
 use crate::reconcile::graph;
 use crate::reconcile::world::World;
 
-pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
+pub(super) fn assemble<'a>(decisions: Vec<Decision<'a>>, world: &'a World) -> Plan {
     let circles = circles(&decisions);
     let rolled = decisions.iter().flat_map(|decision| rolling::renamed(decision, world));
     let renamed: Vec<_> = decisions.iter().filter_map(|decision| renamed(decision, &circles)).collect();
     let ends = renamed.iter().filter_map(|(from, names)| Some((from.clone(), Arc::clone(names.last()?)))).collect();
     let renamed = renamed.into_iter().chain(rolled).collect();
-    let mut draft = Draft { ends, renamed, circles, plot: rolling::Plot::new(&decisions, world), ..Draft::default() };
+    let plot = rolling::Plot::new(&decisions, world);
+    let others = Others::new(&decisions, world);
+    let mut draft = Draft { ends, renamed, circles, plot, others, ..Draft::default() };
     for (index, decision) in decisions.iter().enumerate() {
         draft.add(index, decision, world);
     }
@@ -37,7 +39,7 @@ pub(super) fn assemble(decisions: Vec<Decision<'_>>, world: &World) -> Plan {
 
 /// Steps in no particular order yet, with an index of what they do to names.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     pub(super) steps: Vec<Step>,
     /// The names that live objects are declared to have instead of the ones that they have.
     ends: HashMap<Reference, Arc<str>>,
@@ -55,9 +57,32 @@ pub(super) struct Draft {
     origins: HashMap<Key, Key>,
     /// What replacements without a gap have to do with one another.
     pub(super) plot: rolling::Plot,
+    /// What there will be beside an object.
+    others: Others<'a>,
 }
 
-impl Draft {
+/// The objects that decisions are about, as they are declared, and all that is live.
+#[derive(Default)]
+struct Others<'a> {
+    declared: HashMap<&'a Key, &'a Spec>,
+    world: Option<&'a World>,
+}
+
+impl<'a> Others<'a> {
+    fn new(decisions: &[Decision<'a>], world: &'a World) -> Self {
+        let declared = decisions.iter().filter_map(|decision| decision.object);
+        Self { declared: declared.map(|object| (&object.key, &object.spec)).collect(), world: Some(world) }
+    }
+}
+
+impl Lookup for Others<'_> {
+    fn spec(&self, kind: KindId, name: &str) -> Option<&Spec> {
+        let key = Key { kind, name: kind.name(name).ok()? };
+        self.declared.get(&key).copied().or_else(|| self.world?.spec(kind, name))
+    }
+}
+
+impl Draft<'_> {
     fn add(&mut self, change: usize, decision: &Decision<'_>, world: &World) {
         let (object, live) = (decision.object, decision.live);
         match (decision.change.action, object, live) {
@@ -125,7 +150,7 @@ impl Draft {
     pub(super) fn settled(&self, object: &Object, replaced: Option<&Live>) -> Spec {
         let live = replaced.and_then(|live| live.spec.as_ref().ok());
         let live = live.map(|spec| spec.with_renamed_references(&|from| self.ends.get(from).cloned()));
-        object.spec.settled(live.as_ref())
+        live.map_or_else(|| object.spec.settled(None), |live| object.spec.renewed(&live, &self.others))
     }
 
     fn add_delete(&mut self, change: usize, live: &Live) -> usize {

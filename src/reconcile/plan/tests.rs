@@ -9,6 +9,7 @@ mod rolling;
 mod rollouts;
 mod room;
 mod saved;
+mod second;
 mod unspoken;
 
 use super::*;

@@ -39,8 +39,13 @@ impl<'a> Undeclared<'a> {
             };
             Some((live?, entry))
         });
-        let is_undeclared = |live: &Live| !matches.has_live(&live.key) && !kinds::is_reserved(&live.key.name);
-        let live: Vec<_> = live.filter(|(live, _)| is_undeclared(live)).collect();
+        // What has a reserved name is left over, and goes as soon as it can; what is to stay is let go of under any name.
+        let is_left_over = |live: &Live, entry: &Entry| {
+            let stays = kinds::known_by_id(&live.key.name).is_some() && entry.is_retained();
+            kinds::is_reserved(&live.key.name) && !stays
+        };
+        let is_undeclared = |live: &Live, entry: &Entry| !matches.has_live(&live.key) && !is_left_over(live, entry);
+        let live: Vec<_> = live.filter(|(live, entry)| is_undeclared(live, entry)).collect();
         if live.is_empty() {
             return Self(Vec::new());
         }
@@ -148,42 +153,21 @@ fn asked(decisions: &[Decision<'_>]) -> HashMap<Key, Key> {
     named.collect()
 }
 
+/// Leaves one as it is, in the record as well, until it is said what it is.
 fn awaiting<'a>(one: &One<'a>, of: &Key) -> Decision<'a> {
-    let change = kept(one.live, Note::MaybeSource { of: of.clone() });
+    let mut change = Change::of_live(one.live, Action::Keep);
+    change.notes.push(Note::MaybeSource { of: of.clone() });
     Decision { object: None, live: Some(one.live), is_protected: false, change }
-}
-
-/// Returns a change that does nothing, not even to the record.
-fn kept(live: &Live, note: Note) -> Change {
-    Change {
-        key: live.key.clone(),
-        action: Action::Keep,
-        id: live.id.clone(),
-        was: None,
-        spec: None,
-        fields: Vec::new(),
-        record: None,
-        notes: vec![note],
-        rollout: None,
-        origin: None,
-    }
 }
 
 fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
     let One { live, entry, needed_by, in_doubt_with } = *one;
     let is_retained = entry.is_retained();
-    let mut change = Change {
-        key: live.key.clone(),
-        action: if is_retained { Action::Keep } else { Action::Delete },
-        id: live.id.clone(),
-        was: None,
-        spec: None,
-        fields: Vec::new(),
-        record: is_retained.then(|| released(entry)),
-        notes: if is_retained { vec![Note::Released] } else { Vec::new() },
-        rollout: None,
-        origin: None,
-    };
+    let mut change = Change::of_live(live, if is_retained { Action::Keep } else { Action::Delete });
+    if is_retained {
+        change.record = Some(released(entry));
+        change.notes.push(Note::Released);
+    }
     let needed = needed_by.map(|by| Note::NeededBy { by: by.clone() });
     let in_doubt = in_doubt_with.map(|with| Note::InDoubt { with: with.clone() });
     if let Some(note) = needed.or(in_doubt).or_else(|| obstacles.get(&live.key).cloned()).filter(|_| !is_retained) {

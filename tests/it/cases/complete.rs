@@ -1,62 +1,110 @@
 //! That nothing is without a case: each row of the action table for each kind, each obstacle, each reason for refusing a
-//! whole plan, each exit code.
+//! whole plan, each failure of a command, each exit code.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use self::Held::{Case, Test};
 use super::{folders, folders_of, read};
-use crate::tree;
+use crate::{docs, tree};
 
-/// Each obstacle, with its case and what the case says of it.
-const OBSTACLES: [(&str, &str, &str); 24] = [
-    ("BothNamesLive", "volume/both-names-live", "both names are live"),
-    ("InDoubt", "owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it"),
-    ("Unreadable", "volume/unreadable-size", "cannot be read"),
-    ("WouldShrink", "volume/shrink", "cannot shrink"),
-    ("HeldBy", "template/held-by-others", "held by sandbox/box-1, gone by"),
-    ("NeededBy", "owned/prune-what-is-needed", "declared no longer, and pool/warm refers to it"),
-    ("NeedsBlocked", "volume/over-quota", "it needs volume/datasets, which is blocked"),
-    ("MissingReference", "pool/missing-template", "neither declared nor live"),
-    ("ReferenceRenamed", "pool/old-name-of-its-template", "is renamed to `new`"),
-    ("NameTaken", "volume/name-stays-taken", "its name stays with another object"),
-    ("RenamedFromHere", "pool/renamed-from-here", "is renamed from this name"),
-    ("RenamePending", "volume/destroy-before-its-rename", "its rename is not done yet"),
-    ("NotOwned", "owned/not-managed-and-different", "not managed here"),
-    ("OwnedBySibling", "owned/another-projects", "belongs to another project"),
-    ("Marked", "sandbox-v2/of-another-project", "belongs to another project: acme/other"),
-    ("MaybeRenamed", "owned/maybe-a-rename", "is this a rename?"),
-    ("NotAllowed", "owned/only-creates-allowed", "is not allowed here"),
-    ("NotSpoken", "template/none-on-this-server", "this server has no templates"),
-    ("BrokenRule", "pool/on-mounts", "so it cannot be pooled"),
-    ("OverQuota", "volume/over-quota", "the quota for volumes has 0 left"),
-    ("NoRoomBeside", "pool/no-room-beside", "beside the old one takes 2"),
-    ("PreventsDestroy", "template/prevent-destroy", "`prevent_destroy` is set"),
-    // Commands that name objects look for them before they plan: `cli::looking` and `NotFound` have it.
-    ("NotLive", "", ""),
-    // What a saved plan held back says: `cli::reviewing::what_changed_since_the_review_is_held_back`.
-    ("Saved", "", ""),
+/// What shows that something is as it should be.
+enum Held {
+    /// A case, and what it says of it.
+    Case(&'static str, &'static str),
+    /// A test: files alone do not bring it about.
+    Test(&'static str),
+}
+
+/// Each obstacle.
+const OBSTACLES: [(&str, Held); 24] = [
+    ("BothNamesLive", Case("volume/both-names-live", "both names are live")),
+    ("InDoubt", Case("owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it")),
+    ("Unreadable", Case("volume/unreadable-size", "cannot be read")),
+    ("WouldShrink", Case("volume/shrink", "cannot shrink")),
+    ("HeldBy", Case("template/held-by-others", "held by sandbox/box-1, gone by")),
+    ("NeededBy", Case("owned/prune-what-is-needed", "declared no longer, and pool/warm refers to it")),
+    ("NeedsBlocked", Case("volume/over-quota", "it needs volume/datasets, which is blocked")),
+    ("MissingReference", Case("pool/missing-template", "neither declared nor live")),
+    ("ReferenceRenamed", Case("pool/old-name-of-its-template", "is renamed to `new`")),
+    ("NameTaken", Case("volume/name-stays-taken", "its name stays with another object")),
+    ("RenamedFromHere", Case("pool/renamed-from-here", "is renamed from this name")),
+    ("RenamePending", Case("volume/destroy-before-its-rename", "its rename is not done yet")),
+    ("NotOwned", Case("owned/not-managed-and-different", "not managed here")),
+    ("OwnedBySibling", Case("owned/another-projects", "belongs to another project")),
+    ("Marked", Case("sandbox-v2/of-another-project", "belongs to another project: acme/other")),
+    ("MaybeRenamed", Case("owned/maybe-a-rename", "is this a rename?")),
+    ("NotAllowed", Case("owned/only-creates-allowed", "is not allowed here")),
+    ("NotSpoken", Case("template/none-on-this-server", "this server has no templates")),
+    ("BrokenRule", Case("pool/on-mounts", "so it cannot be pooled")),
+    ("OverQuota", Case("volume/over-quota", "the quota for volumes has 0 left")),
+    ("NoRoomBeside", Case("pool/no-room-beside", "beside the old one takes 2")),
+    ("PreventsDestroy", Case("template/prevent-destroy", "`prevent_destroy` is set")),
+    // The command looks for what it is to delete before it plans: `refused/not-found`.
+    ("NotLive", Test("removal::what_is_not_live_is_blocked_and_said")),
+    ("Saved", Case("saved/blocked-when-made", "size cannot shrink from 10Gi to 5Gi")),
 ];
 
-/// Each reason for refusing a whole plan, likewise.
-const REFUSALS: [(&str, &str, &str); 5] = [
-    ("PreventDestroy", "owned/prune-protected", "! refused: template/python is protected"),
-    ("DestroyLimit", "owned/prune-too-much", "! refused: this plan destroys 11 objects"),
-    ("Drift", "owned/drift-fails", "! refused: pool/warm changed behind"),
-    // The planner would be wrong: `plan::tests::rehearsal` makes such plans by hand.
-    ("Impossible", "", ""),
-    // A saved plan that was refused when it was made: `plan::tests::saved`.
-    ("Saved", "", ""),
+/// Each reason for refusing a whole plan.
+const REFUSALS: [(&str, Held); 5] = [
+    ("PreventDestroy", Case("owned/prune-protected", "! refused: template/python is protected")),
+    ("DestroyLimit", Case("owned/prune-too-much", "! refused: this plan destroys 11 objects")),
+    ("Drift", Case("owned/drift-fails", "! refused: pool/warm changed behind")),
+    // The planner would be wrong, and the test makes a plan as it would.
+    ("Impossible", Test("rehearsal::a_step_that_the_server_would_refuse_refuses_the_plan")),
+    ("Saved", Case("saved/refused-when-made", "! refused: template/python changed behind")),
 ];
 
-/// Each exit code that a command can end with by itself. 130 takes an interrupt, which `cli::serving` sends.
-const EXIT_CODES: [(u8, &str); 7] = [
+/// Each reason for taking an inventory for that of another workspace.
+const STRANGERS: [(&str, Held); 2] = [
+    ("OtherEndpoint", Case("refused/other-endpoint", "was recorded for http://elsewhere.example")),
+    ("NothingLives", Case("refused/nothing-of-it-lives", "none of the 2 objects that the inventory owns is in")),
+];
+
+/// Each way in which a command fails by itself, without a step of an apply that did.
+const FAILURES: [(&str, Held); 29] = [
+    ("Usage", Case("refused/prune-in-a-pipeline", "nothing is pruned in a pipeline by an inventory in a file")),
+    ("NoServer", Case("refused/no-server", "no server is configured")),
+    ("Config", Test("refusing::a_server_that_is_not_there")),
+    ("Call", Case("refused/no-api", "it speaks another generation of the API, or the endpoint is not its base URL")),
+    ("TooSlow", Test("daily::waiting_for_the_end_of_a_sandbox")),
+    ("Server", Test("serving::serve_refuses_what_it_cannot_do")),
+    ("Sandboxes", Test("failure::each_row_of_the_table")),
+    ("Manifests", Case("refused/bad-manifest", "the manifests have 1 error in 1 file")),
+    ("BadFile", Test("contexts::a_bad_file_is_in_the_way_of_those_who_need_it")),
+    ("OpenToOthers", Test("contexts::a_file_that_others_can_get_at")),
+    ("Key", Test("contexts::a_command_that_prints_no_key")),
+    ("Secrets", Case("refused/secret-not-set", "the secret in $GHCR_TOKEN cannot be read: it is not set")),
+    ("NoTerminal", Case("refused/without-a-yes", "there is no terminal to ask on")),
+    ("Declined", Test("failure::each_row_of_the_table")),
+    ("Refused", Case("owned/apply-what-is-refused", "the plan is refused, and nothing was changed")),
+    ("SavedPlan", Case("refused/no-plan", "this is not a saved plan")),
+    ("Observation", Case("refused/no-live-state", "this is no live state that was saved")),
+    ("PlanForAnother", Case("saved/for-another-workspace", "the plan was made for http://sandboxes.example")),
+    ("HeldBack", Case("saved/all-or-nothing", "1 of the plan's changes does not hold any more")),
+    ("Inventory", Case("refused/damaged-inventory", "the inventory in inventory.json cannot be read")),
+    ("OtherWorkspace", Case("refused/other-endpoint", "this looks like another workspace")),
+    ("Superseded", Case("refused/late-run", "run 6 comes too late: run 7 was here before")),
+    ("NotFound", Case("refused/not-found", "not found: volume/dato")),
+    ("WouldOverwrite", Test("exporting::nobodys_files_are_overwritten")),
+    ("NotRecorded", Test("owning::what_is_forgotten_stays")),
+    ("File", Case("refused/no-such-file", "cannot read `saved.json`")),
+    ("Input", Test("attaching::input_that_is_no_text_is_refused")),
+    ("Output", Test("piping::output_that_cannot_be_written_is_an_error")),
+    ("Interrupted", Case("refused/interrupted", "error: interrupted")),
+];
+
+/// Each exit code that a command can end with by itself.
+const EXIT_CODES: [(u8, &str); 9] = [
     (0, "volume/create"),
     (1, "volume/shrink"),
     (2, "owned/pending-code"),
     (3, "volume/apply-what-is-blocked"),
+    (3, "saved/held-back"),
     (4, "owned/drift-alone"),
     (6, "owned/drift-and-ahead"),
     (64, "owned/prune-with-a-target"),
+    (130, "refused/interrupted"),
 ];
 
 /// What the API leaves no room for: a volume only grows, nothing of a template changes in place, and all of a registry
@@ -73,16 +121,37 @@ const NEVER: [(&str, &str); 5] = [
 fn every_obstacle_and_every_refusal_has_a_case() {
     let notes = tree::read("src/reconcile/plan/note.rs");
     let obstacles = between(&notes, "pub fn is_obstacle", "\n    }\n");
-    let obstacles = names_after(obstacles, "Self::");
-    let known: BTreeSet<_> = OBSTACLES.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    assert_eq!(obstacles, known);
+    assert_held(&names_after(obstacles, "Self::"), &OBSTACLES);
     let refusals = tree::read("src/reconcile/plan/policy.rs");
-    let refusals = names_after(between(&refusals, "impl fmt::Display for Refusal", "\nfn "), "Self::");
-    let known: BTreeSet<_> = REFUSALS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    assert_eq!(refusals, known);
-    for (name, case, words) in OBSTACLES.iter().chain(&REFUSALS).filter(|(_, case, _)| !case.is_empty()) {
-        let text = expected(case);
-        assert!(text.contains(words), "{name}: {case} says nothing of it\n{text}");
+    let refusals = between(&refusals, "impl fmt::Display for Refusal", "\nfn ");
+    assert_held(&names_after(refusals, "Self::"), &REFUSALS);
+    let strangers = tree::read("src/reconcile/inventory/belongs.rs");
+    let strangers = between(&strangers, "pub fn stranger_to", "\n    }\n");
+    assert_held(&names_after(strangers, "Stranger::"), &STRANGERS);
+}
+
+#[test]
+fn every_failure_has_a_case() {
+    let failures = tree::read("src/bin/sbx/failure.rs");
+    let failures = between(&failures, "pub(crate) fn exit(&self)", "\n    }\n");
+    let mut failures = names_after(failures, "Self::");
+    // A process that can start no thread: neither files nor tests bring that about.
+    failures.remove("Runtime");
+    assert_held(&failures, &FAILURES);
+}
+
+/// Checks that a table has each of these, and that what it names for each is there.
+fn assert_held(names: &BTreeSet<String>, table: &[(&str, Held)]) {
+    let known: BTreeSet<_> = table.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(*names, known);
+    for (name, held) in table {
+        match held {
+            Case(case, words) => {
+                let text = expected(case);
+                assert!(text.contains(words), "{name}: {case} says nothing of it\n{text}");
+            }
+            Test(test) => assert!(docs::is_a_test(test), "{name}: there is no test {test}"),
+        }
     }
 }
 
@@ -91,7 +160,7 @@ fn every_exit_code_has_a_case() {
     let failure = tree::read("src/bin/sbx/failure.rs");
     let rows = between(&failure, "fn each_row_of_the_table", "];\n");
     let codes = rows.lines().filter_map(|line| line.trim().strip_suffix("),")?.rsplit(", ").next()?.parse::<u8>().ok());
-    let known: BTreeSet<_> = EXIT_CODES.iter().map(|(code, _)| *code).chain([130]).collect();
+    let known: BTreeSet<_> = EXIT_CODES.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes.collect::<BTreeSet<_>>(), known);
     for (code, case) in EXIT_CODES {
         assert!(expected(case).ends_with(&format!("exit {code}\n")), "{case}");

@@ -56,6 +56,12 @@ impl Environment {
         self
     }
 
+    /// Takes a variable out of the program's environment.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.variables.retain(|(set, _)| set != name);
+        self
+    }
+
     /// Writes a file below the working folder, and the folders that it is in.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> &Self {
         let path = self.work().join(path);
@@ -84,6 +90,11 @@ impl Environment {
         self.sbx_with_input(arguments, "")
     }
 
+    /// Runs `sbx` as [`Environment::sbx`] does, and tells the id of its process while it runs.
+    pub(crate) fn sbx_of(&self, arguments: &[&str], tell: impl FnOnce(u32)) -> Run {
+        self.run(arguments, "", tell)
+    }
+
     /// Runs `sbx` in a folder below the working folder.
     pub(crate) fn sbx_in(&self, folder: &str, arguments: &[&str]) -> Run {
         let mut command = self.command();
@@ -94,9 +105,14 @@ impl Environment {
 
     /// Runs `sbx` with these arguments and this text on its standard input, which is no terminal.
     pub(crate) fn sbx_with_input(&self, arguments: &[&str], input: &str) -> Run {
+        self.run(arguments, input, |_| {})
+    }
+
+    fn run(&self, arguments: &[&str], input: &str, tell: impl FnOnce(u32)) -> Run {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the program can be started");
+        tell(process.id());
         let mut stdin = process.stdin.take().expect("it is piped");
         // A program that does not read its input closes the pipe, which is its right.
         let _ = stdin.write_all(input.as_bytes());

@@ -1,5 +1,7 @@
 //! Fields with parts, and the secrets in them, against `sbx serve`: proxies, mounts, rights, volumes and environments.
 
+use std::process::Command;
+
 use serde_json::Value as Json;
 
 use super::environment::{Environment, Run};
@@ -145,6 +147,19 @@ fn a_secret_is_sent_again_when_its_version_is_raised() {
 }
 
 #[test]
+fn a_secret_is_kept_where_there_is_one() {
+    let project = Project::applied();
+    project.edit("value: {env: GITHUB_TOKEN}", "value: {is_set: true}");
+    project.edit("snapshot: python\n", "snapshot: python\n  idle_ttl_seconds: 1200\n");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+    project.edit("value: research", "value: {is_set: true}");
+    let run = project.ends(1, &["plan", "-f", "m", "--quiet"]);
+    let why = "proxy_config.rules[internal].headers[X-Team].value keeps a secret that is not there";
+    assert!(run.stdout.contains(why), "{run}");
+}
+
+#[test]
 fn a_secret_that_is_somewhere_else_is_sent_again() {
     let mut project = Project::applied();
     project.environment.set("OTHER_TOKEN", "other-token");
@@ -164,6 +179,24 @@ fn a_secret_that_is_somewhere_else_is_sent_again() {
     project.apply(&[]);
     project.assert_nothing_to_do();
     assert!(project.kept().contains("other-token"));
+}
+
+#[test]
+fn a_change_reads_only_the_secrets_that_it_sends() {
+    let mut project = Project::applied();
+    for unread in ["GITHUB_TOKEN", "AWS_ID", "AWS_KEY"] {
+        project.environment.unset(unread);
+    }
+    project.edit("snapshot: python\n", "snapshot: python\n  idle_ttl_seconds: 1200\n");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+    // Those of the mounts are not sent with the proxy.
+    project.edit("value: research", "value: development");
+    let run = project.ends(1, &["apply", "-f", "m", "--yes", "--quiet"]);
+    assert!(run.stderr.contains("$GITHUB_TOKEN") && !run.stderr.contains("AWS"), "{run}");
+    project.environment.set("GITHUB_TOKEN", "first-token");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
 }
 
 #[test]
@@ -200,6 +233,35 @@ fn what_somebody_changed_in_a_rule_is_drift() {
     Drift: 1 of 2 objects is not as it was applied.
     --- exit code 0
     ");
+    project.apply(&[]);
+    project.assert_nothing_to_do();
+}
+
+/// Only the part that was changed, so that the secrets stay where they are.
+#[test]
+fn a_patch_changes_what_was_changed_and_leaves_the_rest_as_it_is_written() {
+    let project = Project::applied();
+    project.edit("- name: github\n", "- name: github  # for issues\n");
+    project.meddle("match_hosts: ['*.example.com']", "match_hosts: ['*', a.example.com], match_paths: [/repos/*]");
+    let run = project.ends(0, &["drift", "-f", "m", "--quiet", "-o", "patch"]);
+    insta::assert_snapshot!(run.stdout, @r#"
+    --- a/m/all.yaml
+    +++ b/m/all.yaml
+    @@ -14,7 +14,7 @@
+         - name: github  # for issues
+           match_hosts: [api.github.com]
+           headers: [{name: Authorization, value: {env: GITHUB_TOKEN}}]
+    -    - {name: internal, match_hosts: ['*.example.com'], headers: [{name: X-Team, value: research}]}
+    +    - {match_paths: ["/repos/*"], name: internal, match_hosts: ["*", a.example.com], headers: [{name: X-Team, value: research}]}
+         access_control: {allow_list: [api.github.com, '*.example.com']}
+       mount_config:
+         auth: {aws: {access_key_id: {env: AWS_ID}, secret_access_key: {env: AWS_KEY}}}
+    "#);
+    project.environment.write("patched.diff", &run.stdout);
+    let apply = Command::new("git").args(["apply", "patched.diff"]).current_dir(project.environment.work()).status();
+    assert!(apply.expect("there is a `git`").success(), "{run}");
+    assert!(project.environment.read("m/all.yaml").contains("{env: GITHUB_TOKEN}"));
+    project.ends(0, &["plan", "-f", "m", "--exit-code"]);
     project.apply(&[]);
     project.assert_nothing_to_do();
 }

@@ -1,6 +1,14 @@
 //! `sbx observe`, and plans against what it saved.
 
+use serde_json::Value;
+
 use super::environment::Environment;
+use crate::cases::schema;
+use crate::json_schema::violations;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
 
 const LIVE: &str = "\
 {apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 10Gi}}
@@ -45,6 +53,12 @@ fn a_plan_against_what_was_saved_is_the_plan() {
     Against live.json: local as it was at <time>, <duration> ago.
     --- exit code 2
     ");
+
+    let run = elsewhere.sbx(&["plan", "-f", "w.yaml", "--against", "live.json", "-q", "-o", "json"]);
+    let (plan, saved) = (json(&run.stdout), json(&elsewhere.read("live.json")));
+    assert_eq!(plan["against"]["observed_at"], saved["observed_at"], "{run}");
+    assert!(plan["against"]["age_seconds"].is_u64(), "{run}");
+    assert_eq!(violations(&plan, &schema("plan")), Vec::<String>::new());
 
     // A comment is read on its own, some time later.
     let run = elsewhere.sbx(&["plan", "-f", "w.yaml", "--against", "live.json", "-q", "-o", "markdown=-"]);

@@ -193,9 +193,13 @@ fn random_spec(kind: KindId, rng: &mut Rng) -> Spec {
         POOL => format!("template_name: template{other}, replicas: {}", rng.usize(0..3)),
         SANDBOX => format!("template_name: template{other}, ttl_seconds: {}", rng.usize(0..3) * 3600),
         REGISTRY => format!("url: a.example, aws_role_arn: 'arn:aws:iam::1:role/{}'", rng.usize(0..3)),
-        SNAPSHOT if rng.bool() => "docker_image: a, fs_capacity_bytes: 1Gi".to_owned(),
+        SNAPSHOT if rng.bool() => format!("docker_image: a, fs_capacity_bytes: {}Gi", rng.usize(1..3)),
         SNAPSHOT => format!("docker_image: a, fs_capacity_bytes: 1Gi, registry_name: registry{other}"),
-        _ => format!("snapshot: snapshot{other}, fs_capacity_bytes: {}Gi", rng.usize(1..5)),
+        _ => {
+            let memory = rng.choice(["", "", ", mem_bytes: 2Gi", ", mem_bytes: 9Gi"]).unwrap_or_default();
+            let (cpu, disk) = (rng.usize(1..3), rng.usize(1..5));
+            format!("snapshot: snapshot{other}, vcpus: {cpu}, fs_capacity_bytes: {disk}Gi{memory}")
+        }
     };
     let version = kind.info().api_version;
     let manifest = format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: x}}, spec: {{{spec}}}}}");

@@ -12,6 +12,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use sbx::client::{Limits, Transport, TransportError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::passwords::Told;
@@ -99,7 +100,8 @@ pub(crate) struct FaultyTransport {
     n_writes: AtomicUsize,
     /// What each read answered first, for a cache that is out of date.
     first_answers: Mutex<HashMap<Uri, Bytes>>,
-    pub(crate) told: Told,
+    pub(crate) told: Arc<Told>,
+    answering: TaskTracker,
 }
 
 /// The calls of one attempt, to the server and to the store of the record, and those of them that go wrong.
@@ -130,7 +132,8 @@ impl FaultyTransport {
             plan: Mutex::default(),
             n_writes: AtomicUsize::new(0),
             first_answers: Mutex::default(),
-            told: Told::default(),
+            told: Arc::default(),
+            answering: TaskTracker::new(),
         }
     }
 
@@ -154,25 +157,24 @@ impl FaultyTransport {
         self.n_writes.load(Ordering::SeqCst)
     }
 
+    /// Has a request answered. Whatever becomes of who asked, the server goes on to the end.
     async fn exchange(&self, request: Request<Bytes>) -> Response<Bytes> {
         let read = (*request.method() == Method::GET).then(|| request.uri().clone());
-        let sent = request.body().clone();
-        let response = self.ask(request).await;
-        if response.status().is_success() {
-            self.told.take_in(&sent, response.body());
-        }
+        let (router, told) = (self.router.clone(), Arc::clone(&self.told));
+        let answered = self.answering.spawn(async move {
+            let sent = request.body().clone();
+            let response = ask(router, request).await;
+            if response.status().is_success() {
+                told.take_in(&sent, response.body());
+            }
+            response
+        });
+        let response = answered.await.expect("the router does not panic");
         if let Some(uri) = read.filter(|_| response.status().is_success()) {
             let mut first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
             first.entry(uri).or_insert_with(|| response.body().clone());
         }
         response
-    }
-
-    async fn ask(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let (head, body) = request.into_parts();
-        let response = self.router.clone().oneshot(Request::from_parts(head, Body::from(body))).await;
-        let (head, body) = response.expect("a router answers everything").into_parts();
-        Response::from_parts(head, to_bytes(body, usize::MAX).await.expect("the body is in memory"))
     }
 
     async fn go_wrong(
@@ -217,6 +219,13 @@ impl FaultyTransport {
             }
         }
     }
+}
+
+async fn ask(router: Router, request: Request<Bytes>) -> Response<Bytes> {
+    let (head, body) = request.into_parts();
+    let response = router.oneshot(Request::from_parts(head, Body::from(body))).await;
+    let (head, body) = response.expect("a router answers everything").into_parts();
+    Response::from_parts(head, to_bytes(body, usize::MAX).await.expect("the body is in memory"))
 }
 
 fn answer(status: StatusCode) -> Response<Bytes> {

@@ -111,11 +111,44 @@ pub(crate) const SECOND: Generation = &[
         source: Some(Source { sort: 1, is_required: true, is_bare: false, refer: |of| format!("snapshot: '{of}'") }),
         draw: |rng| {
             let disk = rng.choice(["", "", ", fs_capacity_bytes: 2Gi", ", fs_capacity_bytes: 3Gi"]).unwrap_or_default();
-            format!("vcpus: {}, idle_ttl_seconds: {}{disk}", rng.usize(1..3), rng.usize(0..3) * 600)
+            let (proxy, mounts) = (draw_proxy(rng), draw_mounts(rng));
+            format!("vcpus: {}, idle_ttl_seconds: {}{disk}{proxy}{mounts}", rng.usize(1..3), rng.usize(0..3) * 600)
         },
         plain: "vcpus: 1",
     },
 ];
+
+/// Draws a proxy, or none. Its secret is another one with each version, is kept as it is, or is somewhere else.
+fn draw_proxy(rng: &mut Rng) -> String {
+    let version = rng.usize(1..4);
+    let (value, version) = match rng.usize(0..8) {
+        0..4 => return String::new(),
+        4 => ("{is_set: true}".to_owned(), String::new()),
+        5 => (format!("{{env: W{version}}}"), String::new()),
+        _ => (format!("{{env: V{version}}}"), format!(", secret_version: {version}")),
+    };
+    let host = rng.char('a'..='b');
+    let rule = format!("{{name: one, match_hosts: [{host}.example], headers: [{{name: H, value: {value}}}]}}");
+    let more = rng.choice(["", ", {name: two, match_hosts: [c.example]}"]).unwrap_or_default();
+    format!(", proxy_config: {{rules: [{rule}{more}]}}{version}")
+}
+
+/// Draws mounts, or none: of a repository, or of a bucket with the credentials for it.
+fn draw_mounts(rng: &mut Rng) -> String {
+    let of = rng.char('a'..='b');
+    match rng.usize(0..8) {
+        0 => format!(
+            ", mount_config: {{mounts: [{{id: docs, type: git, mount_path: /docs, \
+             git: {{remote_url: 'https://example.com/{of}'}}}}]}}"
+        ),
+        1 => format!(
+            ", mount_config: {{auth: {{aws: {{access_key_id: {{env: ID}}, secret_access_key: {{env: KEY}}}}}}, \
+             mounts: [{{id: data, type: s3, mount_path: /s3, s3: {{bucket: {of}, region: eu}}}}]}}"
+        ),
+        2 => format!(", env_vars: {{MODEL: {of}, TOKEN: {{env: ENV}}}}"),
+        _ => String::new(),
+    }
+}
 
 /// The image whose builds fail while they are told to ([`super::workspace::Workspace::fail_builds`]).
 pub(crate) const FAILING_IMAGE: &str = "c";

@@ -1,5 +1,7 @@
 //! Histories in which every kind of change happens: what is there, and what becomes declared.
 
+use super::FROM_NOTHING;
+
 /// What is applied first, and the commit that follows it.
 #[derive(Debug)]
 pub(crate) struct History {
@@ -9,26 +11,7 @@ pub(crate) struct History {
 }
 
 pub(crate) const HISTORIES: &[History] = &[
-    History {
-        name: "everything from nothing",
-        before: "",
-        after: "
-{apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
----
-apiVersion: sbx/v1
-kind: Template
-metadata: {name: mounting}
-spec: {image: python, volume_mounts: [{volume_name: data, mount_path: /data}]}
----
-{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: python, resources: {storage: 4Gi}}}
----
-{apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 2}}
----
-{apiVersion: sbx/v1, kind: Pool, metadata: {name: paused}, spec: {template_name: plain, replicas: 0}}
----
-{apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: mounting, ttl_seconds: 3600}}
-",
-    },
+    History { name: "everything from nothing", before: FROM_NOTHING.before, after: FROM_NOTHING.after },
     History {
         name: "edits in place",
         before: "
@@ -179,6 +162,57 @@ spec: {snapshot: 'plain:v1', vcpus: 1}
 lifecycle: {on_snapshot_change: replace}
 ---
 {apiVersion: sbx/v2, kind: Sandbox, metadata: {name: stays}, spec: {snapshot: 'plain:v1', vcpus: 2}}
+",
+    },
+    History {
+        name: "proxies, mounts and their secrets",
+        before: "
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: plain}, spec: {docker_image: a, fs_capacity_bytes: 1Gi}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: proxied}
+spec:
+  snapshot: plain
+  proxy_config: {rules: [{name: one, match_hosts: [a.example], headers: [{name: H, value: {env: V1}}]}]}
+  secret_version: 1
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: mounting}
+spec:
+  snapshot: plain
+  mount_config:
+    auth: {aws: {access_key_id: {env: ID}, secret_access_key: {env: KEY}}}
+    mounts: [{id: data, type: s3, mount_path: /s3, s3: {bucket: a, region: eu}}]
+  env_vars: {TOKEN: {env: TOKEN}}
+lifecycle: {on_snapshot_change: replace}
+",
+        after: "
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: plain}, spec: {docker_image: a, fs_capacity_bytes: 1Gi}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: renamed}
+spec:
+  snapshot: plain
+  proxy_config:
+    rules:
+    - {name: two, match_hosts: [b.example]}
+    - {name: one, match_hosts: [a.example], headers: [{name: H, value: {env: V2}}]}
+  secret_version: 2
+lifecycle: {renamed_from: proxied}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: mounting}
+spec:
+  snapshot: plain
+  mount_config:
+    auth: {aws: {access_key_id: {env: ID}, secret_access_key: {env: KEY}}}
+    mounts: [{id: data, type: s3, mount_path: /s3, s3: {bucket: b, region: eu}}]
+  env_vars: {TOKEN: {env: OTHER}}
+lifecycle: {on_snapshot_change: replace}
 ",
     },
     History {

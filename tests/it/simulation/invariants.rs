@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sbx::kinds::{self, Key, Live};
+use sbx::kinds::{self, Key, Live, Value};
 use sbx::reconcile::inventory::{Inventory, Standing};
 use sbx::reconcile::plan::{Action, Change, Note, Plan, Policy, plan};
 use sbx::reconcile::{Desired, World};
@@ -60,7 +60,7 @@ pub(crate) async fn check(before: &Before, goal: &Desired, disk: &Disk, workspac
     let left = plan(goal, &world, &policy());
     assert!(left.steps.is_empty() && left.effects.is_empty(), "left: {:?}\n{:?}", left.steps, left.effects);
     data_is_there(before, disk, &world);
-    passwords_are_told(goal, &left, &world, workspace);
+    secrets_are_told(goal, &left, &world, workspace);
     others_are_untouched(before, &world);
     record_is_true(before, goal, &world, &left);
     let is_clear = left.changes.iter().all(|change| change.action != Action::Blocked);
@@ -85,17 +85,26 @@ fn data_is_there(before: &Before, disk: &Disk, after: &World) {
     }
 }
 
-/// The server has the passwords that are declared.
-fn passwords_are_told(goal: &Desired, left: &Plan, world: &World, workspace: &Workspace) {
+/// The server has the secrets that are declared.
+fn secrets_are_told(goal: &Desired, left: &Plan, world: &World, workspace: &Workspace) {
     let is_blocked =
         |key: &Key| left.changes.iter().any(|change| change.key == *key && change.action == Action::Blocked);
     for object in goal.iter().filter(|object| !is_blocked(&object.key)) {
         let Some(live) = world.get(&object.key) else { continue };
-        for secret in object.spec.secrets() {
-            let told = workspace.password_of(&id_of(live));
-            assert_eq!(told, Some(password(secret)), "the password of {}", object.key);
+        let told = workspace.told_of(&id_of(live));
+        // What takes a new object is kept as it is, where the manifest does not ask for one.
+        let notes = left.changes.iter().filter(|change| change.key == object.key).flat_map(|change| &change.notes);
+        let outdated: Vec<_> = notes.filter_map(outdated_path).collect();
+        let fields = object.spec.kind().fields().iter().zip(object.spec.values());
+        let sent = fields.filter(|(field, _)| !outdated.contains(&field.path)).filter_map(|(_, value)| value.as_ref());
+        for secret in sent.flat_map(Value::secrets) {
+            assert!(told.contains(&password(secret)), "{}: of the secrets there is {told:?}, not {secret}", object.key);
         }
     }
+}
+
+fn outdated_path(note: &Note) -> Option<&'static str> {
+    if let Note::Outdated { path, .. } = note { Some(path) } else { None }
 }
 
 /// What somebody else made is as it was, down to its id.

@@ -60,8 +60,8 @@ impl Workspace {
         self.builds.fail_image(FAILING_IMAGE, error, (!fail).then_some(0));
     }
 
-    /// Returns the last password that the server took for an object.
-    pub(crate) fn password_of(&self, id: &str) -> Option<String> {
+    /// Returns the texts that the server took last, in the fields of an object that may have secrets.
+    pub(crate) fn told_of(&self, id: &str) -> Vec<String> {
         self.transport.told.of(id)
     }
 

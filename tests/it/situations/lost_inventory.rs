@@ -107,6 +107,64 @@ fn an_apply_without_the_inventory_makes_it_again_of_what_is_declared() {
     assert!(!again.stderr.contains("No inventory"), "{again}");
 }
 
+const SNAPSHOTS: &str = "\
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: python}, spec: {docker_image: python, fs_capacity_bytes: 1Gi}}
+---
+apiVersion: sbx/v2
+kind: Sandbox
+metadata: {name: box}
+spec:
+  snapshot: python
+  idle_ttl_seconds: 600
+  proxy_config: {rules: [{name: api, match_hosts: [api.example.com], headers: [{name: X-Key, value: {env: API_KEY}}]}]}
+";
+
+const OLD_SNAPSHOT: &str = "\
+---
+{apiVersion: sbx/v2, kind: Snapshot, metadata: {name: old}, spec: {docker_image: old, fs_capacity_bytes: 1Gi}}
+";
+
+/// What labels say is worth a record: also what is declared no longer goes, and what a program made is let be.
+#[test]
+fn what_says_whose_it_is_needs_no_record() {
+    let mut stage = Stage::start_named();
+    stage.environment.set("API_KEY", "a key");
+    stage.declare(&[SNAPSHOTS, OLD_SNAPSHOT].concat()).applied();
+    let owned = stage.owned();
+    stage.call("POST", "boxes", r#"{"name": "program", "snapshot": "python"}"#);
+    fs::remove_file(stage.environment.work().join("state/prod.json")).expect("it is there");
+
+    stage.declare(&SNAPSHOTS.replace("600", "1200"));
+    insta::assert_snapshot!(stage.done(&["apply", "prod", "--prune", "--yes", "--parallelism", "1"]), @r"
+    $ sbx apply prod --prune --yes --parallelism 1
+    --- stdout
+    = keep snapshot/python
+        it was on no record; its labels say that it is this project's
+
+    ~ update sandbox/box
+        idle_ttl_seconds: 600 -> 1200
+        it was on no record; its labels say that it is this project's
+
+    - delete snapshot/old
+
+    1 live object is not managed; `sbx get --unmanaged` lists them
+    Plan: 1 to update, 1 to delete, 1 unchanged.
+    Done: 1 updated, 1 deleted.
+    --- stderr
+    No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again. 3 objects are known by their labels.
+    updated sandbox/box (<duration>)
+    deleted snapshot/old (<duration>)
+    --- exit code 0
+    ");
+    let ids = stage.ids();
+    assert!(!ids.contains_key("snapshot/old") && ids.contains_key("sandbox/program"), "{ids:?}");
+    stage.is_settled();
+    for (name, id) in stage.owned() {
+        assert_eq!(owned.get(&name), Some(&id), "{name} is what it was");
+    }
+    assert_eq!(stage.done(&["get", "--unmanaged", "-o", "name"]).stdout, "sandbox/program\n");
+}
+
 #[test]
 fn the_inventory_of_another_workspace_is_refused() {
     let environment = Environment::new();

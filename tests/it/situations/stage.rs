@@ -9,6 +9,8 @@ use crate::cli::environment::{Environment, Run};
 use crate::cli::server::Server;
 
 const PROJECT: &str = "targets: {prod: {manifests: [manifests], inventory: state/prod.json}}\n";
+/// The same project with a name, which its labels have.
+const NAMED: &str = "name: acme\ntargets: {prod: {manifests: [manifests], inventory: state/prod.json}}\n";
 const INVENTORY: &str = "state/prod.json";
 
 /// The workspace that a checkout declares. The server's data is beside the checkout, and not in it.
@@ -19,8 +21,17 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn start() -> Self {
+        Self::start_as(PROJECT)
+    }
+
+    /// Starts one whose objects say on the server whose they are, where their kinds have a place for that.
+    pub(super) fn start_named() -> Self {
+        Self::start_as(NAMED)
+    }
+
+    fn start_as(project: &str) -> Self {
         let mut environment = Environment::new();
-        environment.write("sbx.yaml", PROJECT);
+        environment.write("sbx.yaml", project);
         let server = Server::start(&environment, &["--data-dir", "../data"]);
         environment.set("SBX_ENDPOINT", &server.url());
         Self { environment, server }

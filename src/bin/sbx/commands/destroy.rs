@@ -35,8 +35,8 @@ pub(crate) struct Destroy {
     ///
     /// Nobody writes the name then. Without this, --yes may destroy ten objects, and 30 % of what is owned, and nothing
     /// that holds data.
-    #[arg(long, value_name = "N")]
-    allow_destroy: Option<usize>,
+    #[arg(long = "allow-destroy", value_name = "N")]
+    allowed: Option<usize>,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
@@ -75,7 +75,7 @@ impl Destroy {
             None => plan::plan_destroy_owned(&world),
         };
         if self.consent.is_given() {
-            plan.refuse_beyond_limit(self.allow_destroy, &world);
+            plan.refuse_beyond_limit(self.allowed, &world);
         }
         let place = |change: &Change| manifests.and_then(|manifests| manifests.place_of(change));
         let view = View {

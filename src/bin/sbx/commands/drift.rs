@@ -26,7 +26,8 @@ const NOTHING_APPLIED: &str = "No inventory says what was applied last: what is 
 /// Show what was changed behind the manifests' back
 ///
 /// What was applied last is compared with what is live, and nothing is changed. With manifests it also says what they
-/// ask for that was never applied. Signs: ~ changed, - deleted, > renamed, + made anew, ! failed or expired.
+/// ask for that was never applied. Signs: ~ changed, - deleted, > renamed, + made anew, ! failed, expired, or built from
+/// what has moved on since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -59,7 +60,7 @@ impl Drift {
         if outputs.has_patch() && manifests.is_none() {
             return Err(nothing_to_patch());
         }
-        let Seen { world, label, inventory, saved_at, .. } = self.look(&project, cx).await?;
+        let Seen { world, label, inventory, against, .. } = self.look(&project, cx).await?;
         let is_recorded = inventory.as_ref().is_some_and(|inventory| inventory.exists);
 
         tell_oddities(&world, &mut cx.ui);
@@ -76,7 +77,7 @@ impl Drift {
         let patch = patch.map(|manifests| Patch::of(&report.drifted, manifests, &project.root)).unwrap_or_default();
         patch.left_out.iter().for_each(|why| cx.ui.status(&format!("# {}", escape(why))));
         let view = View { report: &report, place: &place, patch: &patch.diff };
-        let subject = Subject { command: "drift", target: project.target_name(), workspace: &label, saved_at };
+        let subject = Subject { command: "drift", target: project.target_name(), workspace: &label, against };
         output::show_drift(&view, &subject, &mut cx.ui)?;
         Ok(if self.exit_code { exit(&report) } else { Exit::Done })
     }

@@ -79,7 +79,7 @@ impl Plan {
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
-        let Seen { world, label, endpoint, inventory, saved_at } = self.look(&project, policy.prune, cx).await?;
+        let Seen { world, label, endpoint, inventory, against } = self.look(&project, policy.prune, cx).await?;
 
         tell_oddities(&world, &mut cx.ui);
         selection::tell_of_none(&policy, &manifests.desired, &world, &mut cx.ui);
@@ -92,7 +92,7 @@ impl Plan {
             show_unchanged: self.show_unchanged,
             inventory,
         };
-        let subject = Subject { command: "plan", target: project.target_name(), workspace: &label, saved_at };
+        let subject = Subject { command: "plan", target: project.target_name(), workspace: &label, against };
         if let Some(path) = &self.out {
             let target = project.target.as_ref().map(|target| target.name.to_string());
             saved::write(path, plan.clone(), endpoint, target, world.now, &policy)?;

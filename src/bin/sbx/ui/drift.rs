@@ -68,14 +68,16 @@ impl Report {
 
     /// Returns the lines that sum it up.
     pub(super) fn summary(&self) -> Vec<String> {
-        let n_drifted = self.drifted.iter().filter(|drift| drift.is_meddling()).count();
-        let n_expired = self.drifted.len() - n_drifted;
+        let count = |is_counted: fn(&&Drift) -> bool| self.drifted.iter().filter(is_counted).count();
+        let n_drifted = count(|drift| drift.is_meddling());
+        let n_expired = count(|drift| drift.event == DriftEvent::Expired);
+        let n_moved = self.drifted.len() - n_drifted - n_expired;
         let as_what = match self.basis {
             Basis::Inventory => "applied",
             Basis::Manifests => "declared",
         };
         let mut parts = vec![match n_drifted {
-            0 => format!("No drift: {}.", as_they_were(self.n_objects - self.drifted.len(), as_what)),
+            0 => format!("No drift: {}.", as_they_were(self.n_objects - n_expired, as_what)),
             n => {
                 let are = if n == 1 { "is not as it was" } else { "are not as they were" };
                 let objects = counted(self.n_objects, "object");
@@ -86,6 +88,11 @@ impl Report {
             let their = if n_expired == 1 { "its" } else { "their" };
             let objects = counted(n_expired, "object");
             parts.push(format!("{objects} ended by {their} time to live, which is no drift."));
+        }
+        if n_moved > 0 {
+            let was = if n_moved == 1 { "was" } else { "were" };
+            let objects = counted(n_moved, "object");
+            parts.push(format!("{objects} {was} built from something that has moved on since, which is no drift."));
         }
         if let Some(ahead) = self.ahead.as_ref().filter(|ahead| !ahead.is_empty()) {
             let objects: Vec<_> = ahead.iter().take(AHEAD_SHOWN).map(ToString::to_string).collect();
@@ -172,6 +179,11 @@ fn drift_to_json(drift: &Drift) -> Json {
         DriftEvent::Renamed { to } => out["to"] = json!(to),
         DriftEvent::MadeAnew { id } => out["id"] = json!(id.as_ref().map(ToString::to_string)),
         DriftEvent::Failed { message } => out["message"] = json!(message),
+        DriftEvent::BuildMoved { build, seen_in } => {
+            out["source"] = json!(build.source);
+            out["digest"] = json!(build.digest);
+            out["seen_in"] = key(seen_in);
+        }
         _ => {}
     }
     let value = |value: &Option<kinds::Value>| value.as_ref().map(kinds::Value::to_json);
@@ -233,5 +245,22 @@ mod tests {
         ");
         let json = report.to_json();
         assert_eq!((&json["is_in_sync"], &json["drifted"][1]["fields"][0]["live"]), (&json!(false), &json!(7)));
+    }
+
+    #[test]
+    fn what_was_built_from_something_that_moved_on_is_told_and_no_drift() {
+        let mut report = report(APPLIED);
+        let key = desired(APPLIED).iter().next().expect("something is declared").key.clone();
+        let build = kinds::Build { source: "python:3.12".into(), digest: "sha256:2".into() };
+        let event = DriftEvent::BuildMoved { build, seen_in: key.clone() };
+        report.drifted.push(Drift { key, event, fields: Vec::new() });
+        insta::assert_snapshot!(strip_str(&report.to_text()), @r"
+        ! volume/data was built before python:3.12 moved on: it was sha256:2 for volume/data
+
+        No drift: 3 objects are as they were applied.
+        1 object was built from something that has moved on since, which is no drift.
+        ");
+        let json = report.to_json();
+        assert_eq!((&json["is_in_sync"], &json["drifted"][0]["digest"]), (&json!(true), &json!("sha256:2")));
     }
 }

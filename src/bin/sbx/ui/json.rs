@@ -10,6 +10,7 @@ use sbx::reconcile::plan::{Change, Note, Peak, Refusal, Rollout, Step, Summary, 
 use sbx::reconcile::{Cause, Event, FieldChange, Outcome, Phase, Plan};
 use serde_json::{Map, Value as Json, json};
 
+use super::output::Against;
 use super::plan::{InventorySeen, View};
 use super::progress::PaceChange;
 use crate::failure::causes_of;
@@ -33,6 +34,14 @@ pub(crate) fn plan(view: &View<'_>) -> Json {
         "peaks": plan.peaks.iter().map(peak).collect::<Vec<_>>(),
         "inventory": view.inventory.as_ref().map(inventory),
     })
+}
+
+/// Adds to a document how old the live state is that it rests on, if that was saved.
+pub(crate) fn against(mut document: Json, against: Option<Against>) -> Json {
+    if let Some(Against { at, age }) = against {
+        document["against"] = json!({"observed_at": at, "age_seconds": age.as_secs()});
+    }
+    document
 }
 
 /// Returns an inventory as a command found it.

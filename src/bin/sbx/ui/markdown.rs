@@ -84,7 +84,7 @@ pub(crate) fn diagnostics(
     verdict: Option<&str>,
 ) -> String {
     let workspace = target.unwrap_or("manifests");
-    let mut page = Page::new(&Subject { command: "validate", target, workspace, saved_at: None });
+    let mut page = Page::new(&Subject { command: "validate", target, workspace, against: None });
     let verdict = verdict.map_or_else(|| super::diagnostic::summary(found), ToOwned::to_owned);
     page.always(&format!("**{}**\n\n", prose(&verdict)));
     let mut n_left = 0;
@@ -122,7 +122,7 @@ impl Page {
         let target = subject.target.map_or_else(String::new, |target| comment_word(target) + " ");
         let marker = format!("<!-- sbx:{} {target}-->\n", subject.command);
         let title = format!("### `sbx {}`: {}\n\n", subject.command, code(&clipped(subject.workspace)));
-        let saved = subject.saved_at.map(|at| format!("The live state is as it was saved at {at}.\n\n"));
+        let saved = subject.against.map(|it| format!("The live state is as it was saved at {}.\n\n", it.at));
         Self { text: marker + &title + &saved.unwrap_or_default() }
     }
 

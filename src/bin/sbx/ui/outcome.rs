@@ -149,6 +149,8 @@ impl<'a> Report<'a> {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         let counts = self.outcome.counts();
         let is_stale = |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_stale());
+        let is_doubtful =
+            |(_, phase): (usize, &Phase)| matches!(phase, Phase::Failed { error, .. } if error.is_doubtful());
         if self.outcome.is_interrupted {
             Some("run the same again: it goes on from here")
         } else if self.outcome.is_out_of_time {
@@ -161,6 +163,10 @@ impl<'a> Report<'a> {
             Some(
                 "its name stands for what failed now, and what had it before is still there, for all that is made from it: \
                  mend the cause and run the same again",
+            )
+        } else if self.outcome.state.iter().any(is_doubtful) {
+            Some(
+                "whether what got no answer was done is not known: run the same again, it looks first and goes on from here",
             )
         } else if counts.failed + counts.skipped > 0 {
             Some("mend the cause and run the same again: it goes on from here")

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anstream::adapter::strip_str;
 use sbx::manifest::{Diagnostics, Sources};
@@ -153,8 +154,17 @@ pub(crate) struct Subject<'a> {
     pub(crate) target: Option<&'a str>,
     /// The workspace, as people name it.
     pub(crate) workspace: &'a str,
-    /// When the live state was saved that it rests on; `None` if it was read just now.
-    pub(crate) saved_at: Option<Timestamp>,
+    /// The saved live state that it rests on; `None` if it was read just now.
+    pub(crate) against: Option<Against>,
+}
+
+/// A live state that was saved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Against {
+    /// When it was read.
+    pub(crate) at: Timestamp,
+    /// How long ago that is.
+    pub(crate) age: Duration,
 }
 
 /// Shows a plan that is only looked at, on standard output and wherever else it is wanted.
@@ -186,7 +196,7 @@ pub(crate) fn also_plan(view: &View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> 
 fn plan_text(shape: Shape, view: &View<'_>, subject: &Subject<'_>) -> String {
     match shape {
         Shape::Text | Shape::Github | Shape::Patch => view.to_text(),
-        Shape::Json => format!("{:#}\n", json::plan(view)),
+        Shape::Json => format!("{:#}\n", json::against(json::plan(view), subject.against)),
         Shape::Markdown => markdown::plan(view, subject, None),
     }
 }
@@ -227,7 +237,7 @@ pub(crate) fn show_drift(view: &drift::View<'_>, subject: &Subject<'_>, ui: &mut
     let outputs = ui.outputs().clone();
     let text = |shape| match shape {
         Shape::Text | Shape::Github => view.report.to_text(),
-        Shape::Json => format!("{:#}\n", view.report.to_json()),
+        Shape::Json => format!("{:#}\n", json::against(view.report.to_json(), subject.against)),
         Shape::Markdown => markdown::drift(view.report, subject),
         Shape::Patch => view.patch.to_owned(),
     };

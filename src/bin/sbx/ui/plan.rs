@@ -1,5 +1,7 @@
 //! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
 
+mod lump;
+
 use anstyle::Style;
 use sbx::kinds::{self, Part, Spec, Tree, Value};
 use sbx::reconcile::plan::{Action, Change, Note, Peak, Summary, Verb};
@@ -79,7 +81,11 @@ impl View<'_> {
 
         let mut out = String::new();
         let mut last = 0;
-        for block in plain_keeps.chain(rest).chain(blocked).map(|change| self.block(change)) {
+        let blocked = lump::lumps(blocked).into_iter().map(|lump| match lump.as_slice() {
+            [change] => self.block(change),
+            changes => lump::block(changes),
+        });
+        for block in plain_keeps.chain(rest).map(|change| self.block(change)).chain(blocked) {
             // Lines that stand alone stand close together.
             if last > 1 || (last == 1 && block.len() > 1) {
                 out.push('\n');
@@ -171,8 +177,13 @@ fn head(change: &Change) -> String {
             format!("{verb} {} to {}", paint(style::STRONG, was), paint(style::STRONG, &change.key.name))
         }
         // For anything else a note tells the other name.
-        _ => format!("{verb} {}", paint(style::STRONG, &change.key)),
+        _ => head_of(change, &change.key.to_string()),
     }
+}
+
+fn head_of(change: &Change, what: &str) -> String {
+    let (sign, style) = sign(change.action);
+    format!("{} {}", paint(style, format_args!("{sign} {}", change.action.as_str())), paint(style::STRONG, what))
 }
 
 /// Returns the sign and the style of an action.

@@ -12,7 +12,7 @@ use super::json::FORMAT_VERSION;
 
 /// Returns the schema of what `plan -o json` prints.
 pub(crate) fn plan() -> Json {
-    let mut schema = document("sbx plan", plan_fields(change(), step(&[])));
+    let mut schema = with_against(document("sbx plan", plan_fields(change(), step(&[]))));
     schema["$defs"] = plan_definitions();
     schema
 }
@@ -111,6 +111,10 @@ pub(crate) fn drift() -> Json {
         ("made_anew", json!({"id": text_or_null()})),
         ("failed", json!({"message": text()})),
         ("expired", json!({})),
+        (
+            "build_moved",
+            json!({"source": text(), "digest": text(), "seen_in": record(json!({"kind": kind(), "name": text()}))}),
+        ),
     ];
     let drifted: Vec<_> = own
         .into_iter()
@@ -119,7 +123,7 @@ pub(crate) fn drift() -> Json {
                 "kind": kind(),
                 "name": text(),
                 "event": {"const": event},
-                "is_drift": described(flag(), "Whether somebody did it; false for what its time to live ended."),
+                "is_drift": described(flag(), "Whether somebody did it to the object; false for what its time to live ended, and for what was built from something that moved on."),
                 "fields": list(with_parts(record(json!({"path": text(), "applied": {}, "live": {}})), record(json!({"path": text(), "applied": {}, "live": {}})))),
             });
             record(with(all, fields))
@@ -141,7 +145,7 @@ pub(crate) fn drift() -> Json {
         }),
     );
     schema["$defs"] = json!({"inventory": inventory()});
-    schema
+    with_against(schema)
 }
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -316,6 +320,16 @@ fn record(fields: Json) -> Json {
 fn with_parts(mut field: Json, part: Json) -> Json {
     field["properties"]["parts"] = described(list(part), "The parts that differ, of a value that has parts.");
     field
+}
+
+/// Adds to a document what it has where it rests on a live state that was saved.
+fn with_against(mut document: Json) -> Json {
+    let against = record(json!({
+        "observed_at": described(text(), "When the live state was read (RFC 3339)."),
+        "age_seconds": described(count(), "How long ago that was."),
+    }));
+    document["properties"]["against"] = described(against, "The live state that `--against` names, if it was saved.");
+    document
 }
 
 fn with(mut fields: Json, more: Json) -> Json {

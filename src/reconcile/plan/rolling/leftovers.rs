@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::{can_roll, named};
 use crate::kinds::{self, Key, Live};
-use crate::reconcile::inventory::Standing;
+use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::{Holder, Note};
 use crate::reconcile::plan::parking::parked;
+use crate::reconcile::plan::policy::Scope;
 use crate::reconcile::plan::{Action, Change, Rollout, reserved};
 use crate::reconcile::world::{Desired, World};
 use crate::types::Name;
@@ -55,8 +56,15 @@ fn owner<'a>(live: &Live, desired: &'a Desired, world: &'a World) -> Option<&'a 
     let owned = world.inventory.iter().flat_map(|inventory| inventory.iter()).map(|(key, _)| key);
     let declared = desired.iter().map(|object| &object.key);
     let candidates: Vec<_> = declared.chain(owned).filter(is_candidate).collect();
-    let by_name = candidates.iter().find(|declared| reserved::is_of(declared, live, world));
-    by_name.or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
+    let recorded = recorded(live, world).map(|(key, _)| key);
+    let by_record = candidates.iter().find(|declared| recorded == Some(**declared));
+    let by_name = || candidates.iter().find(|declared| reserved::is_of(declared, live, world));
+    by_record.or_else(by_name).or_else(|| candidates.first().filter(|_| is_owned(live, world))).copied()
+}
+
+/// Returns what the record has of an object, if that is under a name that was declared.
+fn recorded<'a>(live: &Live, world: &'a World) -> Option<(&'a Key, &'a Entry)> {
+    world.inventory.as_ref()?.entry_of(live).filter(|(key, _)| !kinds::is_reserved(&key.name))
 }
 
 /// Where nobody keeps a record, what an object says itself is all there is.
@@ -110,29 +118,39 @@ pub(in crate::reconcile::plan) fn collect<'a>(
     decisions.extend(collected);
 }
 
-/// Adds what is left of objects that are neither declared nor live any more, as soon as nothing that stays refers to it:
-/// its object was pruned while something still did. What another project owns is not touched.
+/// Adds what is left of objects that are neither declared nor live any more: it goes as soon as nothing that stays refers
+/// to it, since its object was pruned while something still did. What another project owns is not touched.
 pub(in crate::reconcile::plan) fn collect_orphans<'a>(
     decisions: &mut Vec<Decision<'a>>,
     desired: &Desired,
     world: &'a World,
+    scope: &Scope,
 ) {
     let destroyed = |decision: &Decision<'a>| {
         let goes = decision.change.action == Action::Delete || gone_first(decision).is_some();
         decision.live.filter(|_| goes).map(|live| &live.key)
     };
     let mut going: HashSet<&Key> = decisions.iter().filter_map(destroyed).collect();
-    let in_use: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
+    let planned: HashSet<&Key> = decisions.iter().filter_map(|decision| Some(&decision.live?.key)).collect();
     let mut orphans = Vec::new();
-    for live in world.iter().collect::<Vec<_>>().into_iter().rev().filter(|live| !in_use.contains(&live.key)) {
-        let Some(of) = orphan_of(live, desired, world) else { continue };
-        if world.holders(&live.key).all(|holder| going.contains(&holder.key)) {
+    for live in world.iter().collect::<Vec<_>>().into_iter().rev().filter(|live| !planned.contains(&live.key)) {
+        let Some(of) = orphan_of(live, desired, world).filter(|_| is_in(scope, live, world)) else { continue };
+        let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
+        if holders.is_empty() {
             going.insert(&live.key);
             orphans.push(leftover(live, of));
+        } else {
+            orphans.push(in_use_still(live, of, holders, world));
         }
     }
     orphans.reverse();
     decisions.extend(orphans);
+}
+
+/// What no record has can have been declared anywhere.
+fn is_in(scope: &Scope, live: &Live, world: &World) -> bool {
+    let entry = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+    entry.map_or_else(|| scope.is_everything(), |(_, entry)| scope.has_owned(entry))
 }
 
 /// Returns the object, which is no more, that a live one is left of.
@@ -146,11 +164,12 @@ fn orphan_of(live: &Live, desired: &Desired, world: &World) -> Option<Key> {
     // was still that one's when it was written down.
     let is_published = kinds::known_by_id(&live.key.name).is_some();
     if is_published {
-        let recorded = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
-        let is_declared = match recorded.filter(|(key, _)| kinds::known_by_id(&key.name).is_none()) {
+        let recorded = recorded(live, world);
+        let is_declared = match recorded {
             Some((key, entry)) => entry.is_retained() || desired.get(key).is_some(),
             None => desired.iter().any(|object| reserved::is_for(&object.key, live)),
         };
+        let of = recorded.map_or(of, |(key, _)| key.clone());
         return (!is_declared && is_owned(live, world)).then_some(of);
     }
     let is_gone = world.get(&of).is_none() && desired.get(&of).is_none();
@@ -197,19 +216,21 @@ fn gone_first<'a>(decision: &Decision<'a>) -> Option<&'a Key> {
 }
 
 fn leftover(live: &Live, of: Key) -> Decision<'_> {
-    let change = Change {
-        key: live.key.clone(),
-        action: Action::Delete,
-        id: live.id.clone(),
-        was: None,
-        spec: None,
-        fields: Vec::new(),
-        notes: vec![Note::LeftBy { of: of.clone() }],
-        record: None,
-        rollout: Some(Rollout::Leftover { of }),
-        origin: None,
-    };
+    let mut change = Change::of_live(live, Action::Delete);
+    change.notes.push(Note::LeftBy { of: of.clone() });
+    change.rollout = Some(Rollout::Leftover { of });
     Decision { object: None, live: Some(live), is_protected: false, change }
+}
+
+/// Returns the decision to keep a leftover that others refer to. If it has an entry, that is under the name it has now.
+fn in_use_still<'a>(live: &'a Live, of: Key, holders: Vec<&Live>, world: &World) -> Decision<'a> {
+    let mut decision = leftover(live, of);
+    let entry = world.inventory.as_ref().and_then(|inventory| inventory.entry_of(live));
+    decision.change.action = Action::Keep;
+    decision.change.record = entry.map(|(_, entry)| entry.clone());
+    let holders = holders.into_iter().map(Holder::of).collect();
+    decision.change.notes.push(Note::OldKept { name: live.key.name.clone(), holders, now: world.now });
+    decision
 }
 
 /// Returns deletions of what is left of objects that are themselves deleted, or are not live.
@@ -234,18 +255,18 @@ pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a Wor
     let mut going: HashSet<&Key> = HashSet::new();
     for live in world.iter().collect::<Vec<_>>().into_iter().rev() {
         let Some(of) = left_of(live, &leftovers, desired, world) else { continue };
-        let mut decision = leftover(live, of.clone());
         let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
-        if world.get(&of).is_none() && desired.get(&of).is_some() {
-            decision.change.action = Action::Keep;
-            decision.change.notes = vec![Note::LastOf { of }];
+        let decision = if world.get(&of).is_none() && desired.get(&of).is_some() {
+            let mut last = leftover(live, of.clone());
+            last.change.action = Action::Keep;
+            last.change.notes = vec![Note::LastOf { of }];
+            last
         } else if holders.is_empty() {
             going.insert(&live.key);
+            leftover(live, of)
         } else {
-            decision.change.action = Action::Keep;
-            let holders = holders.into_iter().map(Holder::of).collect();
-            decision.change.notes.push(Note::OldKept { name: live.key.name.clone(), holders, now: world.now });
-        }
+            in_use_still(live, of, holders, world)
+        };
         decisions.push(decision);
     }
     decisions.reverse();

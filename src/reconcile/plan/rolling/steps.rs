@@ -129,7 +129,7 @@ impl Plot {
     }
 }
 
-impl Draft {
+impl Draft<'_> {
     /// Adds the steps of a replacement: build or update the new object, swap, verify, delete the old one.
     pub(in crate::reconcile::plan) fn add_replacement(&mut self, index: usize, decision: &Decision<'_>, world: &World) {
         let Some(one) = replacement(index, decision) else { return };

@@ -6,9 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::kinds::{
-    Key, KindId, Lifecycle, OnExpiry, OnRemove, OnSuperseded, Reference, RenamedFrom, Replace, Timeout,
-};
+use crate::kinds::{self, Key, KindId, Reference};
 use crate::reconcile::inventory::{Applied, Effect, Entry, Habits, Standing};
 use crate::types::{Name, ObjectId, Timestamp};
 
@@ -25,24 +23,14 @@ pub(super) struct EntryDocument {
     id: Option<ObjectId>,
     is_released: bool,
     spec: Json,
-    lifecycle: LifecycleDocument,
+    /// In the words of a manifest.
+    #[serde(default)]
+    lifecycle: Map<String, Json>,
     labels: BTreeMap<String, String>,
     source: Option<String>,
     expires_at: Option<Timestamp>,
     #[serde(default)]
     extra: Map<String, Json>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct LifecycleDocument {
-    prevent_destroy: bool,
-    renamed_from: Option<String>,
-    replace: Option<String>,
-    on_remove: Option<String>,
-    on_template_change: Option<String>,
-    on_expiry: Option<String>,
-    timeout_ms: Option<u64>,
 }
 
 /// A change to the inventory.
@@ -89,7 +77,7 @@ impl EntryDocument {
             id: entry.id.clone(),
             is_released: entry.standing == Standing::Released,
             spec: serde_json::from_str(&entry.applied.to_text()).unwrap_or(Json::Null),
-            lifecycle: LifecycleDocument::of(&entry.lifecycle),
+            lifecycle: kinds::lifecycle_to_json(&entry.lifecycle),
             labels: entry.labels.clone().into_iter().collect(),
             source: entry.source.as_deref().map(ToOwned::to_owned),
             expires_at: entry.expires_at,
@@ -102,7 +90,7 @@ impl EntryDocument {
             id: self.id,
             standing: if self.is_released { Standing::Released } else { Standing::Owned },
             applied: Applied::recorded(kind, self.spec.to_string()),
-            lifecycle: self.lifecycle.into_lifecycle(kind)?,
+            lifecycle: kinds::lifecycle_from_json(&self.lifecycle)?,
             labels: self.labels.into_iter().collect(),
             source: self.source.map(Into::into),
             expires_at: self.expires_at,
@@ -111,58 +99,9 @@ impl EntryDocument {
     }
 }
 
-const REPLACE: [(&str, Replace); 2] = [("rolling", Replace::Rolling), ("recreate", Replace::Recreate)];
-const ON_REMOVE: [(&str, OnRemove); 2] = [("delete", OnRemove::Delete), ("retain", OnRemove::Retain)];
-const ON_SUPERSEDED: [(&str, OnSuperseded); 2] = [("keep", OnSuperseded::Keep), ("replace", OnSuperseded::Replace)];
-const ON_EXPIRY: [(&str, OnExpiry); 2] = [("ignore", OnExpiry::Ignore), ("recreate", OnExpiry::Recreate)];
-
-impl LifecycleDocument {
-    fn of(lifecycle: &Lifecycle) -> Self {
-        Self {
-            prevent_destroy: lifecycle.prevent_destroy,
-            renamed_from: lifecycle.renamed_from.as_ref().map(|from| match from {
-                RenamedFrom::Name(name) => name.as_str().to_owned(),
-                RenamedFrom::Nothing => "none".to_owned(),
-            }),
-            replace: lifecycle.replace.map(|value| word(&REPLACE, value)),
-            on_remove: lifecycle.on_remove.map(|value| word(&ON_REMOVE, value)),
-            on_template_change: Some(word(&ON_SUPERSEDED, lifecycle.on_superseded)),
-            on_expiry: Some(word(&ON_EXPIRY, lifecycle.on_expiry)),
-            timeout_ms: lifecycle.timeout.map(|timeout| milliseconds(timeout.0)),
-        }
-    }
-
-    fn into_lifecycle(self, kind: KindId) -> Result<Lifecycle, String> {
-        let renamed_from = self.renamed_from.map(|text| match text.as_str() {
-            "none" => Ok(RenamedFrom::Nothing),
-            text => name(kind, text).map(RenamedFrom::Name),
-        });
-        Ok(Lifecycle {
-            prevent_destroy: self.prevent_destroy,
-            renamed_from: renamed_from.transpose()?,
-            replace: meant(&REPLACE, self.replace)?,
-            on_remove: meant(&ON_REMOVE, self.on_remove)?,
-            on_superseded: meant(&ON_SUPERSEDED, self.on_template_change)?.unwrap_or_default(),
-            on_expiry: meant(&ON_EXPIRY, self.on_expiry)?.unwrap_or_default(),
-            timeout: self.timeout_ms.map(Duration::from_millis).map(Timeout),
-        })
-    }
-}
-
 /// Returns a duration in whole milliseconds.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn word<T: Copy + PartialEq>(words: &[(&str, T)], value: T) -> String {
-    let found = words.iter().find(|(_, candidate)| *candidate == value);
-    found.map(|(word, _)| (*word).to_owned()).expect("each value has its word")
-}
-
-fn meant<T: Copy>(words: &[(&str, T)], text: Option<String>) -> Result<Option<T>, String> {
-    let Some(text) = text else { return Ok(None) };
-    let found = words.iter().find(|(word, _)| *word == text);
-    found.map(|(_, value)| Some(*value)).ok_or_else(|| format!("`{text}` is none of the words that can stand here"))
 }
 
 impl EffectDocument {

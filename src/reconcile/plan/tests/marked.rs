@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::kinds::{Build, Mark};
+use crate::reconcile::drift_from;
 
 const US: &str = "acme/prod";
 
@@ -174,6 +175,10 @@ fn an_image_that_moved_on_is_told_and_followed_only_if_it_may_be() {
     keep snapshot/other
     keep snapshot/python (a has moved on since it was built: it was sha256:2 for snapshot/other)
     ");
+    let drifted: Vec<_> = drift_from(&desired(&both), &live);
+    let told: Vec<_> = drifted.iter().map(|drift| format!("{} {}", drift.key, drift.event)).collect();
+    assert_eq!(told, ["snapshot/python was built before a moved on: it was sha256:2 for snapshot/other"]);
+    assert!(!drifted[0].is_meddling() && drifted[0].fields.is_empty());
     let follows = both.replacen("8Gi}}", "8Gi}, lifecycle: {on_image_change: replace}}", 1);
     insta::assert_snapshot!(text_of(&plan(&desired(&follows), &live, &Policy::default())), @r"
     keep snapshot/other

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::second;
 use super::*;
 use crate::kinds::{Capacity, KindId, Live, OnRemove, Quota};
 
@@ -75,6 +76,19 @@ pub(super) fn manifests() -> impl Strategy<Value = String> {
         }
         text
     })
+}
+
+/// Returns two manifest sets of one generation.
+fn two() -> impl Strategy<Value = (String, String)> {
+    prop_oneof![(manifests(), manifests()), (second::manifests(), second::manifests())]
+}
+
+/// Returns manifest sets of one generation to be applied one after the other, with what happens before each.
+fn rounds() -> impl Strategy<Value = Vec<(String, Mishaps)>> {
+    prop_oneof![
+        prop::collection::vec((manifests(), mishaps()), 1..4),
+        prop::collection::vec((second::manifests(), mishaps()), 1..4),
+    ]
 }
 
 /// Something that happens to a live object behind the plan's back.
@@ -165,13 +179,13 @@ fn ids_of(world: &World, kind: KindId) -> HashSet<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The server's rules let every step of every plan pass, in its order; nothing is left to do after it; and planning
     /// twice gives one plan.
     #[test]
     fn plans_can_be_performed_and_leave_nothing_to_do(
-        rounds in prop::collection::vec((manifests(), mishaps()), 1..4),
+        rounds in rounds(),
         limit in prop::option::of(limits()),
     ) {
         let mut live = World::new([], now());
@@ -203,7 +217,7 @@ proptest! {
 
     /// A plan deletes only what it makes anew, what no manifest protects, and never a volume; what is undeclared stays.
     #[test]
-    fn plans_destroy_nothing_by_implication(first in manifests(), mishaps in mishaps(), second in manifests()) {
+    fn plans_destroy_nothing_by_implication((first, second) in two(), mishaps in mishaps()) {
         let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
         let live = let_happen(&after(&first, &World::new([], now())), &mishaps);
         let plan = plan(&second, &live, &Policy::default());
@@ -227,7 +241,7 @@ proptest! {
 
     /// Destroying deletes what the manifests name and let go, all of it that nothing holds, and nothing else.
     #[test]
-    fn destroy_deletes_what_is_named_and_not_kept(first in manifests(), mishaps in mishaps(), second in manifests()) {
+    fn destroy_deletes_what_is_named_and_not_kept((first, second) in two(), mishaps in mishaps()) {
         let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
         let live = let_happen(&after(&first, &World::new([], now())), &mishaps);
         let plan = plan_destroy(&second, &live);
@@ -251,7 +265,7 @@ proptest! {
     /// Removing deletes those of the named objects that nothing holds, and nothing else.
     #[test]
     fn removal_deletes_what_is_named(
-        first in manifests(), mishaps in mishaps(), named in prop::collection::vec(any::<Index>(), 0..6),
+        (first, _) in two(), mishaps in mishaps(), named in prop::collection::vec(any::<Index>(), 0..6),
     ) {
         let Some(first) = valid(&first) else { return Ok(()) };
         let live = let_happen(&after(&first, &World::new([], now())), &mishaps);
@@ -268,7 +282,7 @@ proptest! {
 
     /// Each step comes after all that it waits for, and after every step on what it refers to.
     #[test]
-    fn order_respects_references(first in manifests(), second in manifests()) {
+    fn order_respects_references((first, second) in two()) {
         let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
         let live = after(&first, &World::new([], now()));
         let plan = plan(&second, &live, &Policy::default());

@@ -75,6 +75,87 @@ fn the_disk_of_a_sandbox_is_not_lost_unasked() {
     assert!(plan.refusals.iter().any(|refusal| matches!(refusal, Refusal::DestroyLimit { .. })), "{:?}", plan.refusals);
 }
 
+/// The server never tells the environment, so that only the record says that it was not sent.
+#[test]
+fn an_environment_that_takes_a_new_sandbox_stays_outdated() {
+    let with = |variable: &str, seconds: u32| {
+        let spec =
+            format!("{{snapshot: python, idle_ttl_seconds: {seconds}, env_vars: {{TOKEN: {{env: {variable}}}}}}}");
+        let sandbox = format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: box}}, spec: {spec}}}");
+        desired(&[snapshot("python", "a"), sandbox].concat())
+    };
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    let mut world = performed(&plan(&with("A", 600), &nothing, &Policy::default()), &nothing);
+    // Neither by a plan with steps nor by one without.
+    for action in ["update", "keep"] {
+        let plan = plan(&with("B", 1200), &world, &Policy::default());
+        let expected = format!("{action} sandbox/box");
+        let text = text_of(&plan);
+        assert!(
+            text.contains(&expected) && text.contains("outdated: it is not as declared in env_vars.TOKEN"),
+            "{text}"
+        );
+        world = performed(&plan, &world);
+    }
+    let kept = plan(&with("A", 1200), &world, &Policy::default());
+    assert!(kept.is_empty() && !text_of(&kept).contains("outdated"), "{}", text_of(&kept));
+}
+
+/// The memory came with the old CPU, and the disk with the old snapshot: a new sandbox would get neither.
+#[test]
+fn a_sandbox_that_is_made_anew_asks_for_nothing_that_a_new_one_does_not_get() {
+    let sized = |vcpus: u8| {
+        let spec = format!("{{snapshot: python, vcpus: {vcpus}}}");
+        let lifecycle = "lifecycle: {on_snapshot_change: replace}";
+        format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: box}}, spec: {spec}, {lifecycle}}}")
+    };
+    let small = snapshot("python", "a").replace("8Gi", "1Gi");
+    let world = altered(&owned(&[small.clone(), sized(2)].concat()), |live| {
+        if let Ok(spec) = &mut live.spec
+            && spec.kind() == kinds::SANDBOX_V2
+        {
+            let size = |text: &str| kinds::Value::Size(text.parse().expect("a size"));
+            *spec = spec.with_changes(&[("mem_bytes", size("8Gi")), ("fs_capacity_bytes", size("1Gi"))]);
+        }
+    });
+    let made = |declared: &str| {
+        let plan = plan(&desired(declared), &world, &allowing());
+        assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+        let made = plan.steps.iter().find_map(|step| match &step.verb {
+            Verb::Create { spec, .. } if step.key.kind == kinds::SANDBOX_V2 => Some(format!("{spec:?}")),
+            _ => None,
+        });
+        made.expect("it is made anew")
+    };
+    let of = |image: &str| small.replace("image: a", &format!("image: {image}"));
+    assert!(made(&[of("b"), sized(2)].concat()).contains(r#""mem_bytes": Size(8Gi), "fs_capacity_bytes": Size(1Gi)"#));
+    assert!(!made(&[of("b"), sized(1)].concat()).contains("mem_bytes"));
+    assert!(!made(&[snapshot("python", "b"), sized(2)].concat()).contains("fs_capacity_bytes"));
+}
+
+/// What is deleted first is not there any more when the server refuses the new one.
+#[test]
+fn a_sandbox_that_the_server_would_not_make_is_not_deleted() {
+    let sized = |size: &str| {
+        let spec = format!("{{snapshot: python, vcpus: 1, {size}}}");
+        let lifecycle = "lifecycle: {on_snapshot_change: replace}";
+        format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: box}}, spec: {spec}, {lifecycle}}}")
+    };
+    let world = owned(&[snapshot("python", "a"), sized("mem_bytes: 4Gi, fs_capacity_bytes: 8Gi")].concat());
+    let text =
+        |snapshot: String, size: &str| text_of(&plan(&desired(&[snapshot, sized(size)].concat()), &world, &allowing()));
+    let blocked = text(snapshot("python", "b"), "mem_bytes: 8Gi, fs_capacity_bytes: 8Gi");
+    assert!(blocked.contains("blocked sandbox/box"), "{blocked}");
+    assert!(blocked.contains("a new sandbox with 1 CPU has from 2Gi to 6Gi of memory, and this is 8Gi"), "{blocked}");
+    let large = snapshot("python", "b").replace("8Gi", "16Gi");
+    let blocked = text(large, "mem_bytes: 4Gi, fs_capacity_bytes: 8Gi");
+    assert!(blocked.contains("blocked sandbox/box"), "{blocked}");
+    assert!(blocked.contains("at least as large as its snapshot's, 16Gi, and this is 8Gi"), "{blocked}");
+    // One that is there may get more.
+    let updated = text(snapshot("python", "a"), "mem_bytes: 8Gi, fs_capacity_bytes: 8Gi");
+    assert!(updated.contains("update sandbox/box [mem_bytes: 4Gi -> 8Gi]"), "{updated}");
+}
+
 #[test]
 fn what_is_not_ours_stays_when_its_name_is_taken_over() {
     let world = world(&snapshot("python", "a")).with_inventory(&Inventory::default());

@@ -59,3 +59,11 @@ fn removal_is_held_by_what_stays() {
     let plan = plan_removal(&[key(0), key(1), key(1)], &live);
     assert_eq!(text_of(&plan), "blocked template/t (held by pool/q)\ndelete pool/p\n0. delete pool/p after []\n");
 }
+
+#[test]
+fn what_is_not_live_is_blocked_and_said() {
+    let live = world(&volume("v", "1Gi", ""));
+    let mut key = live.iter().next().unwrap().key.clone();
+    key.name = Name::parse("w").unwrap();
+    assert_eq!(text_of(&plan_removal(&[key], &live)), "blocked volume/w (there is no such object)\n");
+}

@@ -133,19 +133,24 @@ fn what_a_crash_or_a_revert_leaves_is_used_or_removed() {
     insta::assert_snapshot!(stages.join("\n"));
 }
 
-#[test]
-fn a_name_that_is_missing_comes_back() {
-    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "");
-    let live = world(&all("a"));
-    let plan = plan(&desired(&all("b")), &live, &Policy::default());
-    let mut model = Model::of(&live);
+/// Returns the world in which the first name of the first swap, after two steps, is taken and not given yet.
+fn half_swapped(manifests: &str, live: &World) -> World {
+    let plan = plan(&desired(manifests), live, &Policy::default());
+    let mut model = Model::of(live);
     for step in &plan.steps[..2] {
         model.perform(step).expect("the model takes the plan");
     }
     let Verb::Swap { retired: Some(retired), .. } = &plan.steps[2].verb else { panic!("{}", text_of(&plan)) };
     let out = Step { verb: Verb::Rename { to: retired.clone() }, ..plan.steps[2].clone() };
     model.perform(&out).expect("a rename");
-    let half = model.to_world(&live);
+    model.to_world(live)
+}
+
+#[test]
+fn a_name_that_is_missing_comes_back() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "");
+    let live = world(&all("a"));
+    let half = half_swapped(&all("b"), &live);
     check(&all("b"), &half, "
 rename template/t (a replacement of it stopped half way)
 replace pool/p [template_name: t--sbx-38a71585 -> t] (template_name cannot change in place) (`p--sbx-3472352d` is there already, and takes its place)
@@ -171,6 +176,16 @@ delete pool/p--sbx-3472352d (left by a replacement of pool/p)
 ",
     );
     assert_eq!(names_of(&after(&desired(&all("c")), &half)), names_of(&live));
+}
+
+#[test]
+fn half_a_swap_ends_although_something_blocked_is_declared_as_renamed_from_its_name() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "");
+    let later = template("t2", "a", ", lifecycle: {renamed_from: t}");
+    let later = later.replace("image: a", "image: a, volume_mounts: [{volume_name: missing, mount_path: /v}]");
+    let live = world(&all("a"));
+    let end = after(&desired(&(all("b") + &later)), &half_swapped(&all("b"), &live));
+    assert_eq!(names_of(&end), names_of(&live));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::ui::progress::tests::{desired, world};
 fn page(plan_made: &Plan, target: &str) -> String {
     let view =
         View { plan: plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
-    plan(&view, &Subject { command: "plan", target: Some(target), workspace: target, saved_at: None }, None)
+    plan(&view, &Subject { command: "plan", target: Some(target), workspace: target, against: None }, None)
 }
 
 #[test]

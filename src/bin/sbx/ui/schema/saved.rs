@@ -79,20 +79,11 @@ fn effect() -> Json {
 }
 
 fn entry() -> Json {
-    let lifecycle = record(json!({
-        "prevent_destroy": flag(),
-        "renamed_from": text_or_null(),
-        "replace": text_or_null(),
-        "on_remove": text_or_null(),
-        "on_template_change": text_or_null(),
-        "on_expiry": text_or_null(),
-        "timeout_ms": count_or_null(),
-    }));
     let entry = record(json!({
         "id": text_or_null(),
         "is_released": flag(),
         "spec": spec(),
-        "lifecycle": lifecycle,
+        "lifecycle": described(json!({"type": "object"}), "How it was declared, in the words of a manifest."),
         "labels": {"type": "object", "additionalProperties": text()},
         "source": text_or_null(),
         "expires_at": {"type": ["string", "null"], "format": "date-time"},

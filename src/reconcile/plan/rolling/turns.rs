@@ -28,7 +28,7 @@ struct Build {
 /// which there is no room even so.
 ///
 /// What all other changes give back and take counts as done, as it does for every change.
-pub(in crate::reconcile::plan) fn find(decisions: &mut [Decision<'_>], desired: &Desired, world: &World) -> Obstacles {
+pub(in crate::reconcile::plan) fn give(decisions: &mut [Decision<'_>], desired: &Desired, world: &World) -> Obstacles {
     let Some(capacity) = world.capacity else { return Obstacles::new() };
     let others = DeclaredOrLive { desired, world };
     let (mut builds, mut used, mut given_back) = (Vec::new(), capacity.used, Quota::default());

@@ -113,6 +113,24 @@ impl StepError {
         }
     }
 
+    /// Returns whether the step may have changed something although it failed.
+    pub fn may_have_had_effect(&self) -> bool {
+        match self {
+            Self::Client(error) => {
+                let kinds = [client::Kind::Creation, client::Kind::Timeout, client::Kind::DeadlineExceeded];
+                error.is_ambiguous() || kinds.contains(&error.kind())
+            }
+            Self::Secret(_) | Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. } => false,
+            Self::StillThere { .. }
+            | Self::RenameLost { .. }
+            | Self::SwapFailed { .. }
+            | Self::ReferenceStayed { .. }
+            | Self::NotCarriedOver { .. }
+            | Self::Aborted
+            | Self::Panicked => true,
+        }
+    }
+
     /// Returns whether it is not known if the step had its effect: its answer was lost, or it was cut off.
     pub fn is_doubtful(&self) -> bool {
         match self {

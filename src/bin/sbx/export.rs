@@ -103,7 +103,17 @@ fn manifest_of(live: &Live, world: &World) -> Result<String, String> {
     let manifest = kinds::to_manifest(name, spec);
     let text = serde_yaml::to_string(&manifest).expect("a manifest is plain data with text keys");
     read_back(&text, live)?;
-    Ok(text)
+    Ok(undeclarable(live) + &text)
+}
+
+/// Returns a comment on what the object has beside its manifest, if it has anything. The names are the server's.
+fn undeclarable(live: &Live) -> String {
+    let fields: Vec<_> = live.extra.keys().map(|field| field.escape_debug().to_string()).collect();
+    if fields.is_empty() {
+        return String::new();
+    }
+    let fields = fields.join(", ");
+    format!("# It has more that no manifest can declare, and that goes with it when it is replaced: {fields}\n")
 }
 
 /// Reads a manifest as a later plan will, since a server may have what no manifest may say.
@@ -203,6 +213,18 @@ mod tests {
         let pool = live(kinds::POOL, "p", &json!({"template_name": reference.name, "replicas": 1}));
         let why = why_not([template("t--sbx-01234567", "a"), pool], "p");
         assert_eq!(why.as_deref(), Some("it refers to template/t--sbx-01234567, which is under construction"));
+    }
+
+    #[test]
+    fn what_no_manifest_can_declare_is_told_in_a_comment() {
+        let mut live = template("t", "a");
+        live.extra.insert("proxy_config".to_owned(), json!({"rules": []}));
+        live.extra.insert("a\nkind: Volume".to_owned(), json!(1));
+        let export = Export::of(&world([live]), |_| true);
+        let text = &export.objects[0].text;
+        let first = text.lines().next().unwrap();
+        assert!(first.starts_with("# ") && first.contains("proxy_config") && first.contains("a\\nkind"), "{text}");
+        assert!(text.lines().nth(1).unwrap().starts_with("apiVersion"), "{text}");
     }
 
     #[test]

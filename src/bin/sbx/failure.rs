@@ -283,7 +283,7 @@ impl Failure {
     /// Returns what it means for the exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::NoServer { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::NoServer { .. } | Self::Inventory(ledger::Error::BadPlace { .. }) => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
             Self::Config { .. }
             | Self::Call { .. }
@@ -322,13 +322,14 @@ impl Failure {
     }
 }
 
-/// Returns the texts of what caused an error, from the nearest on. A cause that only repeats the one before is left out.
+/// Returns the texts of what caused an error, from the nearest on. A cause that only repeats the end of the one before is
+/// left out: the errors of some libraries have their causes in their own text too.
 pub(crate) fn causes_of(error: &dyn Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if causes.last() != Some(&text) {
+        if !causes.last().is_some_and(|last| last.ends_with(&text)) {
             causes.push(text);
         }
         next = cause.source();
@@ -391,5 +392,10 @@ mod tests {
         struct Outer(#[source] Inner);
         let failure = Failure::Input { source: io::Error::other(Outer(Inner)) };
         assert_eq!(failure.causes(), ["inner"]);
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {0}")]
+        struct Verbose(#[source] Outer);
+        let failure = Failure::Input { source: io::Error::other(Verbose(Outer(Inner))) };
+        assert_eq!(failure.causes(), ["outer: inner"]);
     }
 }

@@ -11,7 +11,10 @@ use crate::env::{self, Environment};
 pub(crate) fn start(cli: &Cli, environment: &Environment) {
     let is_server = matches!(cli.command, Command::Serve(_));
     let asked = environment.get(env::LOG);
-    let Some(directives) = directives(cli.output.verbose, asked, is_server, cli.output.quiet) else { return };
+    // There the flag asks for what it tells of itself, and only twice for logs.
+    let is_its_own = matches!(cli.command, Command::Version(_));
+    let verbose = cli.output.verbose.saturating_sub(u8::from(is_its_own));
+    let Some(directives) = directives(verbose, asked, is_server, cli.output.quiet) else { return };
     let filter = EnvFilter::builder().parse_lossy(directives);
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     logs.with_ansi(false).compact().init();

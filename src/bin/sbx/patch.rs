@@ -8,6 +8,7 @@ use std::path::Path;
 use sbx::kinds::{Object, Value};
 use sbx::manifest::{Node, SourceId, Span};
 use sbx::reconcile::{Drift, DriftEvent, FieldDrift};
+use sbx::types::Name;
 use serde_json::{Map, Value as Json};
 use similar::TextDiff;
 
@@ -90,8 +91,9 @@ fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, St
     match &drift.event {
         // Another object with the name is taken up when it is what is declared.
         DriftEvent::Changed | DriftEvent::MadeAnew { .. } => {}
-        DriftEvent::Renamed { to } => {
-            return Err(format!("it was renamed to {to}, and what refers to it may have to change too"));
+        DriftEvent::Renamed { to } => return renaming(object, to, manifests),
+        DriftEvent::Deleted => {
+            return Err(format!("it {}: take its document out to agree", escape(&drift.event.to_string())));
         }
         event => return Err(format!("it {}", escape(&event.to_string()))),
     }
@@ -111,6 +113,26 @@ fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, St
     }
     insertions(&left_out_fields, spec, manifests, &mut out);
     Ok(out)
+}
+
+/// Returns the edit that gives an object the name that it has now. What refers to it is left to who reads the patch.
+fn renaming(object: &Object, to: &Name, manifests: &Manifests) -> Result<OfObject, String> {
+    let span = object.origin.name;
+    let written = manifests.documents.sources.snippet(span);
+    // A name that is spelt in another way, or that an alias stands for, is somebody's own to write.
+    let style = match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(name) if name == object.key.name.as_str() => Style::Json,
+        None if written == object.key.name.as_str() => Style::Yaml,
+        _ => return Err(format!("it was renamed to {to}, and its name is written as `{}`", escape(written))),
+    };
+    let text = style.value(&Json::from(to.as_str()));
+    let refers = |other: &&Object| {
+        other.spec.references().any(|found| found.kind == object.key.kind && *found.name == *object.key.name.as_str())
+    };
+    let holders: Vec<_> = manifests.desired.iter().filter(refers).map(|other| other.key.to_string()).collect();
+    let holders = if holders.is_empty() { None } else { Some(holders.join(", ")) };
+    let left_out = holders.map(|holders| format!("it was renamed to {to}, and {holders} refers to its old name"));
+    Ok(OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() })
 }
 
 /// Returns the edit where the field is written; `None` if it is left out.

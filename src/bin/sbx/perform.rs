@@ -41,13 +41,17 @@ pub(crate) struct Consent {
     #[arg(long, short)]
     yes: bool,
     /// How many operations run at once
-    #[arg(long, default_value = "10", value_name = "N")]
+    #[arg(long, default_value = "10", value_name = "N", value_parser = at_least_one)]
     parallelism: NonZeroUsize,
     /// How long it may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a number from 1 on".to_owned())
 }
 
 impl Consent {

@@ -29,11 +29,23 @@ pub(crate) struct Saved {
 }
 
 /// Returns the file of a saved plan, if that is what stands in the place of a target.
-pub(crate) fn file_in(args: &ManifestArgs) -> Option<PathBuf> {
-    let word = args.target.as_ref().filter(|_| args.files.is_empty())?;
+///
+/// # Errors
+///
+/// [`Failure::Usage`] when manifests are named beside it.
+pub(crate) fn file_in(args: &ManifestArgs) -> Result<Option<PathBuf>, Failure> {
+    let Some(word) = &args.target else { return Ok(None) };
     let is_json = Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let is_path = word.contains(std::path::is_separator) || is_json || Path::new(word).is_file();
-    is_path.then(|| PathBuf::from(word))
+    let is_path = word.contains(std::path::is_separator) || is_json;
+    if args.files.is_empty() {
+        return Ok((is_path || Path::new(word).is_file()).then(|| PathBuf::from(word)));
+    }
+    if is_path {
+        let message = format!("a saved plan says what is done: `{word}` and -f do not go together");
+        let hint = "leave -f away to perform the plan, or the plan to apply the manifests".to_owned();
+        return Err(Failure::Usage { message, hint: Some(hint) });
+    }
+    Ok(None)
 }
 
 /// Saves a plan.

@@ -25,6 +25,9 @@ enum PlaceError {
     /// Its address is of none of the stores.
     #[error("it begins with none of s3://, gs://, az:// and file://")]
     UnknownScheme,
+    /// It is in Azure, where containers belong to accounts.
+    #[error("no storage account is named: set AZURE_STORAGE_ACCOUNT_NAME")]
+    NoAccount,
 }
 
 impl Ledger {
@@ -56,7 +59,10 @@ impl Ledger {
                 // The store's own client asks the process which cryptography to use. Whoever chose already is left alone.
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let opened = object_store::parse_url_opts(&url, options.iter().map(|(name, value)| (name, value)));
-                let (store, path) = opened.map_err(|error| bad(Box::new(error)))?;
+                let (store, path) = opened.map_err(|error| match scheme {
+                    "az" | "azure" | "abfs" | "abfss" if !names_account(options) => bad(PlaceError::NoAccount.into()),
+                    _ => bad(Box::new(error)),
+                })?;
                 let label = shown.rsplit_once('/').map_or(shown.as_str(), |(prefix, _)| prefix);
                 Self::object(store.into(), &path, label).map_err(|error| bad(error.into()))
             }
@@ -94,6 +100,10 @@ impl Ledger {
         let prefix = parts.into_iter().collect();
         Ok(Self { shelf: Shelf::Objects(Objects::new(store, prefix, label)), name })
     }
+}
+
+fn names_account(options: &[(&str, String)]) -> bool {
+    options.iter().any(|(name, value)| name.ends_with("STORAGE_ACCOUNT_NAME") && !value.is_empty())
 }
 
 fn is_good(name: &str) -> bool {

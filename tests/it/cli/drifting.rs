@@ -1,6 +1,7 @@
 //! `sbx drift`: what somebody changed, told apart from what the manifests ask for.
 
 use super::environment::{Environment, Run};
+use super::server::Server;
 
 const DECLARED: &str = "\
 apiVersion: sbx/v1
@@ -226,7 +227,7 @@ fn what_no_diff_can_say_is_said() {
     $ sbx drift -f w.yaml --local -o patch
     --- stderr
     Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
-    # template/tools: it was deleted
+    # template/tools: it was deleted: take its document out to agree
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["drift", "--local", "-o", "patch"]), @r"
@@ -288,4 +289,48 @@ fn drift_of_a_saved_live_state_needs_no_server() {
     let run = elsewhere.sbx(&["drift", "-f", "w.yaml", "--against", "live.json", "-o", "json", "-q"]);
     let json: serde_json::Value = serde_json::from_str(&run.stdout).expect("it is JSON");
     assert_eq!(json["inventory"], serde_json::json!({"location": null, "serial": null, "exists": true}), "{run}");
+}
+
+#[test]
+fn what_was_renamed_gets_its_new_name() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "# Names.\napiVersion: sbx/v1\nkind: Template\nmetadata: {name: plain} # in one line\nspec: {image: a}\n---\n\
+         {apiVersion: sbx/v1, kind: Pool, metadata: {name: \"warm\"}, spec: {template_name: plain, replicas: 1}}\n",
+    );
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url, "-q"]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    for (path, name) in [("pools/warm", "hot"), ("templates/plain", "simple")] {
+        let answer = server.request("PATCH", &format!("/v2/sandboxes/{path}"), &format!("{{\"name\": \"{name}\"}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let run = sbx(&["drift", "-o", "patch"]);
+    insta::assert_snapshot!(run.stdout, @r#"
+    --- a/w.yaml
+    +++ b/w.yaml
+    @@ -1,7 +1,7 @@
+     # Names.
+     apiVersion: sbx/v1
+     kind: Template
+    -metadata: {name: plain} # in one line
+    +metadata: {name: simple} # in one line
+     spec: {image: a}
+     ---
+    -{apiVersion: sbx/v1, kind: Pool, metadata: {name: "warm"}, spec: {template_name: plain, replicas: 1}}
+    +{apiVersion: sbx/v1, kind: Pool, metadata: {name: "hot"}, spec: {template_name: plain, replicas: 1}}
+    "#);
+    let shown = environment.sbx(&["drift", "-o", "patch", "-f", "w.yaml", "--endpoint", &url]);
+    assert!(shown.stderr.contains("pool/warm refers to its old name"), "{shown}");
+    environment.write("drift.patch", &run.stdout);
+    let mut git = std::process::Command::new("git");
+    let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    environment.write("w.yaml", &environment.read("w.yaml").replace("template_name: plain", "template_name: simple"));
+    let plan = sbx(&["plan", "--exit-code"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let page = sbx(&["drift", "-o", "markdown"]).stdout;
+    assert!(page.contains("was renamed") && !page.contains("<details>"), "nothing is folded in: {page}");
 }

@@ -231,7 +231,7 @@ fn what_makes_no_sense_as_a_place_is_refused() {
     environment.write("w.yaml", DECLARED);
     for place in ["state", "ftp://a/b.json", "s3://user:planted@bucket/folder/"] {
         let run = apply(&environment, &["--local", "--inventory", place]);
-        assert_eq!(run.code, Some(1), "{run}");
+        assert_eq!(run.code, Some(64), "{run}");
         assert!(run.stderr.contains("is no place for an inventory") && !run.stderr.contains("planted"), "{run}");
     }
 }

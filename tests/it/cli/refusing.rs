@@ -186,6 +186,9 @@ fn version_tells_where_each_setting_comes_from() {
     let server = Server::start(&environment, &["--data-dir", "data"]);
     let run = environment.sbx(&["version", "-v", "--endpoint", &server.url()]);
     assert!(run.stdout.contains("api:       the first and the second generation (as it answered)"), "{run}");
+    assert_eq!(run.stderr, "", "it is no log that was asked for");
+    let run = environment.sbx(&["version", "-vv", "--endpoint", &server.url()]);
+    assert!(run.stderr.contains("GET"), "{run}");
 }
 
 #[test]
@@ -216,4 +219,35 @@ fn a_selection_of_nothing_does_not_look_like_success() {
     assert!(far.stderr.contains("hint: declared are volume/data"), "{far}");
     let one = environment.sbx(&["plan", "-f", "w.yaml", "--local", "-l", "team=ads"]);
     assert!(!one.stderr.contains("warning"), "{one}");
+}
+
+#[test]
+fn a_place_for_the_inventory_that_is_none_is_a_mistake_on_the_command_line() {
+    let environment = Environment::new();
+    environment.write("w.yaml", VOLUME);
+    for (place, why) in [
+        ("ftp://c/prod.json", "it begins with none of s3://, gs://, az:// and file://"),
+        ("az://c/prod.json", "no storage account is named: set AZURE_STORAGE_ACCOUNT_NAME"),
+        ("prod.yaml", "it must name a file that ends with `.json`"),
+    ] {
+        let run = environment.sbx(&["plan", "-f", "w.yaml", "--local", "--inventory", place]);
+        assert_eq!(run.code, Some(64), "{run}");
+        assert!(run.stderr.contains(why), "{run}");
+    }
+}
+
+#[test]
+fn a_saved_plan_and_manifests_do_not_go_together() {
+    let environment = Environment::new();
+    environment.write("w.yaml", VOLUME);
+    insta::assert_snapshot!(environment.sbx(&["apply", "plan.json", "-f", "w.yaml", "--local", "--yes"]), @r"
+    $ sbx apply plan.json -f w.yaml --local --yes
+    --- stderr
+    error: a saved plan says what is done: `plan.json` and -f do not go together
+    hint: leave -f away to perform the plan, or the plan to apply the manifests
+    --- exit code 64
+    ");
+    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--parallelism", "0"]);
+    assert_eq!(run.code, Some(64), "{run}");
+    assert!(run.stderr.contains("expected a number from 1 on"), "{run}");
 }

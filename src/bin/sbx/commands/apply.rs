@@ -62,7 +62,7 @@ impl Apply {
             return Plan::dry_run(self.manifests, self.policy, self.outputs, self.connection).run(cx).await;
         }
         self.outputs.begin(&mut cx.ui)?;
-        if let Some(path) = saved::file_in(&self.manifests) {
+        if let Some(path) = saved::file_in(&self.manifests)? {
             let saved = saved::Saved { path, all_or_nothing: self.all_or_nothing };
             return saved.apply(&self.consent, self.outputs.format(), self.connection, cx).await;
         }

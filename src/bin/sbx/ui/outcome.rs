@@ -204,7 +204,10 @@ impl<'a> Report<'a> {
         });
         let counts: Vec<_> = counts.collect();
         if counts.is_empty() {
-            let is_untouched = self.outcome.counts().done == 0;
+            let may_have_changed =
+                |phase: &Phase| matches!(phase, Phase::Failed { error, .. } if error.may_have_had_effect());
+            let is_untouched =
+                self.outcome.counts().done == 0 && !self.outcome.state.iter().any(|(_, phase)| may_have_changed(phase));
             return if is_untouched { "Nothing was changed." } else { "No change was done in full." }.to_owned();
         }
         format!("{} {}.", paint(style::STRONG, "Done:"), counts.join(", "))
@@ -397,6 +400,8 @@ mod tests {
         ");
         assert_eq!(exit([done(), cut_off(), Phase::NotStarted]).0, Exit::Partial, "it was cut off, and failed not");
         assert_eq!(exit([cut_off(), Phase::NotStarted, Phase::NotStarted]).0, Exit::Failed, "nothing is done");
+        let (_, text) = exit([cut_off(), Phase::NotStarted, Phase::NotStarted]);
+        assert!(text.starts_with("No change was done in full.\n"), "nobody knows that nothing was changed: {text}");
         let error = Arc::new(StepError::Panicked);
         let failed = Phase::Failed { error, elapsed: Duration::ZERO };
         assert_eq!(exit([done(), failed, Phase::NotStarted]).0, Exit::Failed, "something failed by itself");

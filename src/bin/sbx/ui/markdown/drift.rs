@@ -38,6 +38,9 @@ fn details(found: &Drift) -> String {
     let n_more = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
     lines.extend((n_more > 0).then(|| format!("… and {n_more} more lines, not shown")));
-    let diff = if lines.is_empty() { String::new() } else { block("diff", &lines) };
+    if lines.is_empty() {
+        return format!("<code>{title}</code>\n\n");
+    }
+    let diff = block("diff", &lines);
     format!("<details><summary><code>{title}</code></summary>\n\n{diff}</details>\n\n")
 }

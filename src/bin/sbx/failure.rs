@@ -390,11 +390,11 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("inner")]
         struct Outer(#[source] Inner);
-        let failure = Failure::Input { source: io::Error::other(Outer(Inner)) };
-        assert_eq!(failure.causes(), ["inner"]);
         #[derive(Debug, thiserror::Error)]
         #[error("outer: {0}")]
         struct Verbose(#[source] Outer);
+        let failure = Failure::Input { source: io::Error::other(Outer(Inner)) };
+        assert_eq!(failure.causes(), ["inner"]);
         let failure = Failure::Input { source: io::Error::other(Verbose(Outer(Inner))) };
         assert_eq!(failure.causes(), ["outer: inner"]);
     }

@@ -62,8 +62,12 @@ const STRANGERS: [(&str, Held); 2] = [
 ];
 
 /// Each way in which a command fails by itself, without a step of an apply that did.
-const FAILURES: [(&str, Held); 29] = [
-    ("Usage", Case("refused/prune-in-a-pipeline", "nothing is pruned in a pipeline by an inventory in a file")),
+const FAILURES: [(&str, Held); 30] = [
+    ("Usage", Case("refused/unknown-target", "volume/dato is not declared")),
+    (
+        "PassingInventory",
+        Case("refused/prune-in-a-pipeline", "nothing is pruned in a pipeline by an inventory in a file"),
+    ),
     ("NoServer", Case("refused/no-server", "no server is configured")),
     ("Config", Test("refusing::a_server_that_is_not_there")),
     ("Call", Case("refused/no-api", "it speaks another generation of the API, or the endpoint is not its base URL")),

@@ -113,22 +113,20 @@ impl StepError {
         }
     }
 
-    /// Returns whether the step may have changed something although it failed.
+    /// Returns whether the step may have changed something although it failed: in part, or nobody knows.
     pub fn may_have_had_effect(&self) -> bool {
-        match self {
+        let is_in_part = match self {
             Self::Client(error) => {
-                let kinds = [client::Kind::Creation, client::Kind::Timeout, client::Kind::DeadlineExceeded];
-                error.is_ambiguous() || kinds.contains(&error.kind())
+                let ends_of_waiting = [client::Kind::Creation, client::Kind::Timeout, client::Kind::DeadlineExceeded];
+                ends_of_waiting.contains(&error.kind())
             }
-            Self::Secret(_) | Self::Changed { .. } | Self::Gone { .. } | Self::ExistsDifferent { .. } => false,
             Self::StillThere { .. }
-            | Self::RenameLost { .. }
             | Self::SwapFailed { .. }
             | Self::ReferenceStayed { .. }
-            | Self::NotCarriedOver { .. }
-            | Self::Aborted
-            | Self::Panicked => true,
-        }
+            | Self::NotCarriedOver { .. } => true,
+            _ => false,
+        };
+        is_in_part || self.is_doubtful()
     }
 
     /// Returns whether it is not known if the step had its effect: its answer was lost, or it was cut off.

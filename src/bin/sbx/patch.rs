@@ -1,6 +1,7 @@
 //! The diff that brings manifests to what is live, as text edits where each field is written.
 
 mod parts;
+mod removal;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -92,9 +93,7 @@ fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, St
         // Another object with the name is taken up when it is what is declared.
         DriftEvent::Changed | DriftEvent::MadeAnew { .. } => {}
         DriftEvent::Renamed { to } => return renaming(object, to, manifests),
-        DriftEvent::Deleted => {
-            return Err(format!("it {}: take its document out to agree", escape(&drift.event.to_string())));
-        }
+        DriftEvent::Deleted => return removal::of(object, manifests),
         event => return Err(format!("it {}", escape(&event.to_string()))),
     }
     let root = &manifests.documents.documents.get(object.origin.document).ok_or("it is not declared here")?.root;
@@ -126,13 +125,18 @@ fn renaming(object: &Object, to: &Name, manifests: &Manifests) -> Result<OfObjec
         _ => return Err(format!("it was renamed to {to}, and its name is written as `{}`", escape(written))),
     };
     let text = style.value(&Json::from(to.as_str()));
+    let holders = referring_to(object, manifests);
+    let left_out = holders.map(|holders| format!("it was renamed to {to}, and {holders} refers to its old name"));
+    Ok(OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() })
+}
+
+/// Returns the declared objects that refer to this one.
+fn referring_to(object: &Object, manifests: &Manifests) -> Option<String> {
     let refers = |other: &&Object| {
         other.spec.references().any(|found| found.kind == object.key.kind && *found.name == *object.key.name.as_str())
     };
     let holders: Vec<_> = manifests.desired.iter().filter(refers).map(|other| other.key.to_string()).collect();
-    let holders = if holders.is_empty() { None } else { Some(holders.join(", ")) };
-    let left_out = holders.map(|holders| format!("it was renamed to {to}, and {holders} refers to its old name"));
-    Ok(OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() })
+    (!holders.is_empty()).then(|| holders.join(", "))
 }
 
 /// Returns the edit where the field is written; `None` if it is left out.

@@ -223,11 +223,12 @@ fn what_no_diff_can_say_is_said() {
     let environment = applied();
     let run = environment.sbx(&["delete", "template/tools", "--local", "--yes", "--quiet", "--inventory", "none"]);
     assert_eq!(run.code, Some(0), "{run}");
+    environment.write("w.yaml", &format!("%YAML 1.2\n---\n{DECLARED}"));
     insta::assert_snapshot!(environment.sbx(&["drift", "-f", "w.yaml", "--local", "-o", "patch"]), @r"
     $ sbx drift -f w.yaml --local -o patch
     --- stderr
     Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
-    # template/tools: it was deleted: take its document out to agree
+    # template/tools: it was deleted: take its document out to agree, since its file has `...` or a `%` directive in it
     --- exit code 0
     ");
     insta::assert_snapshot!(environment.sbx(&["drift", "--local", "-o", "patch"]), @r"
@@ -333,4 +334,43 @@ fn what_was_renamed_gets_its_new_name() {
     assert_eq!(plan.code, Some(0), "{plan}");
     let page = sbx(&["drift", "-o", "markdown"]).stdout;
     assert!(page.contains("was renamed") && !page.contains("<details>"), "nothing is folded in: {page}");
+}
+
+#[test]
+fn the_document_of_what_was_deleted_goes() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "# Stays.\n{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n# Goes.\n\
+         apiVersion: sbx/v1\nkind: Pool\nmetadata: {name: warm}\nspec: {template_name: plain, replicas: 1}\n---\n\
+         {apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}\n",
+    );
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url, "-q"]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    let answer = server.request("DELETE", "/v2/sandboxes/pools/warm", "");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    let run = sbx(&["drift", "-o", "patch"]);
+    insta::assert_snapshot!(run.stdout, @r"
+    --- a/w.yaml
+    +++ b/w.yaml
+    @@ -1,10 +1,4 @@
+     # Stays.
+     {apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}
+     ---
+    -# Goes.
+    -apiVersion: sbx/v1
+    -kind: Pool
+    -metadata: {name: warm}
+    -spec: {template_name: plain, replicas: 1}
+    ----
+     {apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
+    ");
+    environment.write("drift.patch", &run.stdout);
+    let mut git = std::process::Command::new("git");
+    let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let plan = sbx(&["plan", "--exit-code"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
 }

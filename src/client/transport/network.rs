@@ -191,7 +191,7 @@ impl Way {
 fn classify(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     if error.is_connect() {
-        return if error.is_timeout() { TransportError::ConnectTimeout } else { connect(Box::new(error)) };
+        return if error.is_timeout() { TransportError::ConnectTimeout } else { connect(Box::new(Root(error))) };
     }
     if error.is_timeout() {
         return TransportError::Timeout;
@@ -205,6 +205,22 @@ fn classify(error: reqwest::Error) -> TransportError {
     }
     TransportError::Other { source: Box::new(error) }
 }
+
+/// A connection that failed, told by what ends its chain of causes. The layers above only say that they failed too.
+#[derive(Debug)]
+struct Root(reqwest::Error);
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause: &dyn StdError = &self.0;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        write!(f, "{cause}")
+    }
+}
+
+impl StdError for Root {}
 
 fn connect(source: Box<dyn StdError + Send + Sync>) -> TransportError {
     TransportError::Connect { source }

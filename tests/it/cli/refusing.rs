@@ -88,9 +88,6 @@ fn a_server_that_is_not_there() {
     error: cannot work with http://127.0.0.1:<port>/v2/sandboxes
     caused by: cannot <read>: the request got no answer in 4 attempts
     caused by: no connection to the server
-    caused by: error sending request
-    caused by: client error (Connect)
-    caused by: tcp connect error
     caused by: Connection refused (os error 111)
     hint: start a server with `sbx serve`, or pass --local to do without one
     --- exit code 1

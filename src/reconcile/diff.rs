@@ -90,11 +90,11 @@ fn is_another(field: &Field, desired: &Value, applied: Option<&Value>) -> bool {
     if !field.change.is_told() {
         return Some(desired) != applied;
     }
-    // Of the secrets in a value only that they are there is told. Where they are is sent again when it changes; nothing
-    // is made anew for that.
+    // Of the secrets in a value only that they are there is told. They are sent again when it changes where they are, or
+    // nobody knows; nothing is made anew for that.
     field.change == Change::InPlace
         && desired.secrets().next().is_some()
-        && applied.is_some_and(|applied| desired.secrets().ne(applied.secrets()))
+        && applied.is_none_or(|applied| desired.secrets().ne(applied.secrets()))
 }
 
 /// Returns the fields that are declared and never read back.

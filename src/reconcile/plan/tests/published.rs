@@ -101,6 +101,30 @@ fn an_environment_that_takes_a_new_sandbox_stays_outdated() {
     assert!(kept.is_empty() && !text_of(&kept).contains("outdated"), "{}", text_of(&kept));
 }
 
+/// Of a proxy's secrets the server tells that they are there. Whether a new one got there before the end is not known.
+#[test]
+fn a_secret_whose_update_did_not_end_is_sent_again() {
+    let with = |variable: &str| {
+        let header = format!("{{name: X-Key, value: {{env: {variable}}}}}");
+        let proxy = format!("{{rules: [{{name: api, match_hosts: [a.example], headers: [{header}]}}]}}");
+        let spec = format!("{{snapshot: python, proxy_config: {proxy}}}");
+        let sandbox = format!("{{apiVersion: sbx/v2, kind: Sandbox, metadata: {{name: box}}, spec: {spec}}}");
+        desired(&[snapshot("python", "a"), sandbox].concat())
+    };
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    let world = performed(&plan(&with("A"), &nothing, &Policy::default()), &nothing);
+    let rotation = plan(&with("B"), &world, &Policy::default());
+    assert!(text_of(&rotation).contains("update sandbox/box"), "{}", text_of(&rotation));
+    let mut killed = world.inventory.as_deref().expect("there is a record").clone();
+    killed.intend(rotation.intents(now()));
+    let world = World::new(world.iter().cloned(), now()).with_inventory(&killed);
+    let again = plan(&with("B"), &world, &Policy::default());
+    assert!(text_of(&again).contains("update sandbox/box"), "{}", text_of(&again));
+    let world = performed(&again, &world);
+    let rest = plan(&with("B"), &world, &Policy::default());
+    assert!(rest.is_empty(), "{}", text_of(&rest));
+}
+
 /// The memory came with the old CPU, and the disk with the old snapshot: a new sandbox would get neither.
 #[test]
 fn a_sandbox_that_is_made_anew_asks_for_nothing_that_a_new_one_does_not_get() {

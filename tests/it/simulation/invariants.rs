@@ -149,7 +149,9 @@ fn record_is_true(before: &Before, goal: &Desired, world: &World, left: &Plan) {
     }
 }
 
-/// Returns whether an object is declared, recorded and rightly not there.
+/// Returns whether an object is recorded and rightly not there under its name: something is in its way, its time is over,
+/// or it is asked first whether it has become another one.
 fn is_awaited(change: &Change) -> bool {
-    change.action == Action::Blocked || change.notes.iter().any(|note| matches!(note, Note::Expired { .. }))
+    let is_said = |note: &Note| matches!(note, Note::Expired { .. } | Note::MaybeSource { .. });
+    change.action == Action::Blocked || change.notes.iter().any(is_said)
 }

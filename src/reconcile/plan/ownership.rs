@@ -95,13 +95,14 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let kept: Vec<_> = kept.collect();
     let given_away = kept.iter().map(|(key, _)| key.clone());
     let relocated = relocated(plan, given_away, inventory, world);
-    let kept = kept.into_iter().map(|(key, entry)| Effect::Put { key, entry });
-    relocated.into_iter().chain(kept).chain(followed(plan, inventory)).collect()
+    let followed = followed(plan, inventory, &relocated);
+    let put = |(key, entry)| Effect::Put { key, entry };
+    relocated.into_iter().chain(kept).chain(followed).map(put).collect()
 }
 
 /// What was applied of objects that nobody declares any more refers to others by their names, of which this plan changes
-/// some. What is declared is recorded with the new names anyway.
-fn followed(plan: &Plan, inventory: &Inventory) -> Vec<Effect> {
+/// some. What is declared is recorded with the new names anyway, and what is relocated stays where it went.
+fn followed(plan: &Plan, inventory: &Inventory, relocated: &[(Key, Entry)]) -> Vec<(Key, Entry)> {
     let is_rename = |change: &&Change| change.action == Action::Rename;
     let new_names: HashMap<Reference, Arc<str>> = plan
         .changes
@@ -122,7 +123,9 @@ fn followed(plan: &Plan, inventory: &Inventory) -> Vec<Effect> {
         let applied = entry.applied()?;
         let refers = applied.references().any(|reference| new_names.contains_key(reference));
         let spec = refers.then(|| applied.with_renamed_references(&|old| new_names.get(old).cloned()))?;
-        Some(Effect::Put { key: key.clone(), entry: Entry { applied: spec.into(), ..entry.clone() } })
+        let is_it = |(new, moved): &&(Key, Entry)| new.kind == key.kind && moved.id == entry.id;
+        let key = relocated.iter().find(is_it).map_or(key, |(new, _)| new);
+        Some((key.clone(), Entry { applied: spec.into(), ..entry.clone() }))
     });
     followed.collect()
 }
@@ -141,7 +144,12 @@ fn says_the_same(known: &Entry, entry: &Entry) -> bool {
 
 /// Objects that have other names than they are recorded with, where steps are going to use those, or others to get the
 /// recorded ones.
-fn relocated(plan: &Plan, given_away: impl Iterator<Item = Key>, inventory: &Inventory, world: &World) -> Vec<Effect> {
+fn relocated(
+    plan: &Plan,
+    given_away: impl Iterator<Item = Key>,
+    inventory: &Inventory,
+    world: &World,
+) -> Vec<(Key, Entry)> {
     let given_by_steps = plan.steps.iter().filter_map(|step| {
         let name = match &step.verb {
             Verb::Create { .. } | Verb::Swap { .. } => &step.key.name,
@@ -159,7 +167,7 @@ fn relocated(plan: &Plan, given_away: impl Iterator<Item = Key>, inventory: &Inv
     let aside = plan.steps.iter().filter(steps_aside).filter_map(|step| world.get(&step.key));
     let relocated = aside.chain(displaced).filter_map(|live| {
         let (key, entry) = inventory.entry_of(live)?;
-        (live.key != *key).then(|| Effect::Put { key: live.key.clone(), entry: entry.clone() })
+        (live.key != *key).then(|| (live.key.clone(), entry.clone()))
     });
     relocated.collect()
 }

@@ -532,3 +532,23 @@ fn released_sandbox(world: &World) -> World {
     out.inventory = None;
     out.with_inventory(&inventory)
 }
+
+/// Somebody renamed a pool; the manifests give its name to another one, and its template another name.
+#[test]
+fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move_on() {
+    let pools = pool("p0", "t2", "2", "") + &pool("p1", "t3", "1", "");
+    let before = owned(&[template("t2", "b", ""), template("t3", "a", ""), pools].concat());
+    let mut world = altered(&before, |live| {
+        if live.key.name.as_str() == "p1" {
+            live.key.name = "theirs".parse().unwrap();
+        }
+    });
+    world.inventory.clone_from(&before.inventory);
+    let pools = pool("p1", "t2", "2", ", lifecycle: {renamed_from: p0}");
+    let declared = [template("t2", "b", ""), template("t0", "a", ", lifecycle: {renamed_from: t3}"), pools].concat();
+    let end = performed(&plan(&desired(&declared), &world, &Policy::default()), &world);
+    let inventory = end.inventory.as_deref().expect("there is a record");
+    for live in end.iter() {
+        assert_eq!(inventory.entry_of(live).map(|(key, _)| key), Some(&live.key));
+    }
+}

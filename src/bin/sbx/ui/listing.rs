@@ -25,7 +25,7 @@ pub(crate) fn table(kind: KindId, objects: &[&Live], heading: Heading, now: Time
     // What has a life of its own has a status; all else is there or is not.
     let has_status = kind.info().expires || objects.iter().any(|live| live.health != Health::Good);
     let mut headings = vec!["NAME".to_owned()];
-    headings.extend(kind.fields().iter().map(|field| heading_of(field.path)));
+    headings.extend(headings_of(&kind.fields().iter().map(|field| field.path).collect::<Vec<_>>()));
     headings.extend(has_status.then(|| "STATUS".to_owned()));
     headings.push("AGE".to_owned());
 
@@ -55,6 +55,18 @@ fn values(live: &Live) -> Vec<String> {
         }
         Err(_) => live.key.kind.fields().iter().map(|_| "?".to_owned()).collect(),
     }
+}
+
+/// Returns the headings for fields; of two that would have the same one, the deeper has its parent's in front.
+fn headings_of(paths: &[&str]) -> Vec<String> {
+    let words: Vec<_> = paths.iter().map(|path| heading_of(path)).collect();
+    let heading = |(path, word): (&&str, &String)| match path.rsplit_once('.') {
+        Some((parent, _)) if words.iter().filter(|other| *other == word).count() > 1 => {
+            format!("{}.{word}", heading_of(parent))
+        }
+        _ => word.clone(),
+    };
+    paths.iter().zip(&words).map(heading).collect()
 }
 
 /// Returns the heading for a field: its last word, without what every value tells anyway.
@@ -164,6 +176,8 @@ mod tests {
         ] {
             assert_eq!(heading_of(path), heading);
         }
+        let paths = ["run_config.user", "run_config.env_vars", "env_vars"];
+        assert_eq!(headings_of(&paths), ["USER", "RUN-CONFIG.ENV-VARS", "ENV-VARS"]);
     }
 
     #[test]

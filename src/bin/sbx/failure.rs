@@ -17,6 +17,7 @@ use sbx::reconcile::plan::saved::LoadError;
 
 use crate::contexts::key::KeyError;
 use crate::settings::Server;
+use crate::ui::names;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -341,13 +342,8 @@ fn listed(errors: &[SecretError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// How many files a message names.
-const NAMED: usize = 5;
-
 fn shown(files: &[PathBuf]) -> String {
-    let mut names: Vec<_> = files.iter().take(NAMED).map(|path| format!("`{}`", path.display())).collect();
-    names.extend((files.len() > NAMED).then(|| format!("and {} more", files.len() - NAMED)));
-    names.join(", ")
+    names(files.iter().map(|path| format!("`{}`", path.display())))
 }
 
 #[cfg(test)]

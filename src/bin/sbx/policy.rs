@@ -10,6 +10,7 @@ use sbx::types::Selector;
 
 use crate::failure::Failure;
 use crate::naming;
+use crate::ui::names;
 
 /// What a plan may do.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -139,21 +140,13 @@ pub(crate) fn declared(words: &[String], desired: &Desired) -> Result<BTreeSet<K
     declared.collect()
 }
 
-/// How many objects a hint names.
-const NAMED: usize = 8;
-
 /// Says that an object is not declared, and which may have been meant.
 fn not_declared(key: &Key, desired: &Desired) -> Failure {
     let all: Vec<_> = desired.iter().map(|object| object.key.to_string()).collect();
     let hint = if let Some(near) = suggest(&key.to_string(), all.iter().map(String::as_str)) {
         format!("did you mean `{near}`?")
     } else {
-        let shown = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let rest = match all.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        format!("declared are {shown}{rest}")
+        format!("declared are {}", names(&all))
     };
     Failure::Usage { message: format!("{key} is not declared"), hint: Some(hint) }
 }

@@ -6,10 +6,7 @@ use sbx::reconcile::plan::Policy;
 use sbx::reconcile::{Desired, World};
 use sbx::types::{Labels, Selector};
 
-use crate::ui::{Ui, escape};
-
-/// How many of the labels that there are are named.
-const NAMED: usize = 8;
+use crate::ui::{Ui, escape, names};
 
 /// Tells that a selector selects nothing that is declared or recorded, and which labels there are.
 pub(crate) fn tell_of_none(policy: &Policy, desired: &Desired, world: &World, ui: &mut Ui) {
@@ -26,14 +23,10 @@ fn none_selected(selector: &Selector, all: &[&Labels]) -> Option<String> {
         return None;
     }
     let known: BTreeSet<_> = all.iter().copied().flatten().map(|(key, value)| format!("{key}={value}")).collect();
-    let shown: Vec<_> = known.iter().take(NAMED).map(String::as_str).collect();
-    let rest = match known.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    };
-    let hint = match &shown[..] {
-        [] => "nothing declared or recorded has any label".to_owned(),
-        shown => format!("the labels that there are: {}{rest}", shown.join(", ")),
+    let hint = if known.is_empty() {
+        "nothing declared or recorded has any label".to_owned()
+    } else {
+        format!("the labels that there are: {}", names(&known))
     };
     Some(format!("the selector `{selector}` selects nothing, so that nothing is planned; {hint}"))
 }

@@ -11,6 +11,7 @@ pub(crate) mod github;
 pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod markdown;
+mod names;
 pub(crate) mod outcome;
 pub(crate) mod output;
 pub(crate) mod plan;
@@ -21,4 +22,5 @@ pub(crate) mod table;
 mod terminal;
 
 pub(crate) use escape::escape;
+pub(crate) use names::names;
 pub(crate) use terminal::{ColorWhen, Ui};

@@ -7,13 +7,10 @@ use sbx::kinds::Naming;
 use sbx::reconcile::plan::{Action, Change, Note, Step};
 use sbx::reconcile::{Outcome, Phase, Plan, StepError};
 
-use super::escape;
 use super::progress::{did, to_do};
 use super::style::{self, paint};
+use super::{escape, names};
 use crate::failure::{Exit, causes_of};
-
-/// How many of the steps that were not begun are named.
-const NAMED: usize = 8;
 
 /// What became of a plan.
 pub(crate) struct Report<'a> {
@@ -104,14 +101,9 @@ impl<'a> Report<'a> {
     /// Names what was not begun, in one line however much it is.
     fn not_begun_line(&self) -> Option<String> {
         let phases = self.outcome.state.iter().filter(|(_, phase)| matches!(phase, Phase::NotStarted));
-        let mut steps = phases.map(|(index, _)| to_do(&self.plan.steps[index]));
-        let shown: Vec<_> = steps.by_ref().take(NAMED).collect();
-        let more = match steps.count() {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
+        let steps = names(phases.map(|(index, _)| to_do(&self.plan.steps[index])));
         let label = paint(style::CHANGE, "not begun:");
-        (!shown.is_empty()).then(|| format!("  {label} {}{more}\n", shown.join(", ")))
+        (!steps.is_empty()).then(|| format!("  {label} {steps}\n"))
     }
 
     /// Returns the steps that failed, each with why.

@@ -3,11 +3,8 @@
 use sbx::reconcile::plan::{Change, Note};
 
 use super::head_of;
-use crate::ui::escape;
 use crate::ui::style::{self, paint};
-
-/// How many objects are named before the rest is counted.
-const NAMED: usize = 8;
+use crate::ui::{escape, names};
 
 /// Returns the changes in lumps: those together that the server lacks the same for, and each other one alone.
 pub(super) fn lumps(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
@@ -24,9 +21,7 @@ pub(super) fn lumps(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
 
 /// Returns the lines about a lump.
 pub(super) fn block(changes: &[&Change]) -> Vec<String> {
-    let mut names: Vec<_> = changes.iter().take(NAMED).map(|change| change.key.to_string()).collect();
-    names.extend((changes.len() > NAMED).then(|| format!("and {} more", changes.len() - NAMED)));
-    let mut lines = vec![head_of(changes[0], &names.join(", "))];
+    let mut lines = vec![head_of(changes[0], &names(changes.iter().map(|change| &change.key)))];
     if let Some((text, help)) = lack(changes[0]) {
         lines.push(format!("    {}", paint(style::ALERT, escape(&text))));
         lines.extend(help.map(|help| format!("    {} {}", paint(style::HINT, "help:"), escape(&help))));

@@ -5,7 +5,8 @@
 //! sbx validate -f target/fleet
 //! ```
 //!
-//! `--first N` takes only the first N images, and volumes and pools in proportion. The same list gives the same files.
+//! `--first N` takes only the first N images, and volumes and pools in proportion. The same list gives the same files. What
+//! an earlier run wrote into the folder is deleted first; a folder with other files in it is refused.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program says what it did")]
 

@@ -17,11 +17,22 @@ pub(crate) const MOUNTED_EVERY: usize = 10;
 /// The longest name that the API takes.
 pub(crate) const MAX_NAME_LEN: usize = 63;
 
-/// Reads the list and writes the manifests below `folder`, which is emptied first if it is there.
+/// What is written into the folder.
+const WRITTEN: [&str; 3] = ["templates", "volumes.yaml", "pools.yaml"];
+
+/// Reads the list and writes the manifests below `folder`. What an earlier run wrote there goes first; a folder with anything
+/// else in it is refused.
 pub(crate) fn generate(images: &Path, folder: &Path, first: Option<usize>) -> io::Result<String> {
     let list = fs::read_to_string(images)?;
     let fleet = Fleet::new(list.lines().take(first.unwrap_or(usize::MAX)));
     if folder.exists() {
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            if !WRITTEN.iter().any(|written| name == *written) {
+                let why = format!("{} has other files in it, such as {}", folder.display(), name.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+        }
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder.join("templates"))?;

@@ -1,10 +1,11 @@
 //! The time that objects are stamped with and that times to live run by.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::types::Timestamp;
 
@@ -12,6 +13,14 @@ use crate::types::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
+}
+
+/// Waits until a time has come; forever where there is none.
+pub(super) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
 }
 
 /// The clock of the machine.

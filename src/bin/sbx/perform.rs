@@ -267,30 +267,15 @@ async fn run(
             }
             () = &mut time_is_up, if !is_told_of_time => {
                 is_told_of_time = true;
-                let (n_running, grace) = (progress.n_running(), GRACE.as_secs());
-                if outcome.is_none() && n_running > 0 {
-                    let text = format!("Time is up: nothing more starts. {n_running} still running, for {grace} s at most.");
-                    progress.note(&text, ui);
+                if outcome.is_none() {
+                    tell_that_time_is_up(&mut progress, ui);
                 }
             }
             why = entry.disturbed(), if !stop.is_cancelled() => {
                 stop.cancel();
                 progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
             }
-            _ = interrupts.next() => match (stop.is_cancelled(), cx.abort.is_cancelled()) {
-                (false, _) => {
-                    stop.cancel();
-                    let n_running = progress.n_running();
-                    let text = format!("Stopping: {n_running} still running. Interrupt again to stop now.");
-                    progress.note(&text, ui);
-                }
-                (true, false) => {
-                    cx.abort.cancel();
-                    progress.note("Stopped. What was running may or may not have been done.", ui);
-                }
-                // Two calls that belong together are still on their way, and nothing comes back.
-                (true, true) => return Err(Failure::Interrupted),
-            },
+            _ = interrupts.next() => interrupted(&stop, &cx.abort, &mut progress, ui)?,
         }
     }
     progress.finish();
@@ -298,6 +283,39 @@ async fn run(
         Some(outcome) => Ok(outcome),
         None => Ok(applying.await),
     }
+}
+
+fn tell_that_time_is_up(progress: &mut Progress<'_>, ui: &mut Ui) {
+    let (n_running, grace) = (progress.n_running(), GRACE.as_secs());
+    if n_running > 0 {
+        let text = format!("Time is up: nothing more starts. {n_running} still running, for {grace} s at most.");
+        progress.note(&text, ui);
+    }
+}
+
+/// Does what an interrupt asks for: the first lets what runs end, the second ends it, the third waits for nothing.
+///
+/// # Errors
+///
+/// [`Failure::Interrupted`] at the third.
+fn interrupted(
+    stop: &CancellationToken,
+    abort: &CancellationToken,
+    progress: &mut Progress<'_>,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    if !stop.is_cancelled() {
+        stop.cancel();
+        let n_running = progress.n_running();
+        progress.note(&format!("Stopping: {n_running} still running. Interrupt again to stop now."), ui);
+    } else if !abort.is_cancelled() {
+        abort.cancel();
+        progress.note("Stopped. What was running may or may not have been done.", ui);
+    } else {
+        // Two calls that belong together are still on their way, and nothing comes back.
+        return Err(Failure::Interrupted);
+    }
+    Ok(())
 }
 
 /// Waits until a deadline has passed; forever if there is none.

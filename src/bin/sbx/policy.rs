@@ -16,7 +16,7 @@ use crate::ui::names;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What is planned")]
 pub(crate) struct PolicyArgs {
-    /// Remove what is owned and declared no longer, in the part that -f and -l name
+    /// Remove what is owned and declared no longer, in the part that -f and -l name; not with --target
     ///
     /// Volumes and sandboxes are let go of and stay, unless they were applied with `on_remove: delete`.
     #[arg(long, conflicts_with_all = ["targets", "no_prune"])]
@@ -33,9 +33,9 @@ pub(crate) struct PolicyArgs {
     /// Bring a live object that is not managed to what is declared; `all` for every declared one
     #[arg(long, value_name = "KIND/NAME")]
     take_over: Vec<String>,
-    /// What becomes of what was changed behind the manifests' back: revert, hold or fail
-    #[arg(long, value_name = "WORD", value_enum, default_value_t, hide_possible_values = true)]
-    on_drift: Word,
+    /// What becomes of what was changed behind the manifests' back: revert, hold or fail [default: revert]
+    #[arg(long, value_name = "WORD", value_enum, hide_possible_values = true)]
+    on_drift: Option<Word>,
     /// Let only these kinds of change through: create, update, rename, replace, delete
     #[arg(long, value_name = "ACTIONS", value_delimiter = ',', hide_possible_values = true)]
     allow: Vec<Allowed>,
@@ -46,10 +46,9 @@ pub(crate) struct PolicyArgs {
     allow_destroy: Option<usize>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Word {
     /// It becomes what is declared
-    #[default]
     Revert,
     /// It stays as it is
     Hold,
@@ -89,13 +88,29 @@ impl PolicyArgs {
         }
         policy.take_over = take_over(&self.take_over, desired)?;
         policy.on_drift = match self.on_drift {
-            Word::Revert => OnDrift::Revert,
-            Word::Hold => OnDrift::Hold,
-            Word::Fail => OnDrift::Fail,
+            None | Some(Word::Revert) => OnDrift::Revert,
+            Some(Word::Hold) => OnDrift::Hold,
+            Some(Word::Fail) => OnDrift::Fail,
         };
         policy.allow = (!self.allow.is_empty()).then(|| self.allow.iter().map(|allowed| allowed.action()).collect());
         policy.allow_destroy = self.allow_destroy;
         Ok(policy)
+    }
+
+    /// Returns the flags that are given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let Self { prune, no_prune, targets, selector, take_over, on_drift, allow, allow_destroy } = self;
+        let flags = [
+            ("--prune", *prune),
+            ("--no-prune", *no_prune),
+            ("--target", !targets.is_empty()),
+            ("--selector", selector.is_some()),
+            ("--take-over", !take_over.is_empty()),
+            ("--on-drift", on_drift.is_some()),
+            ("--allow", !allow.is_empty()),
+            ("--allow-destroy", allow_destroy.is_some()),
+        ];
+        flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag)
     }
 }
 

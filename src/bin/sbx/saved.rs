@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sbx::reconcile::Plan;
-use sbx::reconcile::plan::saved::{LoadError, SavedPlan};
+use sbx::reconcile::plan::saved::{Held, LoadError, SavedPlan};
 use sbx::reconcile::plan::{OnDrift, Policy, TakeOver};
+use sbx::reconcile::{Plan, World};
 use sbx::types::Timestamp;
 use serde_json::Value as Json;
 
@@ -13,11 +13,13 @@ use crate::args::{Connection, ManifestArgs, Whereabouts};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::perform::{self, Consent, Format, perform, tell_oddities};
+use crate::observation::Seen;
+use crate::perform::{self, Consent, Format, perform, plan_exit, tell_oddities};
 use crate::project::{Access, Project};
+use crate::ui::Ui;
 use crate::ui::diagnostic::counted;
-use crate::ui::output;
-use crate::ui::plan::{Purpose, View};
+use crate::ui::output::{self, Subject};
+use crate::ui::plan::{InventorySeen, Purpose, View};
 use crate::workspace::Workspace;
 
 /// A saved plan that is to be performed.
@@ -101,7 +103,7 @@ impl Saved {
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
         let saved = self.read()?;
-        let place = Whereabouts { target: saved.target.clone().filter(|_| !connection.names_server()), connection };
+        let place = place_of(&saved, connection);
         let project = Project::of_objects(&place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&place.connection, &project, cx).await?;
         let result = self.apply_in(&saved, &workspace, consent, format, cx).await;
@@ -116,31 +118,41 @@ impl Saved {
         format: Format,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
-        let here = workspace.identity();
-        if here != saved.endpoint {
-            return Err(Failure::PlanForAnother { saved: saved.endpoint.clone(), here });
-        }
+        check_place(saved, workspace)?;
         workspace.lock("sbx apply", &consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
-        tell_oddities(&world, &mut cx.ui);
-        let held = saved.still_holds(&world);
-        let n = held.held_back.len();
-        cx.ui.status(&format!("The plan was made at {}; {} held back.", saved.made_at, counted(n, "change")));
-        let view = View {
-            plan: &held.plan,
-            place: &|_| None,
-            purpose: Purpose::Apply,
-            show_unchanged: false,
-            inventory: workspace.inventory(),
-        };
-        if self.all_or_nothing && n > 0 {
+        let held = still_holds(saved, &world, &mut cx.ui);
+        let view = view(&held.plan, workspace.inventory());
+        if let Err(refused) = self.check(&held) {
             let label = workspace.label();
-            let subject =
-                output::Subject { command: "apply", target: workspace.target(), workspace: &label, against: None };
+            let subject = Subject { command: "apply", target: workspace.target(), workspace: &label, against: None };
             perform::show(&view, &subject, format, &mut cx.ui)?;
-            return Err(Failure::HeldBack { n });
+            return Err(refused);
         }
         perform(&view, workspace, consent, format, &mut cx.ui).await
+    }
+
+    /// Shows what still holds, and changes nothing.
+    pub(crate) async fn dry_run(self, connection: Connection, cx: &mut Context) -> Result<Exit, Failure> {
+        let saved = self.read()?;
+        let place = place_of(&saved, connection);
+        let project = Project::of_objects(&place, Access::Reads, &mut cx.ui)?;
+        let workspace = Workspace::open(&place.connection, &project, cx).await?;
+        check_place(&saved, &workspace)?;
+        let Seen { world, label, inventory, .. } = Box::pin(Seen::live(workspace, &mut cx.ui)).await?;
+        let held = still_holds(&saved, &world, &mut cx.ui);
+        let subject = Subject { command: "plan", target: project.target_name(), workspace: &label, against: None };
+        output::show_plan(&view(&held.plan, inventory), &subject, &mut cx.ui)?;
+        self.check(&held)?;
+        plan_exit(&held.plan, false)
+    }
+
+    /// Refuses what no longer holds as a whole, if that is what is asked for.
+    fn check(&self, held: &Held) -> Result<(), Failure> {
+        match held.held_back.len() {
+            n if self.all_or_nothing && n > 0 => Err(Failure::HeldBack { n }),
+            _ => Ok(()),
+        }
     }
 
     fn read(&self) -> Result<SavedPlan, Failure> {
@@ -151,4 +163,27 @@ impl Saved {
         let json: Json = serde_json::from_str(&text).map_err(|_| failure(LoadError::NotAPlan))?;
         SavedPlan::from_json(&json).map_err(failure)
     }
+}
+
+/// Returns where a saved plan is performed: where it was made, unless a server is named.
+fn place_of(saved: &SavedPlan, connection: Connection) -> Whereabouts {
+    Whereabouts { target: saved.target.clone().filter(|_| !connection.names_server()), connection }
+}
+
+fn check_place(saved: &SavedPlan, workspace: &Workspace) -> Result<(), Failure> {
+    let here = workspace.identity();
+    if here == saved.endpoint { Ok(()) } else { Err(Failure::PlanForAnother { saved: saved.endpoint.clone(), here }) }
+}
+
+/// Looks what of a saved plan still rests on what was seen when it was made, and says how much does not.
+fn still_holds(saved: &SavedPlan, world: &World, ui: &mut Ui) -> Held {
+    tell_oddities(world, ui);
+    let held = saved.still_holds(world);
+    let n = held.held_back.len();
+    ui.status(&format!("The plan was made at {}; {} held back.", saved.made_at, counted(n, "change")));
+    held
+}
+
+fn view(plan: &Plan, inventory: Option<InventorySeen>) -> View<'_> {
+    View { plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory }
 }

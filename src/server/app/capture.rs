@@ -1,4 +1,4 @@
-//! Which of a sandbox's settings go into a snapshot of it (contract section 2.4).
+//! Which of a sandbox's settings go into a snapshot of it (contract section 2.4 of the second generation).
 
 use super::snapshots::Place;
 use super::{Error, secrets};

@@ -71,7 +71,8 @@ pub(crate) struct Reconfiguration {
     pub(crate) names_tag_values: bool,
 }
 
-/// After how many seconds of idleness a sandbox is stopped whose creator says nothing (contract section 4.2).
+/// After how many seconds of idleness a sandbox is stopped whose creator says nothing (contract section 4.2 of the second
+/// generation).
 const DEFAULT_IDLE: i64 = 600;
 
 /// After how many seconds it is then deleted: 14 days, as the service typically has it.
@@ -262,7 +263,8 @@ pub(super) fn unenforced(settings: &Settings) -> Option<String> {
     (!words.is_empty()).then(|| format!("accepted and not enforced by this server: {}", words.join(", ")))
 }
 
-/// Returns what the commands of a sandbox find in their environment, the weakest first (contract section 5.1).
+/// Returns what the commands of a sandbox find in their environment, the weakest first (contract section 5.1 of the second
+/// generation).
 pub(super) fn environment(settings: &Settings) -> BTreeMap<String, String> {
     let mut environment = settings.run_config.env_vars.clone();
     let rules = settings.proxy_config.as_ref().and_then(|config| config.get("rules")).and_then(Value::as_array);

@@ -1,4 +1,4 @@
-//! Secret values in configurations (contract section 5.2).
+//! Secret values in configurations (contract section 5.2 of the second generation).
 //!
 //! A secret is an object whose `type` says how it is meant: `plaintext`, `opaque` or `workspace_secret`. They are found
 //! wherever they stand, so that one in a field that this version does not know is kept as secret as any other.

@@ -1,4 +1,4 @@
-//! How large sandboxes of the second generation may be (contract section 4.2).
+//! How large sandboxes of the second generation may be (contract section 4.2 of the second generation).
 
 use super::Error;
 use super::from_snapshot::Size;

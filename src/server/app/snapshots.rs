@@ -38,7 +38,7 @@ pub(crate) struct Place {
 /// The tag of those who name none.
 pub(crate) const LATEST: &str = "latest";
 
-/// The names that only the server itself publishes under (contract section 2.2).
+/// The names that only the server itself publishes under (contract section 2.2 of the second generation).
 const SYSTEM: &str = "system/";
 
 /// What a sandbox is made from whose creator says nothing (contract S7).
@@ -79,9 +79,9 @@ impl App {
 
     /// Begins to build a snapshot, and moves its tag there.
     ///
-    /// The tag moves now, and stays there if the build fails. The contract has publishing move it (section 2.2), and whoever
-    /// waits by the tag is to see this build and why it failed, rather than the one before as ready. Who needs that one has
-    /// its id.
+    /// The tag moves now, and stays there if the build fails. The contract has publishing move it (section 2.2 of the second
+    /// generation), and whoever waits by the tag is to see this build and why it failed, rather than the one before as ready.
+    /// Who needs that one has its id.
     pub(crate) async fn create_snapshot(&self, new: NewSnapshot) -> Result<Snapshot, Error> {
         self.transact(move |tx| {
             if let Some(id) = &new.registry
@@ -197,7 +197,7 @@ fn find(tx: &Tx<'_>, reference: &str) -> Result<Snapshot, Error> {
 }
 
 /// Finds what a reference means: an id, a name and a tag, or a name alone, which is that of `latest` or else of the
-/// newest one that has no tag (contract section 2.1).
+/// newest one that has no tag (contract section 2.1 of the second generation).
 fn resolve(tx: &Tx<'_>, reference: &str) -> Result<Option<Snapshot>, Error> {
     if let Some((name, tag)) = reference.rsplit_once(':') {
         return Ok(snapshots::by_tag(tx, name, tag)?);

@@ -6,7 +6,6 @@
 //! one sandbox twice at the same time.
 
 use std::collections::{HashMap, HashSet};
-use std::future::pending;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,6 +15,7 @@ use uuid::Uuid;
 
 use super::starts::Outcome;
 use super::{App, Error, Tx};
+use crate::server::clock::at;
 use crate::server::lifecycle::State;
 use crate::server::store::pools::{self, Adjustment};
 use crate::server::store::sandboxes::{self, Origin, Sandbox};
@@ -56,13 +56,6 @@ pub(super) async fn run(app: App, recovered: Vec<SandboxId>, stop: CancellationT
         }
     }
     supervisor.finish().await;
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => pending().await,
-    }
 }
 
 struct Supervisor {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::runtime::{LaunchError, LaunchErrorKind};
 
@@ -88,6 +88,13 @@ pub enum ImageError {
         /// What it answered, or why it could not be asked, and what to do.
         reason: String,
     },
+}
+
+impl ImageError {
+    /// Makes the error of a file or folder of the host.
+    pub(super) fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::File { action, path: path.to_owned(), source }
+    }
 }
 
 impl From<ImageError> for LaunchError {

@@ -43,17 +43,17 @@ impl Layers {
             Owners::Own => dir.join("layers-unprivileged"),
         };
         let drafts = dir.join("drafts");
-        remove(&drafts).map_err(|source| failed("clear", &drafts, source))?;
+        remove(&drafts).map_err(|source| ImageError::file("clear", &drafts, source))?;
         for path in [dir, &folder, &drafts] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|source| failed("make the folder", path, source))?;
+            made.map_err(|source| ImageError::file("make the folder", path, source))?;
         }
         let held = dir.join("held");
         if !held.is_dir() {
-            hold_all(&folder, &held).map_err(|source| failed("make the folder", &held, source))?;
+            hold_all(&folder, &held).map_err(|source| ImageError::file("make the folder", &held, source))?;
         }
         let closed = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
-        closed.map_err(|source| failed("close the folder", dir, source))?;
+        closed.map_err(|source| ImageError::file("close the folder", dir, source))?;
         Ok(Self { folder, drafts, held, limits, busy: Arc::default() })
     }
 
@@ -66,7 +66,7 @@ impl Layers {
     pub(super) fn hold(&self, layers: &[PathBuf]) -> Result<(), ImageError> {
         for name in layers.iter().filter_map(|layer| layer.file_name()) {
             let path = self.held.join(name);
-            fs::write(&path, "").map_err(|source| failed("write", &path, source))?;
+            fs::write(&path, "").map_err(|source| ImageError::file("write", &path, source))?;
         }
         Ok(())
     }
@@ -126,20 +126,20 @@ impl Layers {
     fn unpack_here(&self, layer: &Layer, stopped: &AtomicBool) -> Result<PathBuf, ImageError> {
         let draft = DraftFolder(self.draft());
         let made = fs::DirBuilder::new().mode(0o755).create(&draft.0);
-        made.map_err(|source| failed("make the folder", &draft.0, source))?;
+        made.map_err(|source| ImageError::file("make the folder", &draft.0, source))?;
         self.fill(layer, &draft.0, stopped)?;
         let path = self.folder.join(layer.diff_id.hex());
         match fs::rename(&draft.0, &path) {
             Ok(()) => Ok(path),
             // Somebody whose own caller had given up was faster.
             Err(_) if path.is_dir() => Ok(path),
-            Err(source) => Err(failed("make the folder", &path, source)),
+            Err(source) => Err(ImageError::file("make the folder", &path, source)),
         }
     }
 
     fn fill(&self, layer: &Layer, target: &Path, stopped: &AtomicBool) -> Result<(), ImageError> {
         let file = &layer.section;
-        let blob = file.open().map_err(|source| failed("read", &file.path, source))?;
+        let blob = file.open().map_err(|source| ImageError::file("read", &file.path, source))?;
         let mut blob = BufReader::with_capacity(BUFFER, Digesting::new(Stoppable { inner: blob, stopped }));
         let refused =
             |reason: io::Error| ImageError::Layer { layer: layer.diff_id.to_string(), reason: reason.to_string() };
@@ -226,8 +226,4 @@ impl<R: Read> Read for Stoppable<'_, R> {
         }
         self.inner.read(buffer)
     }
-}
-
-fn failed(action: &'static str, path: &Path, source: io::Error) -> ImageError {
-    ImageError::File { action, path: path.to_owned(), source }
 }

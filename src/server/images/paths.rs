@@ -22,7 +22,7 @@ impl Paths {
             HostPaths::Under(root) => HostPaths::Under(canonical(root)?),
             other => other.clone(),
         };
-        fs::create_dir_all(data).map_err(|source| failed("make the folder", data, source))?;
+        fs::create_dir_all(data).map_err(|source| ImageError::file("make the folder", data, source))?;
         let images = canonical(data)?;
         let data = images.parent().map_or_else(|| images.clone(), Path::to_owned);
         Ok(Self { allowed, data })
@@ -52,7 +52,7 @@ impl Paths {
             return refused("it shows the server's own data; name another folder");
         }
         if !found.is_dir() {
-            return Err(failed("use as a root", path, io::ErrorKind::NotADirectory.into()));
+            return Err(ImageError::file("use as a root", path, io::ErrorKind::NotADirectory.into()));
         }
         Ok(found)
     }
@@ -75,11 +75,7 @@ impl Paths {
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, ImageError> {
-    fs::canonicalize(path).map_err(|source| failed("find", path, source))
-}
-
-fn failed(action: &'static str, path: &Path, source: io::Error) -> ImageError {
-    ImageError::File { action, path: path.to_owned(), source }
+    fs::canonicalize(path).map_err(|source| ImageError::file("find", path, source))
 }
 
 #[cfg(test)]

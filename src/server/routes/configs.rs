@@ -1,5 +1,5 @@
 //! Reading the parts that bodies of the second generation have in common: labels, environments, run, proxy and mount
-//! configurations (contract section 5 and S12).
+//! configurations (contract section 5 of the second generation, and S12).
 //!
 //! Configurations are kept as they came, with what this version does not know, once they are found to be sound.
 

@@ -115,7 +115,7 @@ impl Decode for NewCapture {
     }
 }
 
-/// Reads where a snapshot is published (contract section 2.2).
+/// Reads where a snapshot is published (contract section 2.2 of the second generation).
 fn place(fields: &mut Fields<'_>) -> Option<Place> {
     let name = fields.text("name");
     if name.is_some_and(|name| name.len() > 255 || !name.split('/').all(is_component)) {

@@ -15,7 +15,6 @@ pub(crate) struct Operation {
     pub(crate) method: Method,
     /// The path below the API's prefix, or from the root for the data plane.
     pub(crate) path: &'static str,
-    pub(crate) is_served: bool,
     /// What is known to differ from the real service, empty when nothing is.
     pub(crate) differences: &'static str,
 }
@@ -27,13 +26,12 @@ pub(crate) struct Row {
 }
 
 macro_rules! rows {
-    ($($id:ident $method:ident $path:expr, $handler:expr, $is_served:expr, $differences:expr;)*) => {
+    ($($id:ident $method:ident $path:expr, $handler:expr, $differences:expr;)*) => {
         vec![$({
             static OPERATION: Operation = Operation {
                 id: stringify!($id),
                 method: Method::$method,
                 path: $path,
-                is_served: $is_served,
                 differences: $differences,
             };
             Row { operation: &OPERATION, handler: $handler }
@@ -55,6 +53,8 @@ const STORAGE: &str = "storage is bound at once; 503 comes from a fault rule onl
 const POOLED: &str = "the template of a pool cannot vanish, so an update never answers `ValidationError`";
 const ROLE: &str =
     "an AWS role is written down and not taken on: images of such a registry are pulled without a password";
+const KEPT: &str = "proxies, mounts and access delegation are checked and kept, and not enforced";
+const BUILD: &str = "from images only: no Dockerfile is built, as Docker does not run in these sandboxes";
 const CAPTURE: &str = "memory and checkpoints are not captured, nor images: Docker does not run in these sandboxes";
 const EXECUTE: &str = "an answer holds at most 32 MiB of output";
 const LOGIN: &str = "access by log-in is written down and lets nobody in: this server knows no people";
@@ -69,54 +69,54 @@ const SERVICE: &str = "a path of the server's own address, and not a host name o
 #[rustfmt::skip]
 pub(crate) fn control_plane() -> Vec<Row> {
     rows! {
-        create_volume POST route::VOLUMES, post(volumes::create), true, STORAGE;
-        list_volumes GET route::VOLUMES, get(volumes::list), true, "";
-        get_volume GET route::VOLUME, get(volumes::get), true, "";
-        update_volume PATCH route::VOLUME, patch(volumes::update), true, "";
-        delete_volume DELETE route::VOLUME, delete(volumes::delete), true, "";
+        create_volume POST route::VOLUMES, post(volumes::create), STORAGE;
+        list_volumes GET route::VOLUMES, get(volumes::list), "";
+        get_volume GET route::VOLUME, get(volumes::get), "";
+        update_volume PATCH route::VOLUME, patch(volumes::update), "";
+        delete_volume DELETE route::VOLUME, delete(volumes::delete), "";
 
-        create_template POST route::TEMPLATES, post(templates::create), true, "any image text is taken as it is";
-        list_templates GET route::TEMPLATES, get(templates::list), true, "";
-        batch_delete_templates POST route::TEMPLATES_BATCH_DELETE, post(templates::batch_delete), true, "";
-        get_template GET route::TEMPLATE, get(templates::get), true, "";
-        update_template PATCH route::TEMPLATE, patch(templates::update), true, "";
-        delete_template DELETE route::TEMPLATE, delete(templates::delete), true, "";
+        create_template POST route::TEMPLATES, post(templates::create), "any image text is taken as it is";
+        list_templates GET route::TEMPLATES, get(templates::list), "";
+        batch_delete_templates POST route::TEMPLATES_BATCH_DELETE, post(templates::batch_delete), "";
+        get_template GET route::TEMPLATE, get(templates::get), "";
+        update_template PATCH route::TEMPLATE, patch(templates::update), "";
+        delete_template DELETE route::TEMPLATE, delete(templates::delete), "";
 
-        create_pool POST route::POOLS, post(pools::create), true, "";
-        list_pools GET route::POOLS, get(pools::list), true, "";
-        get_pool GET route::POOL, get(pools::get), true, "";
-        update_pool PATCH route::POOL, patch(pools::update), true, POOLED;
-        delete_pool DELETE route::POOL, delete(pools::delete), true, "";
+        create_pool POST route::POOLS, post(pools::create), "";
+        list_pools GET route::POOLS, get(pools::list), "";
+        get_pool GET route::POOL, get(pools::get), "";
+        update_pool PATCH route::POOL, patch(pools::update), POOLED;
+        delete_pool DELETE route::POOL, delete(pools::delete), "";
 
-        create_sandbox POST route::SANDBOXES, post(boxes::create), true, "";
-        list_sandboxes GET route::SANDBOXES, get(boxes::list), true, "";
-        batch_delete_sandboxes POST route::SANDBOXES_BATCH_DELETE, post(boxes::batch_delete), true, "";
-        get_sandbox GET route::SANDBOX, get(boxes::get), true, "";
-        update_sandbox PATCH route::SANDBOX, patch(boxes::update), true, "";
-        delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), true, "";
-        get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), true, "";
-        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), true, SERVICE_URL;
+        create_sandbox POST route::SANDBOXES, post(boxes::create), KEPT;
+        list_sandboxes GET route::SANDBOXES, get(boxes::list), "";
+        batch_delete_sandboxes POST route::SANDBOXES_BATCH_DELETE, post(boxes::batch_delete), "";
+        get_sandbox GET route::SANDBOX, get(boxes::get), "";
+        update_sandbox PATCH route::SANDBOX, patch(boxes::update), KEPT;
+        delete_sandbox DELETE route::SANDBOX, delete(boxes::delete), "";
+        get_sandbox_status GET route::SANDBOX_STATUS, get(boxes::status), "";
+        create_service_url POST route::SANDBOX_SERVICE_URL, post(boxes::service_url), SERVICE_URL;
 
-        create_snapshot POST route::SNAPSHOTS, post(snapshots::create), true, "";
-        list_snapshots GET route::SNAPSHOTS, get(snapshots::list), true, "";
-        get_snapshot GET route::SNAPSHOT, get(snapshots::get), true, "";
-        delete_snapshot DELETE route::SNAPSHOT, delete(snapshots::delete), true, "";
-        list_snapshot_tags GET route::SNAPSHOT_TAGS, get(snapshots::tags), true, "";
-        capture_snapshot POST route::SANDBOX_SNAPSHOT, post(snapshots::capture), true, CAPTURE;
-        start_sandbox POST route::SANDBOX_START, post(boxes::start), true, "a start is always a cold one";
-        stop_sandbox POST route::SANDBOX_STOP, post(boxes::stop), true, "memory is never kept";
-        list_service_urls GET route::SANDBOX_SERVICE_URLS, get(boxes::service_urls), true, LOGIN;
-        delete_service_urls DELETE route::SANDBOX_SERVICE_URLS, delete(boxes::revoke_service_urls), true, LOGIN;
-        create_download_url POST route::SANDBOX_DOWNLOAD_URL, post(downloads::create), true, LINKS;
-        get_usage_costs GET route::USAGE_COSTS, get(usage::costs), true, COSTS;
+        create_snapshot POST route::SNAPSHOTS, post(snapshots::create), BUILD;
+        list_snapshots GET route::SNAPSHOTS, get(snapshots::list), "";
+        get_snapshot GET route::SNAPSHOT, get(snapshots::get), "";
+        delete_snapshot DELETE route::SNAPSHOT, delete(snapshots::delete), "";
+        list_snapshot_tags GET route::SNAPSHOT_TAGS, get(snapshots::tags), "";
+        capture_snapshot POST route::SANDBOX_SNAPSHOT, post(snapshots::capture), CAPTURE;
+        start_sandbox POST route::SANDBOX_START, post(boxes::start), "a start is always a cold one";
+        stop_sandbox POST route::SANDBOX_STOP, post(boxes::stop), "memory is never kept";
+        list_service_urls GET route::SANDBOX_SERVICE_URLS, get(boxes::service_urls), LOGIN;
+        delete_service_urls DELETE route::SANDBOX_SERVICE_URLS, delete(boxes::revoke_service_urls), LOGIN;
+        create_download_url POST route::SANDBOX_DOWNLOAD_URL, post(downloads::create), LINKS;
+        get_usage_costs GET route::USAGE_COSTS, get(usage::costs), COSTS;
 
-        create_registry POST route::REGISTRIES, post(registries::create), true, ROLE;
-        list_registries GET route::REGISTRIES, get(registries::list), true, "";
-        get_registry GET route::REGISTRY, get(registries::get), true, "";
-        update_registry PATCH route::REGISTRY, patch(registries::update), true, ROLE;
-        delete_registry DELETE route::REGISTRY, delete(registries::delete), true, "";
+        create_registry POST route::REGISTRIES, post(registries::create), ROLE;
+        list_registries GET route::REGISTRIES, get(registries::list), "";
+        get_registry GET route::REGISTRY, get(registries::get), "";
+        update_registry PATCH route::REGISTRY, patch(registries::update), ROLE;
+        delete_registry DELETE route::REGISTRY, delete(registries::delete), "";
 
-        get_usage GET route::USAGE, get(usage::get), true, "";
+        get_usage GET route::USAGE, get(usage::get), "";
     }
 }
 
@@ -125,12 +125,12 @@ pub(crate) fn control_plane() -> Vec<Row> {
 #[rustfmt::skip]
 pub(crate) fn shadowed() -> Vec<Row> {
     rows! {
-        get_template GET route::TEMPLATES_BATCH_DELETE, get(templates::get), true, "";
-        update_template PATCH route::TEMPLATES_BATCH_DELETE, patch(templates::update), true, "";
-        delete_template DELETE route::TEMPLATES_BATCH_DELETE, delete(templates::delete), true, "";
-        get_sandbox GET route::SANDBOXES_BATCH_DELETE, get(boxes::get), true, "";
-        update_sandbox PATCH route::SANDBOXES_BATCH_DELETE, patch(boxes::update), true, "";
-        delete_sandbox DELETE route::SANDBOXES_BATCH_DELETE, delete(boxes::delete), true, "";
+        get_template GET route::TEMPLATES_BATCH_DELETE, get(templates::get), "";
+        update_template PATCH route::TEMPLATES_BATCH_DELETE, patch(templates::update), "";
+        delete_template DELETE route::TEMPLATES_BATCH_DELETE, delete(templates::delete), "";
+        get_sandbox GET route::SANDBOXES_BATCH_DELETE, get(boxes::get), "";
+        update_sandbox PATCH route::SANDBOXES_BATCH_DELETE, patch(boxes::update), "";
+        delete_sandbox DELETE route::SANDBOXES_BATCH_DELETE, delete(boxes::delete), "";
     }
 }
 
@@ -138,15 +138,15 @@ pub(crate) fn shadowed() -> Vec<Row> {
 #[rustfmt::skip]
 pub(crate) fn data_plane() -> Vec<Row> {
     rows! {
-        execute POST "/dp/{id}/execute", post(dataplane::execute::execute), true, EXECUTE;
-        execute_ws GET "/dp/{id}/execute/ws", get(dataplane::stream::execute_ws), true, "";
-        execute_stream_start POST "/dp/{id}/execute/stream/start", post(dataplane::sse::start), true, SSE;
-        execute_stream_resume POST "/dp/{id}/execute/stream/resume", post(dataplane::sse::resume), true, SSE;
-        upload POST "/dp/{id}/upload", post(dataplane::files::upload), true, "";
-        download GET "/dp/{id}/download", get(dataplane::files::download), true, "";
-        glob POST "/dp/{id}/glob", post(dataplane::search::glob), true, SEARCH;
-        grep POST "/dp/{id}/grep", post(dataplane::search::grep), true, SEARCH;
-        tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), true, "";
+        execute POST "/dp/{id}/execute", post(dataplane::execute::execute), EXECUTE;
+        execute_ws GET "/dp/{id}/execute/ws", get(dataplane::stream::execute_ws), "";
+        execute_stream_start POST "/dp/{id}/execute/stream/start", post(dataplane::sse::start), SSE;
+        execute_stream_resume POST "/dp/{id}/execute/stream/resume", post(dataplane::sse::resume), SSE;
+        upload POST "/dp/{id}/upload", post(dataplane::files::upload), "";
+        download GET "/dp/{id}/download", get(dataplane::files::download), "";
+        glob POST "/dp/{id}/glob", post(dataplane::search::glob), SEARCH;
+        grep POST "/dp/{id}/grep", post(dataplane::search::grep), SEARCH;
+        tunnel GET "/dp/{id}/tunnel", get(dataplane::tunnel::tunnel), "";
     }
 }
 
@@ -154,10 +154,10 @@ pub(crate) fn data_plane() -> Vec<Row> {
 #[rustfmt::skip]
 pub(crate) fn services() -> Vec<Row> {
     rows! {
-        download_link GET "/dl/{token}", get(downloads::follow), true, LINKS;
-        service_sign_in GET "/svc/{service}/_svc/auth", get(service::sign_in), true, SERVICE;
-        service GET "/svc/{service}/{*path}", on(ANY, service::pass_on), true, SERVICE;
-        service GET "/svc/{service}/", on(ANY, service::pass_on), true, SERVICE;
+        download_link GET "/dl/{token}", get(downloads::follow), LINKS;
+        service_sign_in GET "/svc/{service}/_svc/auth", get(service::sign_in), SERVICE;
+        service GET "/svc/{service}/{*path}", on(ANY, service::pass_on), SERVICE;
+        service GET "/svc/{service}/", on(ANY, service::pass_on), SERVICE;
     }
 }
 

@@ -26,8 +26,20 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The words that stand for a kind, in any spelling of an identifier.
-const KIND_WORDS: &[&str] =
-    &["volume", "volumes", "template", "templates", "pool", "pools", "sandbox", "sandboxes", "snapshot", "snapshots"];
+const KIND_WORDS: &[&str] = &[
+    "volume",
+    "volumes",
+    "template",
+    "templates",
+    "pool",
+    "pools",
+    "sandbox",
+    "sandboxes",
+    "registry",
+    "registries",
+    "snapshot",
+    "snapshots",
+];
 
 /// Words of every manifest's `lifecycle`, which the engine reads, although one of them speaks of a kind.
 const LIFECYCLE_WORDS: &[&str] = &["on_template_change"];

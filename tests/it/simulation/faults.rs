@@ -145,8 +145,13 @@ impl FaultyTransport {
     /// Begins to count calls anew; those with these indices go wrong.
     pub(crate) fn begin_all(&self, faults: Vec<(usize, Fault)>) -> FaultPlan {
         let plan = FaultPlan { faults, ..FaultPlan::default() };
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
+        self.follow(plan.clone());
         plan
+    }
+
+    /// Counts calls with those of this plan from now on, and returns the one before.
+    pub(crate) fn follow(&self, plan: FaultPlan) -> FaultPlan {
+        std::mem::replace(&mut self.plan.lock().unwrap_or_else(PoisonError::into_inner), plan)
     }
 
     pub(crate) fn plan(&self) -> FaultPlan {

@@ -11,6 +11,8 @@ use sbx::reconcile::model::Model;
 use sbx::reconcile::plan::{Action, Note, Policy, plan};
 use sbx::reconcile::{Desired, EventSink, Inventory, Plan, World, apply, look_again};
 
+use super::cases::is_replay;
+use super::faults::FaultPlan;
 use super::store::FaultyStore;
 use super::workspace::{Attempt, Workspace, now};
 
@@ -61,6 +63,9 @@ impl Disk {
         };
         self.store.refuse_writes(false);
         self.tell(&format!("=> {ended:?}"));
+        if is_replay() {
+            self.tell_all(workspace).await;
+        }
         ended
     }
 
@@ -96,6 +101,14 @@ impl Disk {
         self.store.refuse_writes(false);
         recording.finish(run()).await.ok()?;
         Some(outcome.is_complete())
+    }
+
+    /// Tells what is recorded and what is live, by calls that are not counted.
+    async fn tell_all(&self, workspace: &Workspace) {
+        let plan = workspace.follow(FaultPlan::default());
+        self.store.follow(FaultPlan::default());
+        self.tell(&format!("{}\nand live:\n{}", self.record().await.to_text(), workspace.describe().await));
+        workspace.follow(plan);
     }
 
     fn note_what_is_lost(&self, plan: &Plan) {

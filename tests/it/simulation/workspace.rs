@@ -74,6 +74,11 @@ impl Workspace {
         self.transport.begin_all(faults)
     }
 
+    /// Counts calls with those of this plan from now on, and returns the one before.
+    pub(crate) fn follow(&self, plan: FaultPlan) -> FaultPlan {
+        self.transport.follow(plan)
+    }
+
     /// Returns what is to go wrong with the calls of this attempt.
     pub(crate) fn faults(&self) -> FaultPlan {
         self.transport.plan()

@@ -98,7 +98,7 @@ impl Runner {
                 Some(other) => panic!("`{other}` is not known here"),
             };
             match step["run"].as_str() {
-                Some(script) if is_due => done.steps.push(self.script(script, &[job, step])),
+                Some(script) if is_due => done.steps.push(self.script(script, &[&workflow.text, job, step])),
                 Some(_) => {}
                 None if step["uses"].as_str() == Some("actions/upload-artifact@v4") => {
                     if is_due {
@@ -118,7 +118,7 @@ impl Runner {
         fs::rename(work.join(file), work.join("../artifact").join(file)).expect("a step has written it");
     }
 
-    fn script(&self, script: &str, scopes: &[&Yaml; 2]) -> Step {
+    fn script(&self, script: &str, scopes: &[&Yaml; 3]) -> Step {
         let work = self.environment.work();
         let mut command = Command::new("bash");
         command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).current_dir(&work).env_clear();
@@ -132,7 +132,7 @@ impl Runner {
         let output = command.output().expect("there is a `bash`");
         let text = [output.stdout, output.stderr].concat();
         Step {
-            name: scopes[1]["name"].as_str().expect("a step with a script has a name").to_owned(),
+            name: scopes[2]["name"].as_str().expect("a step with a script has a name").to_owned(),
             code: output.status.code().expect("it ends by itself"),
             text: String::from_utf8(text).expect("it prints UTF-8"),
         }

@@ -1,5 +1,7 @@
 //! `sbx apply`: make it so.
 
+use std::path::PathBuf;
+
 use sbx::reconcile::plan::{self, Change, Policy};
 
 use super::plan::Plan;
@@ -25,7 +27,7 @@ use crate::workspace::Workspace;
 ///
 /// In the place of a TARGET, the path of a saved plan (it ends in .json, has a slash in it, or is a file) performs those
 /// of its changes that still rest on what was seen when it was made. The others are held back, with what depends on
-/// them, and shown: planned, then, and now.
+/// them, and shown: planned, then, and now. What is planned was said when it was made, and cannot be said again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,8 +39,6 @@ Examples:
 pub(crate) struct Apply {
     #[command(flatten)]
     manifests: ManifestArgs,
-    #[command(flatten)]
-    policy: PolicyArgs,
     #[command(flatten)]
     consent: Consent,
     /// Show the plan only
@@ -53,28 +53,51 @@ pub(crate) struct Apply {
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     connection: Connection,
 }
 
 impl Apply {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        if self.dry_run {
-            return Plan::dry_run(self.manifests, self.policy, self.outputs, self.connection).run(cx).await;
-        }
-        self.outputs.begin(&mut cx.ui)?;
         if let Some(path) = saved::file_in(&self.manifests)? {
-            let saved = saved::Saved { path, all_or_nothing: self.all_or_nothing };
-            return saved.apply(&self.consent, self.outputs.format(), self.connection, cx).await;
+            return self.run_saved(path, cx).await;
         }
         if self.all_or_nothing {
             return Err(Failure::usage("--all-or-nothing goes with a saved plan"));
         }
+        if let Some(flag) = self.policy.given().next().filter(|_| self.abort_rollouts) {
+            let message = format!("--abort-rollouts does nothing else: it and {flag} do not go together");
+            return Err(Failure::Usage { message, hint: None });
+        }
+        if self.dry_run {
+            return Plan::dry_run(self.manifests, self.policy, self.outputs, self.connection).run(cx).await;
+        }
+        self.outputs.begin(&mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
         let workspace = Workspace::open(&self.connection, &project, cx).await?;
         let result = self.apply(&manifests, &policy, &workspace, cx).await;
         workspace.finish(result, &mut cx.ui).await
+    }
+
+    async fn run_saved(self, path: PathBuf, cx: &mut Context) -> Result<Exit, Failure> {
+        if self.abort_rollouts {
+            return Err(Failure::usage("a saved plan says what is done: it and --abort-rollouts do not go together"));
+        }
+        if let Some(flag) = self.policy.given().next() {
+            return Err(Failure::Usage {
+                message: format!("a saved plan says what is done: it and {flag} do not go together"),
+                hint: Some(format!("give {flag} to the `sbx plan --out FILE` that makes the plan")),
+            });
+        }
+        self.outputs.begin(&mut cx.ui)?;
+        let saved = saved::Saved { path, all_or_nothing: self.all_or_nothing };
+        if self.dry_run {
+            return saved.dry_run(self.connection, cx).await;
+        }
+        saved.apply(&self.consent, self.outputs.format(), self.connection, cx).await
     }
 
     async fn apply(

@@ -194,7 +194,6 @@ fn unreachable(failure: &Failure) -> Check {
     }
 }
 
-/// Says which generations of the API the server speaks. What was listed before has shown it, mostly.
 /// Returns the generations that a server speaks, in words.
 pub(crate) fn spoken(found: Generations) -> String {
     let spoken = [Generation::First, Generation::Second].into_iter().filter(|one| found.speaks(*one));
@@ -202,6 +201,7 @@ pub(crate) fn spoken(found: Generations) -> String {
     if spoken.is_empty() { "no".to_owned() } else { spoken.join(" and ") }
 }
 
+/// Says which generations of the API the server speaks. What was listed before has shown it, mostly.
 async fn api(client: &Client) -> Check {
     match client.generations().await {
         Ok(found) => Check::good("api", format!("it speaks {} generation of the Sandbox Server API", spoken(found))),

@@ -20,7 +20,8 @@ use crate::workspace::Workspace;
 
 /// List live objects
 ///
-/// KIND is a kind in the singular, the plural or short (`pool`, `pools`, `po`), or `all`.
+/// KIND is a kind in the singular, the plural or short (`pool`, `pools`, `po`), or `all`. Where two versions of the API have a
+/// kind of one name, `sandbox` means both, and `sandbox.v1` and `sandbox.v2` tell them apart, here and in all commands.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +31,7 @@ Examples:
   sbx get template python -o yaml          A manifest for what is live
   sbx get sandboxes -o name | xargs -r sbx delete --yes")]
 pub(crate) struct Get {
-    /// The kind, or `all`; KIND/NAME names one object
+    /// The kind, or `all`; KIND/NAME names one object; left out only with --unmanaged
     #[arg(value_name = "KIND", required = false, required_unless_present = "unmanaged")]
     #[arg(default_value_if("unmanaged", ArgPredicate::IsPresent, "all"))]
     kind: String,

@@ -35,7 +35,7 @@ pub(crate) struct Migrate {
     /// What to move to: snapshots
     #[arg(long, value_name = "GENERATION", value_enum, hide_possible_values = true)]
     to: Destination,
-    /// Write files into this folder, which is made or empty, with the schema for editors
+    /// Write files into this folder, which must be empty or not be there yet, with the schema for editors
     #[arg(long = "output", short = 'o', value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// Write into a folder that is not empty, and replace files that are there already

@@ -27,7 +27,7 @@ Examples:
   sbx run python -t -- bash
   echo hello | sbx run python --local -- cat")]
 pub(crate) struct Run {
-    /// The template of the sandbox
+    /// The template of the sandbox: one of the first generation, as there is no `run` from a snapshot
     #[arg(value_name = "TEMPLATE")]
     template: String,
     /// How long the sandbox may take to start

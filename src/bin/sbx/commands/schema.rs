@@ -70,18 +70,16 @@ pub(crate) fn project_text() -> String {
 
 fn unknown(path: &str) -> Failure {
     let (word, field) = kinds::split_kind(path);
-    let hint = match kinds::meant_by(word).first() {
-        Some(kind) => {
-            let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
-            let near = sbx::manifest::suggest(field, paths.iter().copied());
-            near.map_or_else(
-                || format!("its fields are {}", paths.join(", ")),
-                |near| format!("did you mean `{word}.{near}`?"),
-            )
-        }
-        None => {
-            format!("the kinds are {}", naming::list(|info| info.singular))
-        }
+    let hint = if let Some(kind) = kinds::meant_by(word).first() {
+        let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
+        let near = sbx::manifest::suggest(field, paths.iter().copied());
+        near.map_or_else(
+            || format!("its fields are {}", paths.join(", ")),
+            |near| format!("did you mean `{word}.{near}`?"),
+        )
+    } else {
+        let others: Vec<_> = SCHEMAS.iter().map(|(name, _)| *name).collect();
+        format!("the kinds are {}; the other schemas {}", naming::list(|info| info.singular), others.join(", "))
     };
     Failure::Usage { message: format!("there is nothing called `{path}`"), hint: Some(hint) }
 }
@@ -163,6 +161,8 @@ mod tests {
     fn what_is_unknown_gets_a_way_out() {
         assert_eq!(unknown("pool.replica").hints(), ["did you mean `pool.replicas`?"]);
         assert_eq!(unknown("volume.xyz").hints(), ["its fields are size"]);
-        assert_eq!(unknown("thing").hints(), ["the kinds are volume, template, pool, sandbox, registry, snapshot"]);
+        let all = "the kinds are volume, template, pool, sandbox, registry, snapshot; \
+                   the other schemas project, inventory, plan, saved-plan, events, drift";
+        assert_eq!(unknown("thing").hints(), [all]);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Service {
     /// For how long it holds, up to 24h
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10m")]
     expires_in: Duration,
-    /// How to print it: text, or json
+    /// How to show it: text or json
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     #[command(flatten)]

@@ -6,9 +6,10 @@ use sbx::reconcile::{Drift, DriftEvent, FieldDrift};
 use serde_json::{Value as Json, json};
 
 use super::diagnostic::counted;
+use super::difference::by_part;
 use super::escape;
 use super::json::{FORMAT_VERSION, inventory, key};
-use super::plan::{InventorySeen, Place, by_part};
+use super::plan::{InventorySeen, Place};
 use super::style::{self, paint};
 
 /// What is known of drift.

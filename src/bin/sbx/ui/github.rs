@@ -6,8 +6,9 @@ use sbx::kinds::Value;
 use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change, Note};
 
+use super::difference::by_part;
 use super::outcome::Report;
-use super::plan::{Place, View, by_part};
+use super::plan::{Place, View};
 use super::{drift, escape};
 
 /// How bad an annotation is.

@@ -112,9 +112,9 @@ fn field(field: &FieldChange) -> Json {
         "from": field.from.as_ref().map(kinds::Value::to_json),
         "to": field.to.as_ref().map(kinds::Value::to_json),
         "change": match field.change {
-            kinds::Change::InPlace => "in_place",
             kinds::Change::GrowOnly => "grow_only",
-            _ => "replace",
+            change if change.makes_anew() => "replace",
+            _ => "in_place",
         },
         "cause": match field.cause {
             Cause::Declared => "declared",

@@ -12,11 +12,9 @@ use sbx::reconcile::plan::{Action, Change};
 
 pub(crate) use self::drift::drift;
 use self::text::{code, comment_word, fence, html, prose};
+use super::difference::{PartInWords, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, unified};
 use super::output::Subject;
-use super::plan::{
-    PartInWords, View, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, sign, summary_line, unified,
-    whole_lines,
-};
+use super::plan::{View, sign, summary_line, whole_lines};
 
 /// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
 const MOST_BYTES: usize = 65_536;

@@ -5,6 +5,7 @@
 //! [`escape()`] on its way.
 
 pub(crate) mod diagnostic;
+mod difference;
 pub(crate) mod drift;
 pub(crate) mod escape;
 pub(crate) mod github;

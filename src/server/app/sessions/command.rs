@@ -1,7 +1,6 @@
 //! One command: its log, its end, and those who are attached to it.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::NewCommand;
 use super::log::{KEPT, Log, Piece, Position, Stream};
 use super::text::Decoder;
+use crate::server::clock::at;
 use crate::server::runtime::{Control, Frame};
 
 /// How far behind somebody may be who reads, in bytes, before the command is held up. What is kept reaches further
@@ -224,13 +224,6 @@ impl Command {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => pending().await,
     }
 }
 

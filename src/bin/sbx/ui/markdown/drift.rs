@@ -4,9 +4,9 @@ use sbx::reconcile::Drift;
 
 use super::text::{html, prose};
 use super::{MOST_LINES, Page, block, clipped, plain, signed, signed_parts};
+use crate::ui::difference::{by_part, lines_of};
 use crate::ui::drift::{Report, sign, what};
 use crate::ui::output::Subject;
-use crate::ui::plan::{by_part, lines_of};
 
 /// Returns a report on drift: what it comes to, then each object with its fields.
 pub(crate) fn drift(report: &Report, subject: &Subject<'_>) -> String {

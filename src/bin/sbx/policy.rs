@@ -87,6 +87,7 @@ impl PolicyArgs {
             policy.scope.selector = policy.scope.selector.and(selector.clone());
         }
         policy.take_over = take_over(&self.take_over, desired)?;
+        check_in_scope(&policy, desired)?;
         policy.on_drift = match self.on_drift {
             None | Some(Word::Revert) => OnDrift::Revert,
             Some(Word::Hold) => OnDrift::Hold,
@@ -111,6 +112,19 @@ impl PolicyArgs {
             ("--allow-destroy", allow_destroy.is_some()),
         ];
         flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+    }
+}
+
+/// Refuses to take over what the plan leaves out.
+fn check_in_scope(policy: &Policy, desired: &Desired) -> Result<(), Failure> {
+    let TakeOver::These(keys) = &policy.take_over else { return Ok(()) };
+    let in_scope = desired.restricted_to(|object| policy.scope.has_declared(object));
+    match keys.iter().find(|key| in_scope.get(key).is_none()) {
+        None => Ok(()),
+        Some(key) => {
+            let message = format!("{key} is to be taken over, and is not in the part that is planned");
+            Err(Failure::Usage { message, hint: Some(format!("leave out `--take-over {key}`, or plan {key} too")) })
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Inventory {
     pub fn settle(&self, world: &World) -> Settled {
         let mut settled = Settled { effects: self.on_their_way(world), open: Vec::new() };
         let mut gone: HashSet<&Key> = HashSet::new();
-        let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live);
+        let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live, world);
         for intent in &self.intents {
             if !world.speaks(intent.key.kind) {
                 settled.open.push(intent.clone());
@@ -70,12 +70,19 @@ impl Inventory {
     }
 
     /// Returns whether a live reference is the intended one, also where what it points at got its name since.
-    fn is_meant(&self, intended: &Reference, live: &Reference) -> bool {
+    fn is_meant(&self, intended: &Reference, live: &Reference, world: &World) -> bool {
         let became = |intent: &Intent| {
             let is_source = intent.key.kind == intended.kind && intent.key.name.as_str() == &*intended.name;
             is_source && intent.becomes.as_ref().is_some_and(|name| name.as_str() == &*live.name)
         };
-        intended == live || (intended.kind == live.kind && self.intents.iter().any(became))
+        self.is_same(intended, live, world) || (intended.kind == live.kind && self.intents.iter().any(became))
+    }
+
+    /// Returns whether a reference on record points at what a live one points at now, under whatever name.
+    pub(in crate::reconcile) fn is_same(&self, recorded: &Reference, live: &Reference, world: &World) -> bool {
+        let of_record = || self.get(&recorded.key()?)?.id.as_ref();
+        let of_live = || world.get(&live.key()?)?.id.as_ref();
+        recorded == live || (recorded.kind == live.kind && of_record().is_some_and(|id| of_live() == Some(id)))
     }
 
     /// Keeps the entry of an object whose recorded name another one has now.

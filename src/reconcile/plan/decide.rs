@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
-use super::note::{Holder, Note};
+use super::note::{Holder, NotRolling, Note};
 use super::ownership::{Owner, attribute};
 use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
@@ -169,11 +169,15 @@ fn names_awaited(decisions: &[Decision<'_>], desired: &Desired) -> Obstacles {
 /// Returns the changes of kinds that are not to be made now.
 fn not_allowed(decisions: &[Decision<'_>], policy: &Policy) -> Obstacles {
     let Some(allowed) = &policy.allow else { return Obstacles::new() };
-    let changes = decisions.iter().map(|decision| &decision.change);
-    let changes = changes.filter(|change| {
-        !matches!(change.action, Action::Keep | Action::Adopt | Action::Blocked) && !allowed.contains(&change.action)
+    let held_back = decisions.iter().filter_map(|Decision { change, .. }| {
+        let is_none = matches!(change.action, Action::Keep | Action::Adopt | Action::Blocked);
+        // A rename may change fields beside the name.
+        let updates = change.action == Action::Rename && !change.fields.is_empty();
+        let actions = [(!is_none).then_some(change.action), updates.then_some(Action::Update)];
+        let action = actions.into_iter().flatten().find(|action| !allowed.contains(action))?;
+        Some((change.key.clone(), Note::NotAllowed { action }))
     });
-    changes.map(|change| (change.key.clone(), Note::NotAllowed { action: change.action })).collect()
+    held_back.collect()
 }
 
 struct Round<'a, 'r> {
@@ -451,8 +455,10 @@ impl<'a> Round<'a, '_> {
         if change.notes.iter().any(Note::is_obstacle) {
             change.action = Action::Blocked;
             // How it would be made anew is no news where it is not.
-            let is_way = |note: &Note| {
-                matches!(note, Note::Recreated { .. } | Note::BuiltBeside { .. } | Note::PublishedAnew { .. })
+            let is_way = |note: &Note| match note {
+                // That it would go without a gap is a way out.
+                Note::Recreated { why } => *why != NotRolling::Renamed,
+                _ => matches!(note, Note::BuiltBeside { .. } | Note::PublishedAnew { .. }),
             };
             change.notes.retain(|note| !is_way(note));
             change.rollout = None;

@@ -56,7 +56,9 @@ fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause
     // What was left alone may be anything, and so may what we ourselves put out of the way.
     let Some(applied) = &change.applied else { return Cause::Declared };
     let is_as_applied = match &change.from {
-        Some(live) => applied.is_satisfied_by(live, &|applied, live| is_same(applied, live, world)),
+        Some(live) => applied.is_satisfied_by(live, &|applied, live| {
+            world.inventory.as_ref().map_or(applied == live, |inventory| inventory.is_same(applied, live, world))
+        }),
         None => applied.is_satisfied_by_absence(),
     };
     if is_as_applied || change.from.iter().flat_map(Value::references).any(is_reserved) {
@@ -67,16 +69,6 @@ fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause
 
 fn is_reserved(reference: &Reference) -> bool {
     reference.key().is_some_and(|key| kinds::is_reserved(&key.name))
-}
-
-/// Returns whether a reference that was applied points at what a live one points at now, under whatever name.
-fn is_same(applied: &Reference, live: &Reference, world: &World) -> bool {
-    if applied == live {
-        return true;
-    }
-    let recorded = || world.inventory.as_ref()?.get(&applied.key()?)?.id.clone();
-    let current = || world.get(&live.key()?)?.id.clone();
-    applied.kind == live.kind && recorded().is_some_and(|id| current() == Some(id))
 }
 
 /// Returns what changes in the inventory without a call: what is adopted, taken up again, or known by other words.

@@ -14,8 +14,20 @@ use crate::reconcile::world::World;
 
 /// Fills in the plan's peaks, and refuses it if a step is one that the server's documented rules forbid.
 pub(super) fn rehearse(plan: &mut Plan, world: &World) {
+    match perform(plan, world) {
+        Ok(peaks) => plan.peaks = peaks,
+        Err(refusal) => plan.refusals.push(refusal),
+    }
+}
+
+/// Returns what the plan takes of the quota on its way.
+///
+/// # Errors
+///
+/// [`Refusal::Impossible`].
+pub(super) fn perform(plan: &Plan, world: &World) -> Result<Vec<Peak>, Refusal> {
     if plan.steps.is_empty() {
-        return;
+        return Ok(Vec::new());
     }
     let mut stage = Stage { model: Model::of(world), used: Quota::default(), most: Quota::default() };
     stage.used = world.capacity.map(|capacity| capacity.used).unwrap_or_default();
@@ -24,11 +36,10 @@ pub(super) fn rehearse(plan: &mut Plan, world: &World) {
         let step = &plan.steps[index];
         if let Err(why) = stage.perform(step) {
             let step = format!("{} {}", step.verb.as_str(), step.key);
-            plan.refusals.push(Refusal::Impossible { step, why: why.to_string() });
-            return;
+            return Err(Refusal::Impossible { step, why: why.to_string() });
         }
     }
-    plan.peaks = peaks(world, &stage);
+    Ok(peaks(world, &stage))
 }
 
 struct Stage {

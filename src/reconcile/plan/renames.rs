@@ -118,7 +118,8 @@ impl<'a> Renames<'a> {
                 Some(_) | None => return,
             }
         }
-        if self.declares_a_rename(&chain) || self.fits_better_than_as_it_is(&chain) {
+        let is_wanted = self.declares_a_rename(&chain) || self.fits_better_than_as_it_is(&chain);
+        if is_wanted || self.is_somebody_elses(&chain) {
             self.take_over(chain);
         }
     }
@@ -126,6 +127,11 @@ impl<'a> Renames<'a> {
     fn declares_a_rename(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
         let mut objects = circle.iter().filter_map(|(key, _)| self.desired.get(key));
         objects.any(|object| matches!(object.lifecycle.renamed_from, Some(RenamedFrom::Name(_))))
+    }
+
+    /// Returns whether somebody else made the renames of a circle, so that they are to be undone.
+    fn is_somebody_elses(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
+        circle.iter().all(|(key, _)| self.desired.get(key).is_some_and(|object| self.is_displaced(object)))
     }
 
     /// Returns whether a circle of renames that is declared no longer is to be undone. Taking the renames out of the
@@ -156,10 +162,20 @@ impl<'a> Renames<'a> {
                 self.world.get(&object.key).is_some_and(is_recorded)
                     && !self.is_made(object)
                     && self.origin(object).is_some_and(is_recorded)
+                    || self.is_made(object) && self.is_displaced(object)
             }
-            None => self.went_back(object).is_some(),
-            Some(RenamedFrom::Nothing) => false,
+            None => self.went_back(object).is_some() || self.is_displaced(object),
+            Some(RenamedFrom::Nothing) => self.is_displaced(object),
         }
+    }
+
+    /// Returns whether what is live under the object's name is on record as another one that is declared, and what is on
+    /// record as this one is live under another name.
+    fn is_displaced(&self, object: &Object) -> bool {
+        let recorded_as = |live| Some(self.world.inventory.as_ref()?.entry_of(live)?.0);
+        let is_another = |key: &Key| *key != object.key && self.desired.get(key).is_some();
+        self.world.get(&object.key).and_then(recorded_as).is_some_and(is_another)
+            && recorded(&object.key, self.world).is_some()
     }
 
     pub(super) fn matched(&self, object: &Object) -> Match<'a> {

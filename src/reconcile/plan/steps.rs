@@ -92,7 +92,9 @@ impl Draft<'_> {
             }
             (Action::Create, Some(object), _) => {
                 self.add_create(change, object, None);
-                self.origins.extend(old_key(object).map(|origin| (object.key.clone(), origin)));
+                let is_live = |origin: &Key| self.others.world.is_some_and(|world| world.get(origin).is_some());
+                let origin = old_key(object).filter(|origin| !is_live(origin));
+                self.origins.extend(origin.map(|origin| (object.key.clone(), origin)));
             }
             (Action::Replace, Some(object), Some(live)) => {
                 self.add_delete(change, live);

@@ -42,7 +42,7 @@ pub(crate) struct Drift {
     #[command(flatten)]
     outputs: DriftOutputs,
     /// Look at the live state that `sbx observe` saved, with no key and no network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context", "inventory"])]
     against: Option<PathBuf>,
     /// Exit with 2 when the manifests are ahead, with 4 when something was changed, with 6 on both
     #[arg(long)]

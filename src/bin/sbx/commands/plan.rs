@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Plan against the live state that `sbx observe` saved, with no key and no network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["local", "endpoint", "context", "inventory"])]
     against: Option<PathBuf>,
     /// Exit with 2 when there are changes to make
     #[arg(long)]

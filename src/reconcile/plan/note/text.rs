@@ -55,7 +55,10 @@ impl Note {
             Self::NotOwned { key } => {
                 format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
             }
-            Self::OwnedBySibling { .. } => "declare it in one project only".to_owned(),
+            Self::OwnedBySibling { record } => format!(
+                "declare it in one project only; if `{record}` is this project's own inventory, from before it had a target or \
+                 another name, rename its file to that of this one, which is beside it"
+            ),
             Self::Marked { key, .. } => {
                 format!("declare it in one project only, or add `--take-over {key}` to make it this one's")
             }

@@ -27,8 +27,6 @@ pub(in crate::reconcile::plan) struct Plot {
     holders: HashMap<Key, Vec<Key>>,
     /// Whether it is not known what the server does to references when an object gets another name.
     is_news: bool,
-    /// Whether the quota is limited, so that it matters what is given back first.
-    is_limited: bool,
     /// The steps that build new objects, with their turns.
     builds: Vec<(usize, usize)>,
     /// The steps that delete old objects, with their turns.
@@ -81,7 +79,7 @@ impl Plot {
         all.sort_by_key(|one| (one.turn, one.index));
         let habits = world.inventory.as_ref().map(|inventory| inventory.habits).unwrap_or_default();
         let is_news = habits.references_follow_renames != Some(true);
-        let mut plot = Self { is_news, is_limited: world.capacity.is_some(), ..Self::default() };
+        let mut plot = Self { is_news, ..Self::default() };
         plot.incoming = all.iter().map(|one| (reference(&one.object.key), text(&one.incoming.name))).collect();
         plot.find_early(&all, world);
         plot.find_holders(decisions, &all, world);
@@ -266,12 +264,12 @@ impl Draft<'_> {
         holders.chain(taken_over).chain(successor).collect()
     }
 
-    /// Lets what is built later wait for the room that others give back.
+    /// Lets what is built later wait for the room that others give back. What is built at once waits for nobody, unless it
+    /// needs what others give back (`room.rs`).
     pub(in crate::reconcile::plan) fn connect_turns(&mut self) {
         let free_now = |step: &&usize| self.steps[**step].after.is_empty();
-        let deletes = self.deletes.values().filter(|_| self.plot.is_limited);
-        let first: Vec<usize> = deletes.filter(free_now).copied().collect();
-        for (turn, build) in std::mem::take(&mut self.plot.builds) {
+        let first: Vec<usize> = self.deletes.values().filter(free_now).copied().collect();
+        for (turn, build) in std::mem::take(&mut self.plot.builds).into_iter().filter(|(turn, _)| *turn > 0) {
             let earlier = self.plot.ends_of_old.iter().filter(|(other, _)| *other < turn).map(|(_, delete)| *delete);
             let mut after: Vec<_> = first.iter().copied().chain(earlier).collect();
             after.sort_unstable();

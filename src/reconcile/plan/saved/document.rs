@@ -60,6 +60,9 @@ struct ChangeDocument {
     was: Option<String>,
     spec: Option<Json>,
     fields: Vec<FieldDocument>,
+    /// Whether it was told to take over an object that was not managed.
+    #[serde(default)]
+    is_taken_over: bool,
     notes: Vec<WordsDocument>,
     record: Option<EntryDocument>,
     rollout: Option<RolloutDocument>,
@@ -191,7 +194,8 @@ impl ChangeDocument {
             was: change.was.as_ref().map(ToString::to_string),
             spec: change.spec.as_ref().map(kinds::spec_to_json),
             fields: change.fields.iter().map(FieldDocument::of).collect(),
-            notes: change.notes.iter().map(WordsDocument::of_note).collect(),
+            is_taken_over: change.notes.iter().any(is_take_over),
+            notes: change.notes.iter().filter(|note| !is_take_over(note)).map(WordsDocument::of_note).collect(),
             record: change.record.as_ref().map(EntryDocument::of),
             rollout: change.rollout.as_ref().map(RolloutDocument::of),
         }
@@ -201,19 +205,24 @@ impl ChangeDocument {
         let key = self.key.to_key()?;
         let action = ACTIONS.into_iter().find(|action| action.as_str() == self.action);
         let fields = self.fields.into_iter().map(|field| field.into_field(key.kind));
+        let taken_over = self.is_taken_over.then_some(Note::TakenOver).into_iter();
         Ok(Change {
             action: action.ok_or_else(|| format!("there is no action `{}`", self.action))?,
             id: self.id,
             was: self.was.as_deref().map(|was| record::name(key.kind, was)).transpose()?,
             spec: self.spec.map(|spec| kinds::spec_from_json(key.kind, &spec)).transpose()?,
             fields: fields.collect::<Result<_, _>>()?,
-            notes: self.notes.into_iter().map(WordsDocument::into_note).collect(),
+            notes: taken_over.chain(self.notes.into_iter().map(WordsDocument::into_note)).collect(),
             record: self.record.map(|entry| entry.into_entry(key.kind)).transpose()?,
             rollout: self.rollout.map(|rollout| rollout.into_rollout(key.kind)).transpose()?,
             origin: None,
             key,
         })
     }
+}
+
+fn is_take_over(note: &Note) -> bool {
+    matches!(note, Note::TakenOver)
 }
 
 impl RolloutDocument {
@@ -287,7 +296,8 @@ impl WordsDocument {
     }
 
     fn into_refusal(self) -> Refusal {
-        Refusal::Saved { text: self.text, help: self.help.unwrap_or_default() }
+        let help = self.help.map(|help| format!("in a new plan: {help}"));
+        Refusal::Saved { text: self.text, help: help.unwrap_or_default() }
     }
 }
 

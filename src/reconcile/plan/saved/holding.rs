@@ -10,7 +10,7 @@ use super::SavedPlan;
 use crate::kinds::{Key, Live};
 use crate::reconcile::diff;
 use crate::reconcile::inventory::Effect;
-use crate::reconcile::plan::{Action, Change, Note, Plan, Step, Verb};
+use crate::reconcile::plan::{Action, Change, Note, Plan, Step, Verb, rehearsal};
 use crate::reconcile::world::World;
 
 /// What is left of a saved plan.
@@ -65,6 +65,8 @@ impl SavedPlan {
         }
         out.plan.steps = remaining(&judge, &verdicts, &moved);
         out.plan.effects.retain(|effect| is_true_still(effect, world));
+        // A part of a plan may do what the whole would not have to; the server has the last word on it.
+        out.plan.peaks = rehearsal::perform(&out.plan, world).unwrap_or_default();
         out
     }
 }

@@ -52,6 +52,16 @@ fn equal_is_adopted_and_different_is_blocked_until_it_is_taken_over() {
 }
 
 #[test]
+fn a_rename_that_changes_fields_takes_both_words() {
+    let live = owned(&volume("a", "1Gi", ""));
+    let declared = volume("b", "2Gi", ", lifecycle: {renamed_from: a}");
+    let allowing = |actions: &[Action]| Policy { allow: Some(actions.iter().copied().collect()), ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared, &live, &allowing(&[Action::Rename])), @"blocked volume/b [size: 1Gi -> 2Gi] (it is live as `a`) (held back: to update is not allowed here)");
+    let both = allowing(&[Action::Rename, Action::Update]);
+    assert_eq!(plan(&desired(&declared), &live, &both).steps.len(), 2);
+}
+
+#[test]
 fn what_a_sibling_owns_is_never_taken() {
     let mut live = world(&volume("v", "1Gi", "")).with_inventory(&Inventory::default());
     let id = live.get(&key("volume", "v")).unwrap().id.clone().unwrap();

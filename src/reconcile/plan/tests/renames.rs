@@ -190,3 +190,47 @@ blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from
 ",
     );
 }
+
+#[test]
+fn names_that_somebody_swapped_are_swapped_back() {
+    let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
+    let swapped = |name: &str| if name == "a" { "b" } else { "a" };
+    let before = owned(&declared);
+    let mut live = altered(&before, |live| live.key.name = swapped(live.key.name.as_str()).parse().unwrap());
+    live.inventory.clone_from(&before.inventory);
+    let plan = plan(&desired(&declared), &live, &Policy::default());
+    insta::assert_snapshot!(text_of(&plan), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    rename volume/b (it was renamed behind the manifests' back)
+    0. rename volume/a after []
+    1. rename volume/b after [0]
+    2. rename volume/a--sbx-fd9481b7 after [0, 1]
+    ");
+    let after = performed(&plan, &live);
+    let again = super::plan(&desired(&declared), &after, &Policy::default());
+    assert!(again.is_empty() && again.effects.is_empty(), "{:?}\n{}", again.effects, text_of(&again));
+}
+
+#[test]
+fn what_is_made_waits_for_no_name_that_its_old_one_keeps() {
+    let live = world(&(template("t", "b", "") + &pool("p", "t", "0", "")));
+    let declared = [
+        template("s", "a", ""),
+        template("t", "a", ", lifecycle: {replace: recreate}"),
+        pool("p", "s", "0", ""),
+        pool("q", "t", "0", ", lifecycle: {renamed_from: p}"),
+    ];
+    check(&declared.concat(), &live, "
+create template/s
+replace template/t [image: b -> a] (image cannot change in place)
+replace pool/p [template_name: t -> s] (template_name cannot change in place) (`p--sbx-f42a5eca` is built beside it, then swapped; the API tells only that one replica is ready)
+create pool/q (it is new, not renamed: the live `p` is declared with that name as well)
+0. create template/s after []
+1. create pool/p--sbx-f42a5eca after [0]
+2. swap pool/p p--sbx-3472352d <- p--sbx-f42a5eca after [1, 0]
+3. delete pool/p--sbx-3472352d after [2]
+4. delete template/t after [3]
+5. create template/t after [4]
+6. create pool/q after [5]
+");
+}

@@ -202,6 +202,19 @@ fn names_of_the_greatest_length_roll_side_by_side() {
 }
 
 #[test]
+fn what_is_built_at_once_waits_for_no_deletion() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "");
+    let live = with_sandboxes(owned(&(all("a") + &template("x", "a", ""))), 2, 20);
+    let plan = plan(&desired(&all("b")), &live, &Policy { prune: true, ..Policy::default() });
+    let waits = |verb: &str, name: &str| {
+        let step =
+            plan.steps.iter().find(|step| step.verb.as_str() == verb && step.key.name.as_str().starts_with(name));
+        step.expect("it is planned").after.len()
+    };
+    assert_eq!([waits("create", "t--"), waits("delete", "x")], [0, 0], "{}", text_of(&plan));
+}
+
+#[test]
 fn where_the_quota_has_room_for_one_they_take_turns() {
     let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &pool("q", "t", "3", "");
     let live = with_sandboxes(world(&all("a")), 5, 8);

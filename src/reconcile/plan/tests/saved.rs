@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::properties::{let_happen, manifests, mishaps, valid};
 use super::*;
-use crate::reconcile::inventory::Inventory;
+use crate::kinds::OnRemove;
+use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
 use crate::reconcile::plan::saved::{Held, LoadError, SavedPlan};
 
 fn saved(plan: Plan) -> SavedPlan {
@@ -241,7 +242,75 @@ fn refusals_and_notes_stay_words() {
         notes.chain(plan.refusals.iter().map(|r| (r.to_string(), Some(r.help()), true))).collect()
     };
     assert!(!words(&plan).is_empty());
-    assert_eq!(words(&through_json(plan.clone()).plan), words(&plan));
+    let mut expected = words(&plan);
+    // What helps is said of a plan, and this one is made.
+    for (_, help, _) in expected.iter_mut().skip(plan.changes.iter().map(|change| change.notes.len()).sum()) {
+        *help = help.take().map(|help| format!("in a new plan: {help}"));
+    }
+    assert_eq!(words(&through_json(plan).plan), expected);
+}
+
+fn with_record(world: &World, inventory: Inventory) -> World {
+    let mut world = world.clone();
+    world.inventory = Some(Arc::new(inventory));
+    world
+}
+
+/// Returns the world with something else on record of an object.
+fn on_record(world: &World, key: &Key, change: impl FnOnce(&mut Entry)) -> World {
+    let mut inventory = world.inventory.as_deref().expect("there is a record").clone();
+    let mut entry = inventory.get(key).expect("it is on record").clone();
+    change(&mut entry);
+    inventory.apply(Effect::Put { key: key.clone(), entry });
+    with_record(world, inventory)
+}
+
+fn forgotten(world: &World, key: &Key) -> World {
+    let mut inventory = world.inventory.as_deref().expect("there is a record").clone();
+    inventory.apply(Effect::Drop { key: key.clone() });
+    with_record(world, inventory)
+}
+
+#[test]
+fn what_was_let_go_of_or_protected_since_stays() {
+    let data = |size: &str| volume("v", size, ", lifecycle: {on_remove: delete}");
+    let before = owned(&[data("1Gi"), template("t", "a", "")].concat());
+    let v = Key { kind: crate::kinds::VOLUME, name: "v".parse().unwrap() };
+    let policy = Policy { prune: true, allow_destroy: Some(1), ..Policy::default() };
+    let pruned = through_json(plan(&desired(&template("t", "a", "")), &before, &policy));
+    let updated = through_json(plan(&desired(&[data("2Gi"), template("t", "a", "")].concat()), &before, &policy));
+
+    assert_eq!(shown(&pruned.still_holds(&before)), "delete volume/v []\n");
+    let gone = forgotten(&before, &v);
+    assert_eq!(
+        shown(&pruned.still_holds(&gone)),
+        "volume/v: delete / it was managed here / it is not managed any more\n"
+    );
+    assert_eq!(
+        shown(&updated.still_holds(&gone)),
+        "volume/v: update (size: 1Gi -> 2Gi) / it was managed here / it is not managed any more\n"
+    );
+    let released = on_record(&before, &v, |entry| entry.standing = Standing::Released);
+    assert_eq!(shown(&pruned.still_holds(&released)), "volume/v: delete / it was managed here / it was let go of\n");
+    let retained = on_record(&before, &v, |entry| entry.lifecycle.on_remove = Some(OnRemove::Retain));
+    assert_eq!(
+        shown(&pruned.still_holds(&retained)),
+        "volume/v: delete / it was to be deleted once it is declared no longer / it is to be kept then (`on_remove`)\n"
+    );
+    let protected = on_record(&before, &v, |entry| entry.lifecycle.prevent_destroy = true);
+    assert_eq!(
+        shown(&pruned.still_holds(&protected)),
+        "volume/v: delete / nothing protected it / it is protected by `prevent_destroy`\n"
+    );
+    assert_eq!(shown(&updated.still_holds(&protected)), "update volume/v []\n");
+}
+
+#[test]
+fn what_was_to_be_taken_over_is() {
+    let before = world(&volume("v", "1Gi", "")).with_inventory(&Inventory::default());
+    let policy = Policy { take_over: TakeOver::All, ..Policy::default() };
+    let saved = through_json(plan(&desired(&volume("v", "2Gi", "")), &before, &policy));
+    assert_eq!(shown(&saved.still_holds(&before)), "update volume/v []\n");
 }
 
 type Damage<'a> = &'a dyn Fn(&mut serde_json::Value);

@@ -12,6 +12,7 @@ pub(crate) fn saved_plan() -> Json {
     let change = with(
         change_fields(record(field_fields())),
         json!({
+            "is_taken_over": described(flag(), "Whether it takes over an object that was not managed."),
             "record": {"oneOf": [{"type": "null"}, {"$ref": "#/$defs/entry"}]},
         }),
     );

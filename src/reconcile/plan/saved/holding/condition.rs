@@ -53,7 +53,10 @@ impl<'a> Holding<'a, '_> {
         if let Some(expects) = expects.filter(|expects| !expects.holds_for(live)) {
             return Err(differing(expects, live).unwrap_or_else(|| moved("it is another object".to_owned())));
         }
-        self.judge.owner(live).map_or(Ok(live), |now| Err(moved(now)))
+        if let Some(now) = self.judge.owner(live) {
+            return Err(moved(now));
+        }
+        self.judge.taken_back(change, live).map_or(Ok(live), Err)
     }
 
     /// The object that gives its name away must be what the plan saw, and the one that gets it must be there still.

@@ -8,7 +8,8 @@ use super::condition::Holding;
 use super::is_as_declared;
 use crate::kinds::{Health, Key, Live, Reference, Spec, Value};
 use crate::reconcile::diff;
-use crate::reconcile::plan::{Action, Change, Plan, Step, Verb};
+use crate::reconcile::inventory::Standing;
+use crate::reconcile::plan::{Action, Change, Note, Plan, Rollout, Step, Verb};
 use crate::reconcile::world::World;
 use crate::types::{Name, ObjectId};
 
@@ -192,6 +193,31 @@ impl<'a> Judge<'a> {
         let id = live.id.clone()?;
         let owner = self.world.siblings.get(&(live.key.kind, id))?;
         Some(format!("it belongs to {owner}"))
+    }
+
+    /// Says why a change is not one to make any more, if somebody said so since: the object was let go of, or is to stay.
+    pub(super) fn taken_back(&self, change: &Change, live: &Live) -> Option<Moved> {
+        let inventory = self.world.inventory.as_ref()?;
+        let is_leftover = matches!(change.rollout, Some(Rollout::Leftover { .. }));
+        if is_leftover || change.notes.iter().any(|note| matches!(note, Note::TakenOver)) {
+            return None;
+        }
+        let moved = |then: &str, now: &str| Some(Moved { then: then.to_owned(), now: now.to_owned() });
+        let is_deletion = change.action == Action::Delete;
+        let Some((_, entry)) = inventory.entry_of(live) else {
+            return moved("it was managed here", "it is not managed any more");
+        };
+        if is_deletion && entry.standing == Standing::Released {
+            return moved("it was managed here", "it was let go of");
+        }
+        if is_deletion && entry.is_retained() {
+            return moved("it was to be deleted once it is declared no longer", "it is to be kept then (`on_remove`)");
+        }
+        let is_destroyed = is_deletion || (change.action == Action::Replace && !change.is_rolling());
+        if is_destroyed && entry.lifecycle.prevent_destroy {
+            return moved("nothing protected it", "it is protected by `prevent_destroy`");
+        }
+        None
     }
 
     /// Takes what a new object carries over from the live one that it takes the place of.

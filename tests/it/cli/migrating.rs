@@ -149,7 +149,7 @@ fn a_sandbox_says_what_it_was_and_what_to_fill_in() {
       # decided: template/research had cpu 2 and memory 4Gi
       vcpus: '2'
       mem_bytes: 4Gi
-      # gone after a day without use; `sbx apply` brings it back
+      # gone after a day without use
       # decided: sandbox/notebook was deleted after <duration> without use. Now that stops it, and
       # `delete_after_stop_seconds` deletes it with its disk: 60 is the least, and 0 keeps it, stopped,
       # until it is used again
@@ -188,7 +188,9 @@ fn a_sandbox_says_what_it_was_and_what_to_fill_in() {
       # - mount_path: /home/user/.cache
       #   volume: package-cache
     lifecycle:
-      # Sandboxes hold data, so `sbx destroy` keeps them too. This one may go with the rest.
+      # The next `sbx apply` makes it anew then. Left out, it stays away.
+      on_expiry: recreate
+      # Sandboxes hold data, so `sbx destroy` keeps them, as it keeps volumes. This one may go with the rest.
       on_remove: delete
     ");
 }

@@ -77,8 +77,9 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
     let kept = plan.changes.iter().filter(stays).filter_map(|change| {
         let entry = change.record.as_ref()?;
-        // What somebody else renamed, and keeps that name, stays recorded under its own. A reserved name is nobody's choice.
-        let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
+        // What somebody else renamed, and nobody declares, stays recorded under its own name. A reserved name is nobody's
+        // choice.
+        let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?).filter(|_| change.spec.is_none());
         let is_chosen = |key: &&Key| !kinds::is_reserved(&key.name) && !kinds::is_reserved(&change.key.name);
         let key = recorded.filter(is_chosen).unwrap_or(&change.key).clone();
         let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, entry));
@@ -144,9 +145,10 @@ fn relocated(
 ) -> Vec<(Key, Entry)> {
     let given_by_steps = plan.steps.iter().filter_map(|step| {
         let name = match &step.verb {
-            Verb::Create { .. } | Verb::Swap { .. } => &step.key.name,
+            // What is updated may have its name from somebody else, who took it away from another object of ours.
+            Verb::Create { .. } | Verb::Swap { .. } | Verb::Update { .. } => &step.key.name,
             Verb::Rename { to } => to,
-            Verb::Update { .. } | Verb::Delete { .. } | Verb::Verify { .. } => return None,
+            Verb::Delete { .. } | Verb::Verify { .. } => return None,
         };
         Some(Key { kind: step.key.kind, name: name.clone() })
     });

@@ -11,7 +11,7 @@ use super::matching::Match;
 use super::note::Note;
 use super::parking::parked;
 use crate::kinds::{self, Key, Live, Naming, Object, Reference, RenamedFrom};
-use crate::reconcile::diff::diff;
+use crate::reconcile::diff::{FieldChange, diff};
 use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{Desired, World};
 
@@ -129,19 +129,21 @@ impl<'a> Renames<'a> {
         objects.any(|object| matches!(object.lifecycle.renamed_from, Some(RenamedFrom::Name(_))))
     }
 
-    /// Returns whether somebody else made the renames of a circle, so that they are to be undone.
+    /// Returns whether somebody else made the renames of a circle, so that they are to be undone. Where one of the objects
+    /// is to be made anew, nothing is kept by that.
     fn is_somebody_elses(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
-        circle.iter().all(|(key, _)| self.desired.get(key).is_some_and(|object| self.is_displaced(object)))
+        circle.iter().all(|(key, live)| {
+            let is_kept =
+                |object: &Object| !differences(object, live).is_none_or(|fields| fields.iter().any(makes_anew));
+            self.desired.get(key).is_some_and(|object| self.is_displaced(object) && is_kept(object))
+        })
     }
 
     /// Returns whether a circle of renames that is declared no longer is to be undone. Taking the renames out of the
     /// manifests once they are made looks the same as going back to before them: only what is declared of each object tells,
     /// and where it does not say plainly that all go back, none does.
     fn fits_better_than_as_it_is(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
-        let fits = |object: &Object, live: &Live| {
-            let same_name = |declared: &Reference, live: &Reference| declared == live;
-            live.spec.as_ref().is_ok_and(|live| diff(&object.spec, live, &same_name).is_empty())
-        };
+        let fits = |object: &Object, live: &Live| differences(object, live).is_some_and(|fields| fields.is_empty());
         let objects = || circle.iter().filter_map(|(key, _)| self.desired.get(key));
         let fits_as_it_is = || objects().all(|object| self.world.get(&object.key).is_some_and(|own| fits(object, own)));
         objects().zip(circle).all(|(object, (_, origin))| fits(object, origin)) && !fits_as_it_is()
@@ -208,6 +210,16 @@ impl<'a> Renames<'a> {
         let is_made = self.is_made(object) && entry.is_some_and(is_recorded);
         own.key == object.key && self.desired.get(old).is_none() && !is_made
     }
+}
+
+/// Returns the fields in which a live object is not what is declared, as far as names tell; `None` if it cannot be read.
+fn differences(object: &Object, live: &Live) -> Option<Vec<FieldChange>> {
+    let same_name = |declared: &Reference, live: &Reference| declared == live;
+    live.spec.as_ref().ok().map(|live| diff(&object.spec, live, &same_name))
+}
+
+fn makes_anew(field: &FieldChange) -> bool {
+    field.change.makes_anew()
 }
 
 /// Returns the live object that is recorded under this name, if it has another one now.

@@ -62,6 +62,63 @@ fn what_a_sibling_owns_is_never_taken() {
     assert!(same.is_empty() && same.effects.is_empty(), "{}", text_of(&same));
 }
 
+/// Returns the world where another project has one of the objects on its record.
+fn claimed(world: &World, key: &Key) -> World {
+    let mut claimed = world.clone();
+    let id = world.get(key).and_then(|live| live.id.clone()).expect("it is live");
+    claimed.siblings.insert((key.kind, id), "other".into());
+    let inventory = world.inventory.as_deref().expect("there is a record");
+    claimed.with_inventory(inventory)
+}
+
+#[test]
+fn what_was_released_and_is_a_sibling_s_by_now_is_not_taken_up_again() {
+    let ours = owned(&(volume("v", "1Gi", "") + &template("t", "a", "")));
+    let released = performed(&plan(&desired(&template("t", "a", "")), &ours, &pruning()), &ours);
+    assert_eq!(entry(&released, "volume", "v").unwrap().standing, Standing::Released);
+    let taken = claimed(&released, &key("volume", "v"));
+    assert_eq!(entry(&taken, "volume", "v"), None, "it is theirs");
+
+    let again = |size: &str| volume("v", size, ", lifecycle: {on_remove: delete}") + &template("t", "a", "");
+    let all = Policy { take_over: TakeOver::All, ..pruning() };
+    insta::assert_snapshot!(planned(&again("2Gi"), &taken, &all), @r"
+    blocked volume/v [size: 1Gi -> 2Gi] (it belongs to another project: other)
+    keep template/t
+    ");
+    let equal = performed(&plan(&desired(&again("1Gi")), &taken, &all), &taken);
+    assert_eq!(entry(&equal, "volume", "v"), None);
+    insta::assert_snapshot!(planned(&template("t", "a", ""), &equal, &all), @"keep template/t");
+    assert_eq!(plan_destroy_owned(&taken).steps.len(), 1, "the template alone");
+}
+
+#[test]
+fn what_a_sibling_made_in_the_place_of_what_we_were_going_to_is_not_ours() {
+    let declared = template("z", "a", "");
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    let ours = plan(&desired(&declared), &nothing, &Policy::default());
+    let mut killed = Inventory::default();
+    killed.intend(ours.intents(now()));
+    let live = world(&declared);
+    let z = live.get(&key("template", "z")).expect("it is live").clone();
+
+    let settled = live.clone().with_inventory(&killed);
+    assert!(entry(&settled, "template", "z").is_some(), "nobody else has it");
+    let mut theirs = live;
+    theirs.siblings.insert((z.key.kind, z.id.clone().unwrap()), "other".into());
+    let theirs = theirs.with_inventory(&killed);
+    assert_eq!(entry(&theirs, "template", "z"), None);
+    assert!(theirs.inventory.as_ref().unwrap().intents.is_empty(), "there is nothing to wait for");
+    insta::assert_snapshot!(planned(&template("t", "a", ""), &theirs, &pruning()), @r"
+    create template/t
+    0. create template/t after []
+    ");
+
+    let mark = Some(kinds::Mark::new(&"other".into(), &z.key, &desired(&declared).get(&z.key).unwrap().spec));
+    let mut marked = World::new([Live { mark, ..z }], now());
+    marked.owner = Some("ours".into());
+    assert_eq!(entry(&marked.with_inventory(&killed), "template", "z"), None, "it says whose it is");
+}
+
 #[test]
 fn only_what_is_owned_is_pruned_and_what_holds_data_is_released() {
     let live = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());

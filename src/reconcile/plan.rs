@@ -117,6 +117,8 @@ pub enum Rollout {
         retired: Name,
         /// Whether the old object stays under that name, since others that stay refer to it.
         keeps_old: bool,
+        /// Whether the old object was not ours, and becomes so.
+        takes_over: bool,
         /// When it is built, where the quota has no room for all new objects at once: after the old ones of lower turns
         /// are gone. 0 for all where there is room.
         turn: usize,

@@ -609,3 +609,24 @@ fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move
         assert_eq!(inventory.entry_of(live).map(|(key, _)| key), Some(&live.key));
     }
 }
+
+#[test]
+fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
+    let theirs = world(&(template("t", "a", "") + &sandbox("s", "t", ""))).with_inventory(&Inventory::default());
+    let all = Policy { take_over: TakeOver::All, ..Policy::default() };
+    let taking = plan(&desired(&template("t", "b", "")), &theirs, &all);
+    let taken = performed(&taking, &theirs);
+    let old = taken.iter().find(|live| kinds::is_reserved(&live.key.name)).expect("the sandbox is on it");
+    let (at, entry) = taken.inventory.as_ref().unwrap().entry_of(old).expect("it is on record");
+    assert_eq!((at, entry.applied()), (&old.key, old.spec.as_ref().ok()));
+    assert_eq!(taken.unmanaged().count(), 1, "the sandbox is nobody's");
+    let free = without_holder(&taken);
+    assert_eq!(performed(&plan_destroy_owned(&free), &free).iter().count(), 0, "nothing is left behind");
+}
+
+/// Returns the world once the sandbox is gone.
+fn without_holder(world: &World) -> World {
+    let mut free = World::new(world.iter().filter(|live| live.key != key("Sandbox", "s")).cloned(), now());
+    free.inventory.clone_from(&world.inventory);
+    free
+}

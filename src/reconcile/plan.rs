@@ -364,6 +364,14 @@ impl Change {
         }
     }
 
+    /// Tells of an object that somebody else renamed by the name that is recorded.
+    fn told_as_recorded(self, recorded: &Key) -> Self {
+        let was = self.key.name;
+        let mut notes = self.notes;
+        notes.splice(0..0, [Note::LiveAs { was: was.clone() }, Note::RenamedBehind]);
+        Self { key: recorded.clone(), was: Some(was), notes, ..self }
+    }
+
     /// Returns whether somebody changed the object behind the manifests' back.
     pub fn is_drift(&self) -> bool {
         let is_drift = |note: &Note| {

@@ -610,6 +610,78 @@ fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move
     }
 }
 
+/// Returns the world where somebody gave objects other names, which nothing refers to.
+fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
+    let mut moved = altered(world, |live| {
+        if let Some((_, to)) = renames.iter().find(|(from, _)| live.key.name.as_str() == *from) {
+            live.key.name = to.parse().unwrap();
+        }
+    });
+    moved.inventory.clone_from(&world.inventory);
+    moved
+}
+
+fn recorded(world: &World) -> Vec<String> {
+    world.inventory.as_ref().unwrap().iter().map(|(key, _)| key.to_string()).collect()
+}
+
+#[test]
+fn what_was_renamed_behind_our_back_and_is_deleted_is_on_record_no_more() {
+    let three = [template("t", "a", ""), template("u", "a", ""), template("v", "a", "")].concat();
+    let moved = renamed_behind(&owned(&three), &[("t", "t2")]);
+    let left = [template("u", "a", ""), template("v", "a", "")].concat();
+    insta::assert_snapshot!(planned(&left, &moved, &pruning()), @r"
+    keep template/u
+    keep template/v
+    delete template/t (it is live as `t2`) (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    let pruned = plan(&desired(&left), &moved, &pruning());
+    assert!(pruned.changes.iter().any(|change| change.was.as_ref().is_some_and(|was| was.as_str() == "t2")));
+    assert_eq!(recorded(&performed(&pruned, &moved)), ["template/u", "template/v"]);
+
+    let removed = plan_removal(&[key("template", "t2")], &moved);
+    insta::assert_snapshot!(text_of(&removed), @r"
+    delete template/t2 (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    assert_eq!(recorded(&performed(&removed, &moved)), ["template/u", "template/v"]);
+
+    // Each has the name that another one is recorded with, and what is not deleted keeps its entry.
+    let turned = renamed_behind(&owned(&three), &[("t", "u"), ("u", "t"), ("v", "z")]);
+    let destroyed = plan_destroy_owned(&turned);
+    insta::assert_snapshot!(text_of(&destroyed), @r"
+    delete template/u (it is live as `t`) (it was renamed behind the manifests' back)
+    delete template/t (it is live as `u`) (it was renamed behind the manifests' back)
+    delete template/v (it is live as `z`) (it was renamed behind the manifests' back)
+    0. delete template/t after []
+    1. delete template/u after []
+    2. delete template/z after []
+    ");
+    assert_eq!(recorded(&performed(&destroyed, &turned)), [] as [&str; 0]);
+    let one = performed(&plan_removal(&[key("template", "u")], &turned), &turned);
+    let ids: Vec<_> = one.inventory.as_ref().unwrap().iter().filter_map(|(_, entry)| entry.id.clone()).collect();
+    assert!(ids.iter().all(|id| one.by_id(key("template", "t").kind, id).is_some()) && ids.len() == 2, "{ids:?}");
+}
+
+#[test]
+fn the_record_follows_to_a_new_name_once_that_is_declared() {
+    let moved = renamed_behind(&owned(&volume("a", "1Gi", "")), &[("a", "d")]);
+    assert_eq!(planned(&volume("d", "1Gi", ""), &moved, &Policy::default()).lines().count(), 1);
+    let followed = performed(&plan(&desired(&volume("d", "1Gi", "")), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&followed), ["volume/d"]);
+    assert_eq!(crate::reconcile::drift(&followed), []);
+
+    // Where its old name is declared too, another object gets that.
+    let both = volume("a", "1Gi", "") + &volume("d", "1Gi", "");
+    let end = performed(&plan(&desired(&both), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&end), ["volume/a", "volume/d"]);
+    assert!(end.iter().all(|live| end.inventory.as_ref().unwrap().get(&live.key).unwrap().id == live.id));
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    let held = performed(&plan(&desired(&both), &moved, &hold), &moved);
+    assert_eq!(recorded(&held), ["volume/a"], "what is held is drift still");
+}
+
 #[test]
 fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
     let theirs = world(&(template("t", "a", "") + &sandbox("s", "t", ""))).with_inventory(&Inventory::default());

@@ -117,6 +117,8 @@ pub enum Rollout {
         retired: Name,
         /// Whether the old object stays under that name, since others that stay refer to it.
         keeps_old: bool,
+        /// Whether the old object was not ours, and becomes so.
+        takes_over: bool,
         /// When it is built, where the quota has no room for all new objects at once: after the old ones of lower turns
         /// are gone. 0 for all where there is room.
         turn: usize,
@@ -360,6 +362,14 @@ impl Change {
             rollout: None,
             origin: None,
         }
+    }
+
+    /// Tells of an object that somebody else renamed by the name that is recorded.
+    fn told_as_recorded(self, recorded: &Key) -> Self {
+        let was = self.key.name;
+        let mut notes = self.notes;
+        notes.splice(0..0, [Note::LiveAs { was: was.clone() }, Note::RenamedBehind]);
+        Self { key: recorded.clone(), was: Some(was), notes, ..self }
     }
 
     /// Returns whether somebody changed the object behind the manifests' back.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Deed, Effect, Entry, Intent, Inventory};
+use super::{Deed, Effect, Entry, Intent, Inventory, Standing};
 use crate::kinds::{Change, Health, Key, Live, Naming, Reference, RenamedFrom, Spec, Value};
 use crate::reconcile::diff::untold;
 use crate::reconcile::world::World;
@@ -20,9 +20,11 @@ impl Inventory {
     /// Returns what became of the open intents, as far as the live state tells.
     ///
     /// An object that was to be made, is there, and is what was to be sent is ours. One that was to be changed has been
-    /// where it looks like it. One that was to be deleted and is not there any more was.
+    /// where it looks like it. One that was to be deleted and is not there any more was. What is another project's is none
+    /// of it, nor what was let go of and is another project's by now.
     pub fn settle(&self, world: &World) -> Settled {
-        let mut settled = Settled { effects: self.on_their_way(world), open: Vec::new() };
+        let effects = self.given_away(world).chain(self.on_their_way(world)).collect();
+        let mut settled = Settled { effects, open: Vec::new() };
         let mut gone: HashSet<&Key> = HashSet::new();
         let is_meant = |intended: &Reference, live: &Reference| self.is_meant(intended, live, world);
         for intent in &self.intents {
@@ -34,6 +36,9 @@ impl Inventory {
                 Deed::Create { .. } => world.get(&intent.key).or_else(|| swapped(intent, world)),
                 Deed::Update | Deed::Rename | Deed::Delete => world.get(&intent.key),
             };
+            if live.is_some_and(|live| self.is_others(live, world)) {
+                continue;
+            }
             let known = live.and_then(|live| self.entry_of(live));
             match (&intent.deed, live) {
                 (Deed::Create { spec, .. }, Some(live)) if known.is_none() && is_made(spec, live, &is_meant) => {
@@ -92,17 +97,35 @@ impl Inventory {
         Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
     }
 
+    /// Returns whether a live object is another project's: one that we do not own, and that is on that one's record, or
+    /// says itself whose it is.
+    fn is_others(&self, live: &Live, world: &World) -> bool {
+        match self.entry_of(live) {
+            Some((_, entry)) => entry.standing == Standing::Released && world.sibling(live).is_some(),
+            None => world.sibling(live).is_some() || world.marked_by_another(live).is_some(),
+        }
+    }
+
+    /// What was let go of and has been taken in by another project is not taken up again: there is no record of it any more.
+    fn given_away(&self, world: &World) -> impl Iterator<Item = Effect> {
+        let released = self.iter().filter(|(_, entry)| entry.standing == Standing::Released);
+        let is_owned_there = |key: &Key, entry: &Entry| {
+            entry.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(key.kind, id.clone())))
+        };
+        let given_away = released.filter(move |(key, entry)| is_owned_there(key, entry));
+        given_away.map(|(key, _)| Effect::Drop { key: key.clone() })
+    }
+
     /// Objects that were to get other names and are under neither of the two keep their entries, under the names that they
     /// have: others may be about to take their old ones.
-    fn on_their_way(&self, world: &World) -> Vec<Effect> {
+    fn on_their_way(&self, world: &World) -> impl Iterator<Item = Effect> {
         let renames = self.intents.iter().filter(|intent| intent.deed == Deed::Rename);
-        let moved = renames.filter_map(|intent| {
+        renames.filter_map(|intent| {
             let id = intent.entry.id.as_ref()?;
             let live = world.by_id(intent.key.kind, id).filter(|live| live.key != intent.key)?;
             let (_, entry) = self.entry_of(live).filter(|(known, _)| **known != live.key)?;
-            Some(Effect::Put { key: live.key.clone(), entry: entry.clone() })
-        });
-        moved.collect()
+            (!self.is_others(live, world)).then(|| Effect::Put { key: live.key.clone(), entry: entry.clone() })
+        })
     }
 
     /// Returns the inventory as it is once the intents are settled.

@@ -12,7 +12,7 @@ use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, NotRolling, Note};
-use super::ownership::{Owner, attribute};
+use super::ownership::{Owner, attribute, is_renamed_behind};
 use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
@@ -289,8 +289,7 @@ impl<'a> Round<'a, '_> {
         match owner {
             Owner::Unrecorded => action,
             Owner::Ours(recorded, entry) => {
-                let is_ours = |key: &Key| kinds::is_reserved(&key.name);
-                let is_renamed = *recorded != live.key && !is_ours(recorded) && !is_ours(&live.key);
+                let is_renamed = is_renamed_behind(recorded, live);
                 change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
                 let is_recovered = self.given.world.recovered.contains(&live.key);
                 change.notes.extend(is_recovered.then_some(Note::Recovered));

@@ -56,10 +56,11 @@ impl Plan {
             Verb::Delete { .. } => vec![Effect::Drop { key: step.key.clone() }],
             Verb::Swap { retired, incoming, .. } => {
                 let out = retired.iter().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
+                let taken = retired.iter().filter_map(|retired| change.taken_over(step, renamed(retired)));
                 let back_in = Effect::Move { from: renamed(incoming), to: step.key.clone() };
                 // It may have been made when nobody kept a record.
                 let record = change.record.iter().map(|record| put(&step.key, record, change, step, live));
-                out.chain([back_in]).chain(record).collect()
+                taken.chain(out).chain([back_in]).chain(record).collect()
             }
             Verb::Verify { is_news, .. } => {
                 let habits = Habits { references_follow_renames: Some(true) };
@@ -100,6 +101,16 @@ impl Change {
             Some(Rollout::Replaces { retired, .. }) => Some(retired),
             _ => None,
         }
+    }
+
+    /// Returns the entry of an object that was not ours, and whose name a swap gives to another one: nothing has it on
+    /// record yet.
+    fn taken_over(&self, swap: &Step, retired: Key) -> Option<Effect> {
+        let is_new = matches!(self.rollout, Some(Rollout::Replaces { takes_over: true, .. }));
+        let seen = swap.expects.as_ref().filter(|_| is_new)?;
+        let applied = seen.spec.clone()?.into();
+        let entry = Entry { id: seen.id.clone(), applied, ..self.record.clone()? };
+        Some(Effect::Put { key: retired, entry })
     }
 }
 

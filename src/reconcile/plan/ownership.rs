@@ -77,11 +77,10 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
     let kept = plan.changes.iter().filter(stays).filter_map(|change| {
         let entry = change.record.as_ref()?;
-        // What somebody else renamed, and nobody declares, stays recorded under its own name. A reserved name is nobody's
-        // choice.
-        let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?).filter(|_| change.spec.is_none());
-        let is_chosen = |key: &&Key| !kinds::is_reserved(&key.name) && !kinds::is_reserved(&change.key.name);
-        let key = recorded.filter(is_chosen).unwrap_or(&change.key).clone();
+        // Another declared object may wait for the recorded name, and then its past is not to be lost. Whatever else has
+        // that name by now, this one is recorded under the name that the plan has for it.
+        let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
+        let key = recorded.filter(|key| is_awaited_under(key, change, plan)).unwrap_or(&change.key).clone();
         let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, entry));
         (!is_known).then(|| (key, entry.clone()))
     });
@@ -91,6 +90,24 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let followed = followed(plan, inventory, &relocated);
     let put = |(key, entry)| Effect::Put { key, entry };
     relocated.into_iter().chain(kept).chain(followed).map(put).collect()
+}
+
+/// Returns whether an object that has another name now is still declared under the one that it is recorded with, which
+/// no step gives to another one.
+fn is_awaited_under(recorded: &Key, change: &Change, plan: &Plan) -> bool {
+    *recorded != change.key
+        && plan.changes.iter().any(|other| other.key == *recorded && other.spec.is_some())
+        && !plan.steps.iter().any(|step| written_by(step).as_ref() == Some(recorded))
+}
+
+/// Returns the name under which a step writes something down, or crosses it out.
+fn written_by(step: &Step) -> Option<Key> {
+    let name = match &step.verb {
+        Verb::Create { .. } | Verb::Swap { .. } | Verb::Update { .. } | Verb::Delete { .. } => &step.key.name,
+        Verb::Rename { to } => to,
+        Verb::Verify { .. } => return None,
+    };
+    Some(Key { kind: step.key.kind, name: name.clone() })
 }
 
 /// What was applied of objects that nobody declares any more refers to others by their names, of which this plan changes
@@ -143,27 +160,33 @@ fn relocated(
     inventory: &Inventory,
     world: &World,
 ) -> Vec<(Key, Entry)> {
-    let given_by_steps = plan.steps.iter().filter_map(|step| {
-        let name = match &step.verb {
-            // What is updated may have its name from somebody else, who took it away from another object of ours.
-            Verb::Create { .. } | Verb::Swap { .. } | Verb::Update { .. } => &step.key.name,
-            Verb::Rename { to } => to,
-            Verb::Delete { .. } | Verb::Verify { .. } => return None,
-        };
-        Some(Key { kind: step.key.kind, name: name.clone() })
-    });
-    let displaced = given_away.chain(given_by_steps).filter_map(|key| {
-        let id = inventory.get(&key)?.id.as_ref()?;
-        world.by_id(key.kind, id)
-    });
-    // Any other step names the object by its id. One that is to step aside keeps its entry under the name it has.
-    let steps_aside = |step: &&Step| matches!(&step.verb, Verb::Rename { to } if kinds::is_reserved(to));
-    let aside = plan.steps.iter().filter(steps_aside).filter_map(|step| world.get(&step.key));
-    let relocated = aside.chain(displaced).filter_map(|live| {
-        let (key, entry) = inventory.entry_of(live)?;
-        (live.key != *key).then(|| (live.key.clone(), entry.clone()))
-    });
-    relocated.collect()
+    let recorded_at = |key: &Key| world.by_id(key.kind, inventory.get(key)?.id.as_ref()?);
+    let written = given_away.chain(plan.steps.iter().filter_map(written_by));
+    let displaced = written.filter_map(|key| recorded_at(&key));
+    // One that is to step aside keeps its entry under the name it has, and that of one that is deleted goes by it.
+    let is_known_by_name = |step: &&Step| match &step.verb {
+        Verb::Rename { to } => kinds::is_reserved(to),
+        Verb::Delete { .. } => true,
+        _ => false,
+    };
+    let by_name = plan.steps.iter().filter(is_known_by_name).filter_map(|step| world.get(&step.key));
+    let mut queue: Vec<&Live> = by_name.chain(displaced).collect();
+    let mut seen = HashSet::new();
+    let mut relocated = Vec::new();
+    while let Some(live) = queue.pop() {
+        let entry = inventory.entry_of(live).filter(|(key, _)| **key != live.key);
+        let Some((_, entry)) = entry.filter(|_| seen.insert(&live.key)) else { continue };
+        relocated.push((live.key.clone(), entry.clone()));
+        // What is recorded under the name that it has is displaced in turn.
+        queue.extend(recorded_at(&live.key));
+    }
+    relocated
+}
+
+/// Returns whether somebody else gave an object the name that it has in the place of the recorded one. A reserved name is
+/// nobody's choice.
+pub(super) fn is_renamed_behind(recorded: &Key, live: &Live) -> bool {
+    *recorded != live.key && ![recorded, &live.key].iter().any(|key| kinds::is_reserved(&key.name))
 }
 
 /// Returns the entries of objects that are not there any more and that nobody declares.

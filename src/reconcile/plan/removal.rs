@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
-use super::ownership::{Owner, released};
+use super::ownership::{Owner, is_renamed_behind, released};
 use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
 use crate::reconcile::inventory::Standing;
@@ -51,13 +51,16 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
 pub(super) fn destroy_owned(world: &World) -> Vec<Decision<'_>> {
     let Some(inventory) = &world.inventory else { return Vec::new() };
     let owned = world.iter().filter_map(|live| {
-        let (_, entry) = inventory.entry_of(live)?;
-        (entry.standing == Standing::Owned).then_some((live, entry))
+        let (key, entry) = inventory.entry_of(live)?;
+        (entry.standing == Standing::Owned).then_some((key, live, entry))
     });
-    let decisions = owned.map(|(live, entry)| {
+    let decisions = owned.map(|(recorded, live, entry)| {
         let is_kept = entry.is_retained();
         let (action, note) = if is_kept { (Action::Keep, Some(Note::Retained)) } else { (Action::Delete, None) };
         let mut decision = decision(&live.key, None, Some(live), action, note);
+        if is_renamed_behind(recorded, live) {
+            decision.change = decision.change.told_as_recorded(recorded);
+        }
         decision.is_protected = entry.lifecycle.prevent_destroy;
         decision.change.record = is_kept.then(|| released(entry));
         decision
@@ -72,9 +75,12 @@ pub(super) fn remove<'a>(keys: &[Key], world: &'a World) -> Vec<Decision<'a>> {
     keys.sort();
     let decisions = keys.into_iter().map(|key| match world.get(key) {
         None => decision(key, None, None, Action::Blocked, Some(Note::NotLive)),
-        live => {
-            let mut decision = decision(key, None, live, Action::Delete, None);
-            let entry = live.and_then(|live| Owner::of(live, world).entry());
+        Some(live) => {
+            let owner = Owner::of(live, world);
+            let is_renamed = matches!(owner, Owner::Ours(recorded, _) if is_renamed_behind(recorded, live));
+            let note = is_renamed.then_some(Note::RenamedBehind);
+            let mut decision = decision(key, None, Some(live), Action::Delete, note);
+            let entry = owner.entry();
             decision.is_protected = entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
             decision
         }

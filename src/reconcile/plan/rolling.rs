@@ -100,7 +100,8 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         let caveat = object.key.kind.info().ready_caveat.filter(|_| there.is_none());
         let note = Note::BuiltBeside { incoming: incoming.clone(), is_there: there.is_some(), caveat };
         let incoming_id = there.and_then(|there| there.id.clone());
-        Ok((Rollout::Replaces { incoming, incoming_id, retired, keeps_old: false, turn: 0 }, note))
+        let takes_over = self.world.inventory.is_some() && !leftovers::is_owned(live, self.world);
+        Ok((Rollout::Replaces { incoming, incoming_id, retired, keeps_old: false, takes_over, turn: 0 }, note))
     }
 
     /// What is published gets its name by being made. What had it stays known by its id, and goes with the last that
@@ -111,7 +112,7 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         let keeps_old = !leftovers::is_owned(live, self.world);
         let note = Note::PublishedAnew { old: retired.clone(), is_left: keeps_old };
         let incoming = object.key.name.clone();
-        Ok((Rollout::Replaces { incoming, incoming_id: None, retired, keeps_old, turn: 0 }, note))
+        Ok((Rollout::Replaces { incoming, incoming_id: None, retired, keeps_old, takes_over: false, turn: 0 }, note))
     }
 
     /// Takes in what was decided for an object, for those that refer to it.

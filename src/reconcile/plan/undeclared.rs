@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::decide::{Decision, Given, Obstacles};
 use super::matching::Matches;
 use super::note::Note;
-use super::ownership::released;
+use super::ownership::{is_renamed_behind, released};
 use super::{Action, Change};
 use crate::kinds::{self, Key, Live, Naming, Object, Reference, RenamedFrom, Value};
 use crate::reconcile::inventory::{Entry, Standing};
@@ -15,6 +15,8 @@ use crate::reconcile::world::{Desired, World};
 pub(super) struct Undeclared<'a>(Vec<One<'a>>);
 
 struct One<'a> {
+    /// The name that it is recorded with.
+    recorded: &'a Key,
     live: &'a Live,
     entry: &'a Entry,
     /// A declared object that refers to it all the same.
@@ -37,7 +39,7 @@ impl<'a> Undeclared<'a> {
                 Some(id) => given.world.by_id(key.kind, id),
                 None => given.world.get(key),
             };
-            Some((live?, entry))
+            Some((key, live?, entry))
         });
         // What has a reserved name is left over, and goes as soon as it can; what is to stay is let go of under any name.
         let is_left_over = |live: &Live, entry: &Entry| {
@@ -45,13 +47,14 @@ impl<'a> Undeclared<'a> {
             kinds::is_reserved(&live.key.name) && !stays
         };
         let is_undeclared = |live: &Live, entry: &Entry| !matches.has_live(&live.key) && !is_left_over(live, entry);
-        let live: Vec<_> = live.filter(|(live, entry)| is_undeclared(live, entry)).collect();
+        let live: Vec<_> = live.filter(|(_, live, entry)| is_undeclared(live, entry)).collect();
         if live.is_empty() {
             return Self(Vec::new());
         }
         let needed = needed(given.desired, matches);
         let in_doubt = in_doubt(given.desired, matches);
-        let one = |(live, entry): (&'a Live, _)| One {
+        let one = |(recorded, live, entry): (_, &'a Live, _)| One {
+            recorded,
             live,
             entry,
             needed_by: needed.get(&live.key).copied(),
@@ -161,16 +164,19 @@ fn awaiting<'a>(one: &One<'a>, of: &Key) -> Decision<'a> {
 }
 
 fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
-    let One { live, entry, needed_by, in_doubt_with } = *one;
+    let One { recorded, live, entry, needed_by, in_doubt_with } = *one;
     let is_retained = entry.is_retained();
     let mut change = Change::of_live(live, if is_retained { Action::Keep } else { Action::Delete });
+    if is_renamed_behind(recorded, live) {
+        change = change.told_as_recorded(recorded);
+    }
     if is_retained {
         change.record = Some(released(entry));
         change.notes.push(Note::Released);
     }
     let needed = needed_by.map(|by| Note::NeededBy { by: by.clone() });
     let in_doubt = in_doubt_with.map(|with| Note::InDoubt { with: with.clone() });
-    if let Some(note) = needed.or(in_doubt).or_else(|| obstacles.get(&live.key).cloned()).filter(|_| !is_retained) {
+    if let Some(note) = needed.or(in_doubt).or_else(|| obstacles.get(&change.key).cloned()).filter(|_| !is_retained) {
         change.action = Action::Blocked;
         change.notes.push(note);
     }

@@ -85,7 +85,7 @@ fn change_to_json(index: usize, change: &Change, view: &View<'_>) -> Json {
 /// Returns the part of a change in a replacement without a gap, as a saved plan has it.
 fn rollout(rollout: &Rollout) -> Json {
     match rollout {
-        Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn } => json!({"replaces": {
+        Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn, .. } => json!({"replaces": {
             "incoming": incoming.as_str(),
             "incoming_id": incoming_id.as_ref().map(ToString::to_string),
             "retired": retired.as_str(),

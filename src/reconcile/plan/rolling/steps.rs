@@ -64,7 +64,8 @@ impl Replacement<'_, '_> {
 
 fn replacement<'a, 'd>(index: usize, decision: &'d Decision<'a>) -> Option<Replacement<'a, 'd>> {
     let (object, old) = (decision.object?, decision.live?);
-    let Some(Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }) = &decision.change.rollout else {
+    let Some(Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn, .. }) = &decision.change.rollout
+    else {
         return None;
     };
     let (incoming, incoming_id) = (named(object.key.kind, incoming), incoming_id.clone());

@@ -73,7 +73,15 @@ struct ChangeDocument {
 #[serde(rename_all = "snake_case")]
 enum RolloutDocument {
     Returns,
-    Replaces { incoming: String, incoming_id: Option<ObjectId>, retired: String, keeps_old: bool, turn: usize },
+    Replaces {
+        incoming: String,
+        incoming_id: Option<ObjectId>,
+        retired: String,
+        keeps_old: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        takes_over: bool,
+        turn: usize,
+    },
     LeftOf(KeyDocument),
 }
 
@@ -228,11 +236,12 @@ fn is_take_over(note: &Note) -> bool {
 impl RolloutDocument {
     fn of(rollout: &Rollout) -> Self {
         match rollout {
-            Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn } => Self::Replaces {
+            Rollout::Replaces { incoming, incoming_id, retired, keeps_old, takes_over, turn } => Self::Replaces {
                 incoming: incoming.to_string(),
                 incoming_id: incoming_id.clone(),
                 retired: retired.to_string(),
                 keeps_old: *keeps_old,
+                takes_over: *takes_over,
                 turn: *turn,
             },
             Rollout::Returns => Self::Returns,
@@ -242,9 +251,9 @@ impl RolloutDocument {
 
     fn into_rollout(self, kind: KindId) -> Result<Rollout, String> {
         Ok(match self {
-            Self::Replaces { incoming, incoming_id, retired, keeps_old, turn } => {
+            Self::Replaces { incoming, incoming_id, retired, keeps_old, takes_over, turn } => {
                 let (incoming, retired) = (record::name(kind, &incoming)?, record::name(kind, &retired)?);
-                Rollout::Replaces { incoming, incoming_id, retired, keeps_old, turn }
+                Rollout::Replaces { incoming, incoming_id, retired, keeps_old, takes_over, turn }
             }
             Self::Returns => Rollout::Returns,
             Self::LeftOf(of) => Rollout::Leftover { of: of.to_key()? },

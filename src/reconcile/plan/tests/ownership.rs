@@ -72,6 +72,63 @@ fn what_a_sibling_owns_is_never_taken() {
     assert!(same.is_empty() && same.effects.is_empty(), "{}", text_of(&same));
 }
 
+/// Returns the world where another project has one of the objects on its record.
+fn claimed(world: &World, key: &Key) -> World {
+    let mut claimed = world.clone();
+    let id = world.get(key).and_then(|live| live.id.clone()).expect("it is live");
+    claimed.siblings.insert((key.kind, id), "other".into());
+    let inventory = world.inventory.as_deref().expect("there is a record");
+    claimed.with_inventory(inventory)
+}
+
+#[test]
+fn what_was_released_and_is_a_sibling_s_by_now_is_not_taken_up_again() {
+    let ours = owned(&(volume("v", "1Gi", "") + &template("t", "a", "")));
+    let released = performed(&plan(&desired(&template("t", "a", "")), &ours, &pruning()), &ours);
+    assert_eq!(entry(&released, "volume", "v").unwrap().standing, Standing::Released);
+    let taken = claimed(&released, &key("volume", "v"));
+    assert_eq!(entry(&taken, "volume", "v"), None, "it is theirs");
+
+    let again = |size: &str| volume("v", size, ", lifecycle: {on_remove: delete}") + &template("t", "a", "");
+    let all = Policy { take_over: TakeOver::All, ..pruning() };
+    insta::assert_snapshot!(planned(&again("2Gi"), &taken, &all), @r"
+    blocked volume/v [size: 1Gi -> 2Gi] (it belongs to another project: other)
+    keep template/t
+    ");
+    let equal = performed(&plan(&desired(&again("1Gi")), &taken, &all), &taken);
+    assert_eq!(entry(&equal, "volume", "v"), None);
+    insta::assert_snapshot!(planned(&template("t", "a", ""), &equal, &all), @"keep template/t");
+    assert_eq!(plan_destroy_owned(&taken).steps.len(), 1, "the template alone");
+}
+
+#[test]
+fn what_a_sibling_made_in_the_place_of_what_we_were_going_to_is_not_ours() {
+    let declared = template("z", "a", "");
+    let nothing = World::new([], now()).with_inventory(&Inventory::default());
+    let ours = plan(&desired(&declared), &nothing, &Policy::default());
+    let mut killed = Inventory::default();
+    killed.intend(ours.intents(now()));
+    let live = world(&declared);
+    let z = live.get(&key("template", "z")).expect("it is live").clone();
+
+    let settled = live.clone().with_inventory(&killed);
+    assert!(entry(&settled, "template", "z").is_some(), "nobody else has it");
+    let mut theirs = live;
+    theirs.siblings.insert((z.key.kind, z.id.clone().unwrap()), "other".into());
+    let theirs = theirs.with_inventory(&killed);
+    assert_eq!(entry(&theirs, "template", "z"), None);
+    assert!(theirs.inventory.as_ref().unwrap().intents.is_empty(), "there is nothing to wait for");
+    insta::assert_snapshot!(planned(&template("t", "a", ""), &theirs, &pruning()), @r"
+    create template/t
+    0. create template/t after []
+    ");
+
+    let mark = Some(kinds::Mark::new(&"other".into(), &z.key, &desired(&declared).get(&z.key).unwrap().spec));
+    let mut marked = World::new([Live { mark, ..z }], now());
+    marked.owner = Some("ours".into());
+    assert_eq!(entry(&marked.with_inventory(&killed), "template", "z"), None, "it says whose it is");
+}
+
 #[test]
 fn only_what_is_owned_is_pruned_and_what_holds_data_is_released() {
     let live = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());
@@ -561,4 +618,97 @@ fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move
     for live in end.iter() {
         assert_eq!(inventory.entry_of(live).map(|(key, _)| key), Some(&live.key));
     }
+}
+
+/// Returns the world where somebody gave objects other names, which nothing refers to.
+fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
+    let mut moved = altered(world, |live| {
+        if let Some((_, to)) = renames.iter().find(|(from, _)| live.key.name.as_str() == *from) {
+            live.key.name = to.parse().unwrap();
+        }
+    });
+    moved.inventory.clone_from(&world.inventory);
+    moved
+}
+
+fn recorded(world: &World) -> Vec<String> {
+    world.inventory.as_ref().unwrap().iter().map(|(key, _)| key.to_string()).collect()
+}
+
+#[test]
+fn what_was_renamed_behind_our_back_and_is_deleted_is_on_record_no_more() {
+    let three = [template("t", "a", ""), template("u", "a", ""), template("v", "a", "")].concat();
+    let moved = renamed_behind(&owned(&three), &[("t", "t2")]);
+    let left = [template("u", "a", ""), template("v", "a", "")].concat();
+    insta::assert_snapshot!(planned(&left, &moved, &pruning()), @r"
+    keep template/u
+    keep template/v
+    delete template/t (it is live as `t2`) (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    let pruned = plan(&desired(&left), &moved, &pruning());
+    assert!(pruned.changes.iter().any(|change| change.was.as_ref().is_some_and(|was| was.as_str() == "t2")));
+    assert_eq!(recorded(&performed(&pruned, &moved)), ["template/u", "template/v"]);
+
+    let removed = plan_removal(&[key("template", "t2")], &moved);
+    insta::assert_snapshot!(text_of(&removed), @r"
+    delete template/t2 (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    assert_eq!(recorded(&performed(&removed, &moved)), ["template/u", "template/v"]);
+
+    // Each has the name that another one is recorded with, and what is not deleted keeps its entry.
+    let turned = renamed_behind(&owned(&three), &[("t", "u"), ("u", "t"), ("v", "z")]);
+    let destroyed = plan_destroy_owned(&turned);
+    insta::assert_snapshot!(text_of(&destroyed), @r"
+    delete template/u (it is live as `t`) (it was renamed behind the manifests' back)
+    delete template/t (it is live as `u`) (it was renamed behind the manifests' back)
+    delete template/v (it is live as `z`) (it was renamed behind the manifests' back)
+    0. delete template/t after []
+    1. delete template/u after []
+    2. delete template/z after []
+    ");
+    assert_eq!(recorded(&performed(&destroyed, &turned)), [] as [&str; 0]);
+    let one = performed(&plan_removal(&[key("template", "u")], &turned), &turned);
+    let ids: Vec<_> = one.inventory.as_ref().unwrap().iter().filter_map(|(_, entry)| entry.id.clone()).collect();
+    assert!(ids.iter().all(|id| one.by_id(key("template", "t").kind, id).is_some()) && ids.len() == 2, "{ids:?}");
+}
+
+#[test]
+fn the_record_follows_to_a_new_name_once_that_is_declared() {
+    let moved = renamed_behind(&owned(&volume("a", "1Gi", "")), &[("a", "d")]);
+    assert_eq!(planned(&volume("d", "1Gi", ""), &moved, &Policy::default()).lines().count(), 1);
+    let followed = performed(&plan(&desired(&volume("d", "1Gi", "")), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&followed), ["volume/d"]);
+    assert_eq!(crate::reconcile::drift(&followed), []);
+
+    // Where its old name is declared too, another object gets that.
+    let both = volume("a", "1Gi", "") + &volume("d", "1Gi", "");
+    let end = performed(&plan(&desired(&both), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&end), ["volume/a", "volume/d"]);
+    assert!(end.iter().all(|live| end.inventory.as_ref().unwrap().get(&live.key).unwrap().id == live.id));
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    let held = performed(&plan(&desired(&both), &moved, &hold), &moved);
+    assert_eq!(recorded(&held), ["volume/a"], "what is held is drift still");
+}
+
+#[test]
+fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
+    let theirs = world(&(template("t", "a", "") + &sandbox("s", "t", ""))).with_inventory(&Inventory::default());
+    let all = Policy { take_over: TakeOver::All, ..Policy::default() };
+    let taking = plan(&desired(&template("t", "b", "")), &theirs, &all);
+    let taken = performed(&taking, &theirs);
+    let old = taken.iter().find(|live| kinds::is_reserved(&live.key.name)).expect("the sandbox is on it");
+    let (at, entry) = taken.inventory.as_ref().unwrap().entry_of(old).expect("it is on record");
+    assert_eq!((at, entry.applied()), (&old.key, old.spec.as_ref().ok()));
+    assert_eq!(taken.unmanaged().count(), 1, "the sandbox is nobody's");
+    let free = without_holder(&taken);
+    assert_eq!(performed(&plan_destroy_owned(&free), &free).iter().count(), 0, "nothing is left behind");
+}
+
+/// Returns the world once the sandbox is gone.
+fn without_holder(world: &World) -> World {
+    let mut free = World::new(world.iter().filter(|live| live.key != key("Sandbox", "s")).cloned(), now());
+    free.inventory.clone_from(&world.inventory);
+    free
 }

@@ -46,7 +46,9 @@ impl<'a> Holding<'a, '_> {
                 taken.map_or_else(|| "it is not live".to_owned(), |id| format!("another object has its name{id}")),
             ));
         };
-        let names = [Some(&step.key.name), Some(&change.key.name), change.was.as_ref()];
+        // What is deleted is named by the step alone, which would find nothing under another name.
+        let others = (change.action != Action::Delete).then_some([Some(&change.key.name), change.was.as_ref()]);
+        let names: Vec<_> = others.into_iter().flatten().chain([Some(&step.key.name)]).collect();
         if !names.contains(&Some(&live.key.name)) {
             return Err(moved(format!("it is named {}", live.key.name)));
         }

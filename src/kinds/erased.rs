@@ -29,6 +29,7 @@ pub trait AnyKind: Send + Sync {
     fn sends(&self, path: &'static str, changed: &[&'static str]) -> bool;
     fn check_create(&self, spec: &Spec, others: &dyn Lookup) -> Vec<Violation>;
     fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec;
+    fn ends(&self, spec: &Spec) -> bool;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
@@ -85,6 +86,10 @@ impl<K: Kind> AnyKind for K {
 
     fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec {
         Spec::new::<K>(K::renewed(declared.typed::<K>(), settled.typed::<K>().clone(), others))
+    }
+
+    fn ends(&self, spec: &Spec) -> bool {
+        K::ends(spec.typed::<K>())
     }
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {

@@ -70,6 +70,11 @@ pub trait Kind: Send + Sync + 'static {
         settled
     }
 
+    /// Returns whether the server deletes an object with this spec by itself some day.
+    fn ends(_spec: &Self::Spec) -> bool {
+        false
+    }
+
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 

@@ -116,6 +116,10 @@ impl Kind for SandboxKind {
         Some(SandboxSpec { template_name: Arc::clone(&template.name), ttl: ttl_of(ttl)?, idle_ttl: ttl_of(idle_ttl)? })
     }
 
+    fn ends(spec: &SandboxSpec) -> bool {
+        [spec.ttl, spec.idle_ttl].into_iter().flatten().any(|ttl| ttl != Ttl::DISABLED)
+    }
+
     fn takes(spec: &SandboxSpec, others: &dyn Lookup) -> Quota {
         let template = others.spec(TEMPLATE, &spec.template_name).and_then(|spec| spec.downcast::<TemplateSpec>());
         template.map_or_else(Quota::default, TemplateSpec::takes_each)

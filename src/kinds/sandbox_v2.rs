@@ -404,6 +404,11 @@ impl Kind for SandboxV2Kind {
         size::renewed(declared, settled, others)
     }
 
+    /// Being idle only stops it, from where on servers count, by a default of their own if need be.
+    fn ends(spec: &SandboxV2Spec) -> bool {
+        spec.delete_after_stop.or(spec.idle_ttl).is_some_and(|ttl| ttl != Ttl::DISABLED)
+    }
+
     fn takes(spec: &SandboxV2Spec, _others: &dyn Lookup) -> Quota {
         Quota {
             sandboxes: 1,

@@ -49,8 +49,8 @@ impl Spec {
     }
 
     /// Returns whether it asks the server to delete the object by itself some day.
-    pub fn has_ttl(&self) -> bool {
-        self.values.iter().flatten().any(|value| matches!(value, Value::Ttl(ttl) if ttl.as_duration().is_some()))
+    pub fn ends(&self) -> bool {
+        self.kind.ends(self)
     }
 
     /// Returns the spec to make an object from: ranges settled, and what is left alone taken over from the object whose

@@ -1,3 +1,5 @@
+use serde_json::{Value as Json, json};
+
 use super::*;
 use crate::manifest::{Diagnostics, Input, Limits, load};
 
@@ -444,4 +446,17 @@ fn parts_explain_themselves() {
     let header = explain("sandbox.proxy_config.rules.headers.value").unwrap();
     assert_eq!(header.shape, "a text, {env: NAME}, {file: PATH} or {workspace_secret: NAME}");
     assert_eq!(explain("sandbox.proxy_config.rules.header"), None);
+}
+
+#[test]
+fn what_a_manifest_lets_end_by_itself_is_told_from_what_stays() {
+    let ends = |kind, json: Json| spec_from_json(kind, &json).unwrap().ends();
+    let first = |ttl, idle| ends(SANDBOX, json!({"template_name": "t", "ttl_seconds": ttl, "idle_ttl_seconds": idle}));
+    assert!(first(60, 0) && first(0, 60) && !first(0, 0));
+    assert!(!ends(SANDBOX, json!({"template_name": "t"})));
+    let second = |idle, after| json!({"snapshot": "s", "idle_ttl_seconds": idle, "delete_after_stop_seconds": after});
+    assert!(ends(SANDBOX_V2, second(0, 60)), "somebody may stop it");
+    assert!(!ends(SANDBOX_V2, second(60, 0)), "it is stopped, and stays");
+    assert!(ends(SANDBOX_V2, json!({"snapshot": "s", "idle_ttl_seconds": 60})), "servers have a default");
+    assert!(!ends(TEMPLATE, json!({"image": "a"})));
 }

@@ -115,20 +115,25 @@ pub fn drift(world: &World) -> Vec<Drift> {
 /// Returns how the live state differs from these manifests, taken for what was applied last.
 pub fn drift_from(desired: &Desired, world: &World) -> Vec<Drift> {
     let plan = plan::plan(desired, world, &Policy::default());
-    plan.changes.iter().filter_map(drift_of).collect()
+    let is_recorded = world.inventory.is_some();
+    plan.changes.iter().filter_map(|change| drift_of(change, is_recorded)).collect()
 }
 
-fn drift_of(change: &Change) -> Option<Drift> {
-    let event = event_of(change)?;
-    let fields = change.fields.iter().map(|field| FieldDrift {
+/// Where there is a record, the plan says by it who made a change: what an unfinished rollout of ours did, or another object
+/// brings about, is none of somebody else's.
+fn drift_of(change: &Change, is_recorded: bool) -> Option<Drift> {
+    let meddled = change.fields.iter().filter(|field| !is_recorded || field.cause.is_drift());
+    let fields = meddled.map(|field| FieldDrift {
         path: field.path,
         applied: field.applied.clone().or_else(|| field.to.clone()),
         live: field.from.clone(),
     });
-    Some(Drift { key: change.key.clone(), event, fields: fields.collect() })
+    let fields: Vec<_> = fields.collect();
+    let event = event_of(change, is_recorded, !fields.is_empty())?;
+    Some(Drift { key: change.key.clone(), event, fields })
 }
 
-fn event_of(change: &Change) -> Option<DriftEvent> {
+fn event_of(change: &Change, is_recorded: bool, is_changed: bool) -> Option<DriftEvent> {
     let named = change.notes.iter().find_map(|note| match note {
         Note::DeletedBehind => Some(DriftEvent::Deleted),
         Note::Expired { .. } => Some(DriftEvent::Expired),
@@ -136,10 +141,12 @@ fn event_of(change: &Change) -> Option<DriftEvent> {
         Note::Failed { message } => Some(DriftEvent::Failed { message: message.clone() }),
         _ => None,
     });
+    let is_renamed = !is_recorded || change.notes.contains(&Note::RenamedBehind);
+    let is_missing = !is_recorded && change.action == Action::Create;
     named
-        .or_else(|| change.was.clone().map(|to| DriftEvent::Renamed { to }))
-        .or_else(|| (change.action == Action::Create).then_some(DriftEvent::Deleted))
-        .or_else(|| (!change.fields.is_empty()).then_some(DriftEvent::Changed))
+        .or_else(|| change.was.clone().filter(|_| is_renamed).map(|to| DriftEvent::Renamed { to }))
+        .or_else(|| is_missing.then_some(DriftEvent::Deleted))
+        .or_else(|| is_changed.then_some(DriftEvent::Changed))
         .or_else(|| change.notes.iter().find_map(build_moved))
 }
 

@@ -23,9 +23,13 @@ pub use schema::inventory_schema;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::kinds::{Key, KindId, Lifecycle, Live, Object, OnRemove, Spec};
 use crate::types::{Labels, Name, ObjectId, Timestamp};
+
+/// How far the server's clock may be ahead of the one that says what the time is.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// What is owned in one workspace.
 #[derive(Debug, Clone, Default)]
@@ -301,6 +305,17 @@ impl Entry {
     /// Returns the spec that was applied last, as it was declared; `None` if this version cannot read the record of it.
     pub fn applied(&self) -> Option<&Spec> {
         self.applied.spec()
+    }
+
+    /// Returns whether the server may have deleted the object by itself by now.
+    ///
+    /// Use only moves an end to later: what is gone before the one that was seen last was deleted by somebody. After it
+    /// nobody can tell, and it counts as ended; so it does where no end was seen and the object was to have one.
+    pub fn may_have_ended(&self, now: Timestamp) -> bool {
+        match self.expires_at {
+            Some(end) => end <= now.saturating_add(CLOCK_TOLERANCE),
+            None => self.applied().is_some_and(Spec::ends),
+        }
     }
 
     /// Returns whether the object stays when it is declared no longer.

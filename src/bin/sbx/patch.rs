@@ -6,7 +6,7 @@ mod removal;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sbx::kinds::{Object, Value};
+use sbx::kinds::{Key, Object, Value};
 use sbx::manifest::{Node, SourceId, Span};
 use sbx::reconcile::{Drift, DriftEvent, FieldDrift};
 use sbx::types::Name;
@@ -88,17 +88,21 @@ struct OfObject {
 }
 
 fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, String> {
-    let object = manifests.desired.get(&drift.key).ok_or("it is not declared here")?;
-    match &drift.event {
+    let object = declared(drift, manifests).ok_or("it is not declared here")?;
+    let mut out = match &drift.event {
         // Another object with the name is taken up when it is what is declared.
-        DriftEvent::Changed | DriftEvent::MadeAnew { .. } => {}
-        DriftEvent::Renamed { to } => return renaming(object, to, manifests),
+        DriftEvent::Changed | DriftEvent::MadeAnew { .. } => OfObject::default(),
+        DriftEvent::Renamed { to } if object.key.name == *to => OfObject::default(),
+        DriftEvent::Renamed { to } => renaming(object, to, manifests),
         DriftEvent::Deleted => return removal::of(object, manifests),
         event => return Err(format!("it {}", escape(&event.to_string()))),
+    };
+    // What was only renamed needs no fields to be patched.
+    if drift.fields.is_empty() {
+        return Ok(out);
     }
     let root = &manifests.documents.documents.get(object.origin.document).ok_or("it is not declared here")?.root;
     let spec = root.get("spec").ok_or("it has no spec")?;
-    let mut out = OfObject::default();
     let mut left_out_fields = Vec::new();
     for field in &drift.fields {
         if parts::edit(field, spec, object, manifests, &mut out) {
@@ -114,20 +118,32 @@ fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, St
     Ok(out)
 }
 
+/// Returns the declaration of what drifted, which may have its new name already.
+fn declared<'a>(drift: &Drift, manifests: &'a Manifests) -> Option<&'a Object> {
+    let renamed = match &drift.event {
+        DriftEvent::Renamed { to } => manifests.desired.get(&Key { kind: drift.key.kind, name: to.clone() }),
+        _ => None,
+    };
+    renamed.or_else(|| manifests.desired.get(&drift.key))
+}
+
 /// Returns the edit that gives an object the name that it has now. What refers to it is left to who reads the patch.
-fn renaming(object: &Object, to: &Name, manifests: &Manifests) -> Result<OfObject, String> {
+fn renaming(object: &Object, to: &Name, manifests: &Manifests) -> OfObject {
     let span = object.origin.name;
     let written = manifests.documents.sources.snippet(span);
     // A name that is spelt in another way, or that an alias stands for, is somebody's own to write.
     let style = match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(name) if name == object.key.name.as_str() => Style::Json,
         None if written == object.key.name.as_str() => Style::Yaml,
-        _ => return Err(format!("it was renamed to {to}, and its name is written as `{}`", escape(written))),
+        _ => {
+            let why = format!("it was renamed to {to}, and its name is written as `{}`", escape(written));
+            return OfObject { edits: Vec::new(), left_out: vec![why] };
+        }
     };
     let text = style.value(&Json::from(to.as_str()));
     let holders = referring_to(object, manifests);
     let left_out = holders.map(|holders| format!("it was renamed to {to}, and {holders} refers to its old name"));
-    Ok(OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() })
+    OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() }
 }
 
 /// Returns the declared objects that refer to this one.

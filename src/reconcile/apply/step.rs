@@ -63,7 +63,7 @@ fn budget(step: &Step) -> Duration {
 pub(super) struct Performed {
     /// What it took.
     pub(super) how: Done,
-    /// The object that it made, or saw before it changed it.
+    /// The object that it made, or saw before it changed it, with the end that it has now.
     pub(super) live: Option<Live>,
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn perform(step: &Step, cx: &StepCx) -> Result<Performed, StepE
             let secrets = Secrets::read(spec.secrets_of_update(&changed), &*cx.secrets)?;
             let verb_cx = VerbCx { client: &cx.client, secrets: &secrets, mark: None };
             step.key.kind.update(verb_cx, &step.key.name, &spec, changes).await?;
-            Ok(Performed { how: Done::Acted, live: Some(live) })
+            Ok(Performed { how: Done::Acted, live: Some(with_end(live, changes, &cx.client).await) })
         }
         Verb::Rename { to } => rename(step, to, cx).await.map(Performed::from),
         Verb::Delete { is_waited_for } => delete(step, *is_waited_for, cx).await.map(Performed::from),
@@ -107,6 +107,15 @@ fn updated(live: &Live, changes: &[(&'static str, Value)], declared: Option<&Spe
         Some(declared) => changed.with_unreadable_of(declared),
         None => changed,
     })
+}
+
+/// Returns an object that was changed with the end that it has now, for the record; without one where that is not told.
+async fn with_end(live: Live, changes: &[(&'static str, Value)], client: &Client) -> Live {
+    if !changes.iter().any(|(_, value)| matches!(value, Value::Ttl(_))) {
+        return live;
+    }
+    let after = look(&live.key, client).await.ok().flatten().filter(|after| after.id == live.id);
+    Live { expires_at: after.and_then(|after| after.expires_at), ..live }
 }
 
 async fn create(step: &Step, spec: &Spec, options: &CreateOptions, cx: &StepCx) -> Result<Performed, StepError> {

@@ -40,9 +40,7 @@ impl Inventory {
             return Some(Stranger::OtherEndpoint { recorded: recorded.to_owned(), actual: actual() });
         }
         let seen = self.iter().filter(|(key, _)| world.speaks(key.kind));
-        let lasting = seen.filter(|(_, entry)| {
-            entry.standing == Standing::Owned && entry.expires_at.is_none_or(|expires_at| expires_at > world.now)
-        });
+        let lasting = seen.filter(|(_, entry)| entry.standing == Standing::Owned && !entry.may_have_ended(world.now));
         let mut n_owned = 0;
         for (key, id) in lasting.filter_map(|(key, entry)| Some((key, entry.id.as_ref()?))) {
             if world.by_id(key.kind, id).is_some() {

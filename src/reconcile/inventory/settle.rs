@@ -159,7 +159,8 @@ impl Inventory {
         });
         let reached: Vec<(&'static str, Value)> = reached.collect();
         let unsure = untold(intended, applied).into_iter().map(|field| field.path).collect::<Vec<_>>();
-        Some(Entry { applied: applied.with_changes(&reached).without(&unsure).into(), ..known.clone() })
+        let applied = applied.with_changes(&reached).without(&unsure).into();
+        Some(Entry { applied, expires_at: live.expires_at, ..known.clone() })
     }
 }
 

@@ -17,7 +17,7 @@ use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Part, Reference, Spec, Tree, Violation};
+use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Part, Reference, Tree, Violation};
 use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -270,8 +270,7 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(self.undeclared.maybe_renamed(object, self.given.world));
             return Action::Create;
         };
-        let may_expire = entry.expires_at.is_some() || entry.applied().is_some_and(Spec::has_ttl);
-        if may_expire {
+        if entry.may_have_ended(self.given.world.now) {
             let is_recreated = object.lifecycle.on_expiry == OnExpiry::Recreate;
             change.notes.push(Note::Expired { is_recreated });
             return if is_recreated { Action::Create } else { Action::Keep };

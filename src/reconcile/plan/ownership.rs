@@ -140,9 +140,11 @@ fn followed(plan: &Plan, inventory: &Inventory, relocated: &[(Key, Entry)]) -> V
     followed.collect()
 }
 
-/// Two entries that differ only in when the object ends by itself say the same: an idle sandbox's end moves with use.
+/// Two entries say the same also where the object ends later by itself than it was going to, or nobody knows when: an idle
+/// sandbox's end moves with use. An end that nobody knew of, or an earlier one, is news.
 fn says_the_same(known: &Entry, entry: &Entry) -> bool {
-    let Entry { id, standing, applied, lifecycle, labels, source, expires_at: _, extra } = known;
+    let Entry { id, standing, applied, lifecycle, labels, source, expires_at, extra } = known;
+    let is_news = entry.expires_at.is_some_and(|end| expires_at.is_none_or(|known| end < known));
     *id == entry.id
         && *standing == entry.standing
         && *lifecycle == entry.lifecycle
@@ -150,6 +152,7 @@ fn says_the_same(known: &Entry, entry: &Entry) -> bool {
         && *source == entry.source
         && *extra == entry.extra
         && *applied == entry.applied
+        && !is_news
 }
 
 /// Objects that have other names than they are recorded with, where steps are going to use those, or others to get the

@@ -374,3 +374,76 @@ fn the_document_of_what_was_deleted_goes() {
     let plan = sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
 }
+
+#[test]
+fn the_fields_of_what_was_renamed_are_patched_too_also_once_it_has_its_new_name() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n\
+         {apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 1}}\n",
+    );
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    let answer = server.request("PATCH", "/v2/sandboxes/pools/warm", "{\"name\": \"hot\", \"replicas\": 2}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let patch = sbx(&["drift", "-o", "patch"]).stdout;
+    assert!(
+        patch.contains(
+            "+{apiVersion: sbx/v1, kind: Pool, metadata: {name: hot}, spec: {template_name: plain, replicas: 2}}"
+        ),
+        "{patch}"
+    );
+    // By hand, and but for the replicas.
+    environment.write("w.yaml", &environment.read("w.yaml").replace("name: warm", "name: hot"));
+    let again = sbx(&["drift", "-o", "patch"]);
+    assert!(again.stdout.contains("replicas: 2") && !again.stderr.contains("not declared"), "{again}");
+    environment.write("w.yaml", &environment.read("w.yaml").replace("replicas: 1", "replicas: 2"));
+    let plan = sbx(&["plan", "--exit-code"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+}
+
+#[test]
+fn a_sandbox_that_is_gone_before_its_time_was_deleted() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n\
+         {apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: plain, ttl_seconds: 3600}}\n",
+    );
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    // The end that is on record is that of the time to live that it has now.
+    environment.write("w.yaml", &environment.read("w.yaml").replace("3600", "86400"));
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    let answer = server.request("DELETE", "/v2/sandboxes/boxes/box", "");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    let run = sbx(&["drift", "--exit-code"]);
+    assert!(run.stdout.contains("- sandbox/box was deleted") && run.code == Some(4), "{run}");
+    let plan = sbx(&["plan", "--on-drift", "fail"]);
+    assert_eq!(plan.code, Some(1), "{plan}");
+}
+
+#[test]
+fn an_unfinished_rollout_of_ours_is_no_drift() {
+    let environment = Environment::new();
+    environment.write(
+        "w.yaml",
+        "{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: a}}\n---\n\
+         {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: t, replicas: 1}}\n",
+    );
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    environment.write("w.yaml", &environment.read("w.yaml").replace("image: a", "image: b"));
+    server.fault("{\"operation\": \"update_pool\", \"count\": null, \"status\": 400}");
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(1));
+    let run = sbx(&["drift", "--exit-code"]);
+    assert!(run.stdout.contains("No drift") && run.code == Some(2), "{run}");
+    assert!(sbx(&["drift", "-o", "patch"]).stdout.is_empty());
+}

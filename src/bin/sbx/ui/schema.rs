@@ -241,13 +241,15 @@ fn note() -> Json {
 }
 
 fn rollout() -> Json {
-    let replaces = record(json!({
+    let mut replaces = record(json!({
         "incoming": described(text(), "The name under which the new object is built."),
         "incoming_id": described(text_or_null(), "Its id, if it is there already."),
         "retired": described(text(), "The name that the old object gets."),
         "keeps_old": described(flag(), "Whether the old object stays, since others use it."),
         "turn": described(count(), "It is built when the old objects of lower turns are gone."),
     }));
+    replaces["properties"]["takes_over"] =
+        described(flag(), "Only in a saved plan: whether the old object was not managed, and is from then on.");
     json!({
         "description": "Its part in a replacement without a gap; null if it has none.",
         "oneOf": [

@@ -4,8 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Returns an order in which every index comes after all indices in its list, smaller indices first where the lists do
-/// not say; `None` if the lists go in a circle.
-pub(super) fn order(after: &[Vec<usize>]) -> Option<Vec<usize>> {
+/// not say.
+///
+/// # Errors
+///
+/// The first index that has no place, if the lists go in a circle.
+pub(super) fn order(after: &[Vec<usize>]) -> Result<Vec<usize>, usize> {
     let followers = followers(after);
     let mut n_missing: Vec<usize> = after.iter().map(Vec::len).collect();
     let mut ready: BinaryHeap<_> = (0..after.len()).filter(|&index| n_missing[index] == 0).map(Reverse).collect();
@@ -19,7 +23,10 @@ pub(super) fn order(after: &[Vec<usize>]) -> Option<Vec<usize>> {
             }
         }
     }
-    (order.len() == after.len()).then_some(order)
+    match n_missing.iter().position(|&n_missing| n_missing > 0) {
+        None => Ok(order),
+        Some(index) => Err(index),
+    }
 }
 
 /// Returns, for each index, the indices that come directly after it.
@@ -51,9 +58,9 @@ mod tests {
 
     #[test]
     fn earlier_ones_first_and_small_ones_before_large_ones() {
-        assert_eq!(order(&[vec![2], vec![], vec![], vec![0, 1]]), Some(vec![1, 2, 0, 3]));
-        assert_eq!(order(&[vec![1], vec![0], vec![]]), None);
-        assert_eq!(order(&[]), Some(vec![]));
+        assert_eq!(order(&[vec![2], vec![], vec![], vec![0, 1]]), Ok(vec![1, 2, 0, 3]));
+        assert_eq!(order(&[vec![], vec![2], vec![1]]), Err(1));
+        assert_eq!(order(&[]), Ok(vec![]));
     }
 
     #[test]

@@ -88,11 +88,11 @@ pub enum Refusal {
         /// The objects.
         objects: Vec<Key>,
     },
-    /// A step of it breaks a rule of the server that is written down: the planner is wrong.
+    /// A step of it breaks a rule of the server that is written down, or waits for itself: the planner is wrong.
     Impossible {
         /// The step.
         step: String,
-        /// The rule.
+        /// The rule, or what else is wrong.
         why: String,
     },
     /// What a saved plan says, in its words.
@@ -241,7 +241,7 @@ impl fmt::Display for Refusal {
             Self::DestroyLimit { n, n_owned, .. } => {
                 write!(f, "this plan destroys {} of the {n_owned} that are owned", objects(*n))
             }
-            Self::Impossible { step, why } => write!(f, "the server would refuse a step of it, {step}: {why}"),
+            Self::Impossible { step, why } => write!(f, "a step of it cannot be performed, {step}: {why}"),
             Self::Saved { text, .. } => f.write_str(text),
             Self::Drift { objects } => write!(f, "{} changed behind the manifests' back", list(objects)),
         }

@@ -36,7 +36,7 @@ pub(super) fn perform(plan: &Plan, world: &World) -> Result<Vec<Peak>, Refusal> 
         let step = &plan.steps[index];
         if let Err(why) = stage.perform(step) {
             let step = format!("{} {}", step.verb.as_str(), step.key);
-            return Err(Refusal::Impossible { step, why: why.to_string() });
+            return Err(Refusal::Impossible { step, why: format!("the server refuses it, as {why}") });
         }
     }
     Ok(peaks(world, &stage))

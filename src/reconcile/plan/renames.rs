@@ -134,7 +134,7 @@ impl<'a> Renames<'a> {
     fn is_somebody_elses(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
         circle.iter().all(|(key, live)| {
             let is_kept =
-                |object: &Object| !differences(object, live).is_none_or(|fields| fields.iter().any(makes_anew));
+                |object: &Object| differences(object, live).is_some_and(|fields| !fields.iter().any(makes_anew));
             self.desired.get(key).is_some_and(|object| self.is_displaced(object) && is_kept(object))
         })
     }

@@ -28,7 +28,7 @@ pub(super) fn make_room(steps: &mut [Step], world: &World) {
         return;
     }
     let after: Vec<_> = steps.iter().map(|step| step.after.clone()).collect();
-    let Some(order) = graph::order(&after) else { return };
+    let Ok(order) = graph::order(&after) else { return };
     let used = capacity.used.amounts().map(|(_, amount)| amount);
     let limit = capacity.limit.amounts().map(|(_, amount)| amount);
     let mut room = Room {

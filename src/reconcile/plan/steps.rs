@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::decide::Decision;
 use super::parking::parking_name;
+use super::policy::Refusal;
 use super::renames::old_key;
 use super::{Action, Change, Expectation, Plan, Rollout, Step, Verb, ownership, rehearsal, rolling, room};
 use crate::kinds::{CreateOptions, Key, KindId, Live, Lookup, Object, Reference, Spec};
@@ -27,7 +28,11 @@ pub(super) fn assemble<'a>(decisions: Vec<Decision<'a>>, world: &'a World) -> Pl
     room::make_room(&mut draft.steps, world);
     let protected = decisions.iter().map(|decision| decision.is_protected).collect::<Vec<_>>();
     let changes: Vec<_> = decisions.into_iter().map(|decision| decision.change).collect();
-    let mut plan = Plan { changes, steps: draft.into_steps(), ..Plan::default() };
+    let (steps, refusal) = match draft.into_steps() {
+        Ok(steps) => (steps, None),
+        Err(refusal) => (Vec::new(), Some(refusal)),
+    };
+    let mut plan = Plan { changes, steps, refusals: refusal.into_iter().collect(), ..Plan::default() };
     plan.refuse_to_destroy(&protected);
     if let Some(inventory) = &world.inventory {
         plan.effects = ownership::refreshed(&plan, world);
@@ -230,27 +235,31 @@ impl Draft<'_> {
     }
 
     /// Sorts the steps so that each comes after all that it waits for.
-    fn into_steps(self) -> Vec<Step> {
+    ///
+    /// References go down the list of kinds, and names are freed along chains, so that there is such an order. Were there
+    /// none, the planner would be wrong, and whoever plans is told, in the place of a panic.
+    fn into_steps(self) -> Result<Vec<Step>, Refusal> {
         let after: Vec<_> = self.steps.iter().map(|step| step.after.clone()).collect();
-        let order =
-            graph::order(&after).expect("references go down the list of kinds and names are freed along chains");
+        let order = graph::order(&after).map_err(|index| {
+            let Step { verb, key, .. } = &self.steps[index];
+            Refusal::Impossible { step: format!("{} {key}", verb.as_str()), why: "it waits for itself".to_owned() }
+        })?;
         let mut place = vec![0; order.len()];
         for (new, &old) in order.iter().enumerate() {
             place[old] = new;
         }
         let mut steps: Vec<_> = self.steps.into_iter().map(Some).collect();
         let sorted = order.iter().filter_map(|&old| steps[old].take());
-        sorted
-            .map(|mut step| {
-                for earlier in &mut step.after {
-                    *earlier = place[*earlier];
-                }
-                if let Verb::Verify { swap, .. } = &mut step.verb {
-                    *swap = place[*swap];
-                }
-                step
-            })
-            .collect()
+        let placed = sorted.map(|mut step| {
+            for earlier in &mut step.after {
+                *earlier = place[*earlier];
+            }
+            if let Verb::Verify { swap, .. } = &mut step.verb {
+                *swap = place[*swap];
+            }
+            step
+        });
+        Ok(placed.collect())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sbx::reconcile::inventory::{Effect, Run};
 use sbx::reconcile::ledger::{Ledger, Opening, Reading};
 use sbx::reconcile::model::Model;
-use sbx::reconcile::plan::{Action, Note, Policy, plan};
+use sbx::reconcile::plan::{Action, Note, Policy, Refusal, plan};
 use sbx::reconcile::{Desired, EventSink, Inventory, Plan, World, apply, look_again};
 
 use super::cases::is_replay;
@@ -188,6 +188,8 @@ fn short(effect: &Effect) -> String {
 }
 
 fn assert_possible(plan: &Plan, world: &World) {
+    let is_wrong = |refusal: &Refusal| matches!(refusal, Refusal::Impossible { .. });
+    assert!(!plan.refusals.iter().any(is_wrong), "{:?}", plan.refusals);
     if let Err((step, refusal)) = Model::of(world).run(plan) {
         let steps: Vec<_> = plan.steps.iter().map(|step| format!("{} {}", step.verb.as_str(), step.key)).collect();
         panic!("step {step} is against the rules: {refusal}\n{}", steps.join("\n"));

@@ -55,6 +55,11 @@ fn a_step_that_the_server_would_refuse_refuses_the_plan() {
     plan.steps.iter_mut().for_each(|step| step.after.clear());
     rehearse(&mut plan, &live);
     let told: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["the server would refuse a step of it, delete template/t: template/t is in use by pool/p"]);
+    assert_eq!(
+        told,
+        [
+            "a step of it cannot be performed, delete template/t: the server refuses it, as template/t is in use by pool/p"
+        ]
+    );
     assert!(plan.refusals[0].help().contains("bug in sbx"));
 }

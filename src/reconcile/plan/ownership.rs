@@ -85,7 +85,8 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
         (!is_known).then(|| (key, entry.clone()))
     });
     let kept: Vec<_> = kept.collect();
-    let given_away = kept.iter().map(|(key, _)| key.clone());
+    let is_given = |(key, entry): &&(Key, Entry)| inventory.get(key).is_some_and(|known| known.id != entry.id);
+    let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
     let relocated = relocated(plan, given_away, inventory, world);
     let followed = followed(plan, inventory, &relocated);
     let put = |(key, entry)| Effect::Put { key, entry };
@@ -93,10 +94,11 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
 }
 
 /// Returns whether an object that has another name now is still declared under the one that it is recorded with, which
-/// no step gives to another one.
+/// nothing live has and no step gives to another one.
 fn is_awaited_under(recorded: &Key, change: &Change, plan: &Plan) -> bool {
+    let is_awaited = |other: &Change| other.key == *recorded && other.spec.is_some() && other.id.is_none();
     *recorded != change.key
-        && plan.changes.iter().any(|other| other.key == *recorded && other.spec.is_some())
+        && plan.changes.iter().any(is_awaited)
         && !plan.steps.iter().any(|step| written_by(step).as_ref() == Some(recorded))
 }
 
@@ -166,12 +168,8 @@ fn relocated(
     let recorded_at = |key: &Key| world.by_id(key.kind, inventory.get(key)?.id.as_ref()?);
     let written = given_away.chain(plan.steps.iter().filter_map(written_by));
     let displaced = written.filter_map(|key| recorded_at(&key));
-    // One that is to step aside keeps its entry under the name it has, and that of one that is deleted goes by it.
-    let is_known_by_name = |step: &&Step| match &step.verb {
-        Verb::Rename { to } => kinds::is_reserved(to),
-        Verb::Delete { .. } => true,
-        _ => false,
-    };
+    // The entry of one that is renamed or deleted goes by the name that it has.
+    let is_known_by_name = |step: &&Step| matches!(&step.verb, Verb::Rename { .. } | Verb::Delete { .. });
     let by_name = plan.steps.iter().filter(is_known_by_name).filter_map(|step| world.get(&step.key));
     let mut queue: Vec<&Live> = by_name.chain(displaced).collect();
     let mut seen = HashSet::new();

@@ -35,8 +35,9 @@ pub(super) fn assemble<'a>(decisions: Vec<Decision<'a>>, world: &'a World) -> Pl
     let mut plan = Plan { changes, steps, refusals: refusal.into_iter().collect(), ..Plan::default() };
     plan.refuse_to_destroy(&protected);
     if let Some(inventory) = &world.inventory {
-        plan.effects = ownership::refreshed(&plan, world);
-        plan.effects.extend(ownership::gone(&plan.changes, inventory, world));
+        // What is gone goes first: another object may be recorded under its name by now.
+        plan.effects = ownership::gone(&plan.changes, inventory, world);
+        plan.effects.extend(ownership::refreshed(&plan, world));
     }
     rehearsal::rehearse(&mut plan, world);
     plan

@@ -160,7 +160,7 @@ impl Case {
         for number in 0..rng.usize(0..4) {
             let world = workspace.world().await.expect("nothing goes wrong here");
             let ours: Vec<_> = world.iter().filter(|live| !is_foreign(live)).collect();
-            let Some(live) = rng.choice(ours) else { break };
+            let Some(live) = rng.choice(&ours) else { break };
             let (kind, client) = (live.key.kind, workspace.client());
             match rng.usize(0..4) {
                 // As it stops by itself, once it is idle.
@@ -179,6 +179,14 @@ impl Case {
                     let to = name(&format!("y{number}-{}", self.seed));
                     kind.rename(client, &live.key.name, &to).await.expect("the name is free");
                     renamed.insert(id_of(live));
+                    // Its name may go to another one, and that one's to it.
+                    let others: Vec<_> =
+                        ours.iter().filter(|other| other.key.kind == kind && other.key != live.key).collect();
+                    if let Some(other) = rng.choice(others).filter(|_| rng.bool()) {
+                        kind.rename(client, &other.key.name, &live.key.name).await.expect("the name is free");
+                        kind.rename(client, &to, &other.key.name).await.expect("the name is free");
+                        renamed.insert(id_of(other));
+                    }
                 }
                 // A volume that somebody made larger stays in the way of most edits.
                 _ if kind != kinds::VOLUME || rng.usize(0..4) == 0 => {

@@ -89,6 +89,14 @@ pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
     let relocated = relocated(plan, given_away, inventory, world);
     let followed = followed(plan, inventory, &relocated);
+    // What stays under its recorded name does not where another object gets that one.
+    let kept = kept.into_iter().map(|(key, entry)| {
+        let is_it = |(new, moved): &&(Key, Entry)| new.kind == key.kind && moved.id == entry.id && entry.id.is_some();
+        let is_recorded = inventory.get(&key).is_some_and(|known| known.id == entry.id);
+        let moved = relocated.iter().find(is_it).filter(|_| is_recorded).map(|(new, _)| new.clone());
+        (moved.unwrap_or(key), entry)
+    });
+    let kept: Vec<_> = kept.collect();
     let put = |(key, entry)| Effect::Put { key, entry };
     relocated.into_iter().chain(kept).chain(followed).map(put).collect()
 }

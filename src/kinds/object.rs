@@ -413,6 +413,11 @@ impl Object {
         Self { key, labels: Labels::new(), annotations: Labels::new(), lifecycle, spec, origin, source: None }
     }
 
+    /// Returns whether it stays as it is where only a new object could be what is declared.
+    pub fn stays_outdated(&self) -> bool {
+        self.key.kind.info().outlives_its_source && self.lifecycle.on_superseded == OnSuperseded::Keep
+    }
+
     /// Returns the place of a field of the spec in the object's manifest, or of its name if the field is left out.
     pub fn place_of(&self, documents: &Documents, field: &str) -> Span {
         place_of(self, documents, &format!("spec.{field}"))

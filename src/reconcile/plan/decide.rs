@@ -270,7 +270,8 @@ impl<'a> Round<'a, '_> {
             change.notes.extend(self.undeclared.maybe_renamed(object, self.given.world));
             return Action::Create;
         };
-        if entry.may_have_ended(self.given.world.now) {
+        let lives_on = entry.id.as_ref().is_some_and(|id| self.given.world.by_id(object.key.kind, id).is_some());
+        if !lives_on && entry.may_have_ended(self.given.world.now) {
             let is_recreated = object.lifecycle.on_expiry == OnExpiry::Recreate;
             change.notes.push(Note::Expired { is_recreated });
             return if is_recreated { Action::Create } else { Action::Keep };
@@ -372,7 +373,7 @@ impl<'a> Round<'a, '_> {
             change.fields.append(&mut replacing);
             return Action::Replace;
         }
-        if object.key.kind.info().outlives_its_source && object.lifecycle.on_superseded == OnSuperseded::Keep {
+        if object.stays_outdated() {
             let choice = object.key.kind.info().on_superseded;
             remember_unsent(&replacing, entry, change);
             change.notes.extend(replacing.drain(..).map(|field| outdated(field, choice)));

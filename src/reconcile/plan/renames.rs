@@ -14,6 +14,7 @@ use crate::kinds::{self, Key, Live, Naming, Object, Reference, RenamedFrom};
 use crate::reconcile::diff::{FieldChange, diff};
 use crate::reconcile::inventory::Entry;
 use crate::reconcile::world::{Desired, World};
+use crate::types::ObjectId;
 
 /// The renames that are still to be made.
 pub(super) struct Renames<'a> {
@@ -93,12 +94,21 @@ impl<'a> Renames<'a> {
                 return;
             }
             chain.push((&object.key, live));
-            next = self.desired.get(&live.key);
-            if next.is_some_and(|next| next.lifecycle.renamed_from == Some(RenamedFrom::Nothing)) {
-                break;
-            }
+            next = self.desired.get(&live.key).filter(|next| !self.lets_go(next, object, live));
         }
         self.take_over(chain);
+    }
+
+    /// Returns whether a declared object leaves what is live under its name to another one, and is made anew: it says that it
+    /// comes from nowhere; or somebody deleted it, and gave its name to what is recorded as the other.
+    fn lets_go(&self, object: &Object, to: &Object, live: &Live) -> bool {
+        let is_gone = || {
+            let id = recorded_id(&object.key, self.world);
+            id.is_some_and(|id| self.world.by_id(object.key.kind, id).is_none())
+        };
+        let is_the_other = || recorded_id(&to.key, self.world).is_some_and(|id| live.id.as_ref() == Some(id));
+        object.lifecycle.renamed_from == Some(RenamedFrom::Nothing)
+            || is_the_other() && is_gone() && is_kept_as(to, live)
     }
 
     /// Follows renames that go in a circle (a becomes b, and b becomes a). Only what is recorded tells whether they have
@@ -133,9 +143,7 @@ impl<'a> Renames<'a> {
     /// is to be made anew, nothing is kept by that.
     fn is_somebody_elses(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
         circle.iter().all(|(key, live)| {
-            let is_kept =
-                |object: &Object| differences(object, live).is_some_and(|fields| !fields.iter().any(makes_anew));
-            self.desired.get(key).is_some_and(|object| self.is_displaced(object) && is_kept(object))
+            self.desired.get(key).is_some_and(|object| self.is_displaced(object) && is_kept_as(object, live))
         })
     }
 
@@ -218,14 +226,19 @@ fn differences(object: &Object, live: &Live) -> Option<Vec<FieldChange>> {
     live.spec.as_ref().ok().map(|live| diff(&object.spec, live, &same_name))
 }
 
-fn makes_anew(field: &FieldChange) -> bool {
-    field.change.makes_anew()
+/// Returns whether a live object can become what is declared without being made anew.
+fn is_kept_as(object: &Object, live: &Live) -> bool {
+    let is_in_place = |field: &FieldChange| object.stays_outdated() || !field.change.makes_anew();
+    differences(object, live).is_some_and(|fields| fields.iter().all(is_in_place))
+}
+
+fn recorded_id<'a>(key: &Key, world: &'a World) -> Option<&'a ObjectId> {
+    world.inventory.as_ref()?.get(key)?.id.as_ref()
 }
 
 /// Returns the live object that is recorded under this name, if it has another one now.
 fn recorded<'a>(key: &Key, world: &'a World) -> Option<&'a Live> {
-    let id = world.inventory.as_ref()?.get(key)?.id.as_ref()?;
-    world.by_id(key.kind, id).filter(|live| live.key != *key)
+    world.by_id(key.kind, recorded_id(key, world)?).filter(|live| live.key != *key)
 }
 
 /// Returns the live objects that are recorded as renamed, by their old names.

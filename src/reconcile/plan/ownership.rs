@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Action, Change, Plan, Step, Verb};
-use crate::kinds::{self, Key, Live, Reference, Spec, Value};
+use crate::kinds::{self, Key, KindId, Live, Reference, Spec, Value};
 use crate::reconcile::diff::{Cause, FieldChange};
 use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
 use crate::reconcile::world::World;
+use crate::types::ObjectId;
 
 /// Whose a live object is.
 #[derive(Debug, Clone, Copy)]
@@ -71,34 +72,44 @@ fn is_reserved(reference: &Reference) -> bool {
     reference.key().is_some_and(|key| kinds::is_reserved(&key.name))
 }
 
-/// Returns what changes in the inventory without a call: what is adopted, taken up again, or known by other words.
+/// Returns what changes in the inventory without a call: what is adopted, taken up again, or known by other words or
+/// under another name.
 pub(super) fn refreshed(plan: &Plan, world: &World) -> Vec<Effect> {
     let Some(inventory) = &world.inventory else { return Vec::new() };
+    let kept = kept(plan, inventory);
+    let places = places(plan, &kept, inventory, world);
+    let new_names = new_names(plan);
+    let mut effects = Vec::new();
+    if !places.is_empty() || !new_names.is_empty() {
+        let declared: HashSet<_> = plan.changes.iter().map(|change| (change.key.kind, change.id.as_ref())).collect();
+        let is_kept: HashSet<_> = kept.iter().map(|(key, entry)| (key.kind, entry.id.as_ref())).collect();
+        let others = inventory.iter().filter(|(key, entry)| !is_kept.contains(&(key.kind, entry.id.as_ref())));
+        effects.extend(others.filter_map(|(key, entry)| {
+            let is_declared = declared.contains(&(key.kind, entry.id.as_ref()));
+            let place = places.of(key, entry);
+            // What is declared is recorded with the new names anyway.
+            let followed = if is_declared { None } else { followed(entry, &new_names) };
+            (place != key || followed.is_some())
+                .then(|| Effect::Put { key: place.clone(), entry: followed.unwrap_or_else(|| entry.clone()) })
+        }));
+    }
+    effects.extend(kept.into_iter().map(|(key, entry)| Effect::Put { key: places.of(&key, &entry).clone(), entry }));
+    effects
+}
+
+/// Returns the entries of what stays or is adopted, where they say something new, under the names that the plan has for them.
+fn kept(plan: &Plan, inventory: &Inventory) -> Vec<(Key, Entry)> {
     let stays = |change: &&Change| matches!(change.action, Action::Keep | Action::Adopt);
     let kept = plan.changes.iter().filter(stays).filter_map(|change| {
         let entry = change.record.as_ref()?;
         // Another declared object may wait for the recorded name, and then its past is not to be lost. Whatever else has
         // that name by now, this one is recorded under the name that the plan has for it.
         let recorded = inventory.key_of(change.key.kind, change.id.as_ref()?);
-        let key = recorded.filter(|key| is_awaited_under(key, change, plan)).unwrap_or(&change.key).clone();
-        let is_known = inventory.get(&key).is_some_and(|known| says_the_same(known, entry));
-        (!is_known).then(|| (key, entry.clone()))
+        let key = recorded.filter(|key| is_awaited_under(key, change, plan)).unwrap_or(&change.key);
+        let is_known = inventory.get(key).is_some_and(|known| says_the_same(known, entry));
+        (!is_known).then(|| (key.clone(), entry.clone()))
     });
-    let kept: Vec<_> = kept.collect();
-    let is_given = |(key, entry): &&(Key, Entry)| inventory.get(key).is_some_and(|known| known.id != entry.id);
-    let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
-    let relocated = relocated(plan, given_away, inventory, world);
-    let followed = followed(plan, inventory, &relocated);
-    // What stays under its recorded name does not where another object gets that one.
-    let kept = kept.into_iter().map(|(key, entry)| {
-        let is_it = |(new, moved): &&(Key, Entry)| new.kind == key.kind && moved.id == entry.id && entry.id.is_some();
-        let is_recorded = inventory.get(&key).is_some_and(|known| known.id == entry.id);
-        let moved = relocated.iter().find(is_it).filter(|_| is_recorded).map(|(new, _)| new.clone());
-        (moved.unwrap_or(key), entry)
-    });
-    let kept: Vec<_> = kept.collect();
-    let put = |(key, entry)| Effect::Put { key, entry };
-    relocated.into_iter().chain(kept).chain(followed).map(put).collect()
+    kept.collect()
 }
 
 /// Returns whether an object that has another name now is still declared under the one that it is recorded with, which
@@ -120,34 +131,24 @@ fn written_by(step: &Step) -> Option<Key> {
     Some(Key { kind: step.key.kind, name: name.clone() })
 }
 
-/// What was applied of objects that nobody declares any more refers to others by their names, of which this plan changes
-/// some. What is declared is recorded with the new names anyway, and what is relocated stays where it went.
-fn followed(plan: &Plan, inventory: &Inventory, relocated: &[(Key, Entry)]) -> Vec<(Key, Entry)> {
-    let is_rename = |change: &&Change| change.action == Action::Rename;
-    let new_names: HashMap<Reference, Arc<str>> = plan
-        .changes
-        .iter()
-        .filter(is_rename)
-        .filter_map(|change| {
-            let was = change.was.as_ref().filter(|was| !kinds::is_reserved(was))?;
-            let old = Reference { kind: change.key.kind, name: was.as_str().into() };
-            Some((old, change.key.name.as_str().into()))
-        })
-        .collect();
-    if new_names.is_empty() {
-        return Vec::new();
-    }
-    let declared: HashSet<_> = plan.changes.iter().map(|change| (change.key.kind, change.id.as_ref())).collect();
-    let undeclared = inventory.iter().filter(|(key, entry)| !declared.contains(&(key.kind, entry.id.as_ref())));
-    let followed = undeclared.filter_map(|(key, entry)| {
-        let applied = entry.applied()?;
-        let refers = applied.references().any(|reference| new_names.contains_key(reference));
-        let spec = refers.then(|| applied.with_renamed_references(&|old| new_names.get(old).cloned()))?;
-        let is_it = |(new, moved): &&(Key, Entry)| new.kind == key.kind && moved.id == entry.id;
-        let key = relocated.iter().find(is_it).map_or(key, |(new, _)| new);
-        Some((key.clone(), Entry { applied: spec.into(), ..entry.clone() }))
+/// Returns the names that this plan gives to objects, by the ones that they had.
+fn new_names(plan: &Plan) -> HashMap<Reference, Arc<str>> {
+    let renamed = plan.changes.iter().filter(|change| change.action == Action::Rename);
+    let new_names = renamed.filter_map(|change| {
+        let was = change.was.as_ref().filter(|was| !kinds::is_reserved(was))?;
+        let old = Reference { kind: change.key.kind, name: was.as_str().into() };
+        Some((old, change.key.name.as_str().into()))
     });
-    followed.collect()
+    new_names.collect()
+}
+
+/// What was applied of objects that nobody declares any more refers to others by their names, of which the plan changes
+/// some.
+fn followed(entry: &Entry, new_names: &HashMap<Reference, Arc<str>>) -> Option<Entry> {
+    let applied = entry.applied()?;
+    applied.references().find(|reference| new_names.contains_key(reference))?;
+    let spec = applied.with_renamed_references(&|old| new_names.get(old).cloned());
+    Some(Entry { applied: spec.into(), ..entry.clone() })
 }
 
 /// Two entries say the same also where the object ends later by itself than it was going to, or nobody knows when: an idle
@@ -165,31 +166,44 @@ fn says_the_same(known: &Entry, entry: &Entry) -> bool {
         && !is_news
 }
 
-/// Objects that have other names than they are recorded with, where steps are going to use those, or others to get the
-/// recorded ones.
-fn relocated(
-    plan: &Plan,
-    given_away: impl Iterator<Item = Key>,
-    inventory: &Inventory,
-    world: &World,
-) -> Vec<(Key, Entry)> {
+/// The names under which objects are recorded from now on that have other ones than they are recorded with.
+struct Places<'a>(HashMap<(KindId, &'a ObjectId), &'a Key>);
+
+impl<'a> Places<'a> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the name under which an entry belongs that is, or was going to be, under this one.
+    fn of<'k>(&self, key: &'k Key, entry: &Entry) -> &'k Key
+    where
+        'a: 'k,
+    {
+        entry.id.as_ref().and_then(|id| self.0.get(&(key.kind, id))).copied().unwrap_or(key)
+    }
+}
+
+/// Returns where objects belong that were renamed behind our back, of which steps are going to use the live names, or others
+/// to get the recorded ones.
+fn places<'a>(plan: &Plan, kept: &[(Key, Entry)], inventory: &'a Inventory, world: &'a World) -> Places<'a> {
     let recorded_at = |key: &Key| world.by_id(key.kind, inventory.get(key)?.id.as_ref()?);
-    let written = given_away.chain(plan.steps.iter().filter_map(written_by));
-    let displaced = written.filter_map(|key| recorded_at(&key));
+    let is_given = |(key, entry): &&(Key, Entry)| inventory.get(key).is_some_and(|known| known.id != entry.id);
+    let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
+    let displaced = given_away.chain(plan.steps.iter().filter_map(written_by)).filter_map(|key| recorded_at(&key));
     // The entry of one that is renamed or deleted goes by the name that it has.
     let is_known_by_name = |step: &&Step| matches!(&step.verb, Verb::Rename { .. } | Verb::Delete { .. });
     let by_name = plan.steps.iter().filter(is_known_by_name).filter_map(|step| world.get(&step.key));
     let mut queue: Vec<&Live> = by_name.chain(displaced).collect();
-    let mut seen = HashSet::new();
-    let mut relocated = Vec::new();
+    let mut places = HashMap::new();
     while let Some(live) = queue.pop() {
-        let entry = inventory.entry_of(live).filter(|(key, _)| **key != live.key);
-        let Some((_, entry)) = entry.filter(|_| seen.insert(&live.key)) else { continue };
-        relocated.push((live.key.clone(), entry.clone()));
-        // What is recorded under the name that it has is displaced in turn.
-        queue.extend(recorded_at(&live.key));
+        let Some((_, entry)) = inventory.entry_of(live).filter(|(key, _)| **key != live.key) else { continue };
+        let Some(id) = &entry.id else { continue };
+        if places.insert((live.key.kind, id), &live.key).is_none() {
+            // What is recorded under the name that it has is displaced in turn.
+            queue.extend(recorded_at(&live.key));
+        }
     }
-    relocated
+    Places(places)
 }
 
 /// Returns whether somebody else gave an object the name that it has in the place of the recorded one. A reserved name is

@@ -30,6 +30,11 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
             }
             (Some(live), Some(Owner::Marked(owner))) => (Action::Keep, Some(Note::marked(owner, &live.key, false))),
             (Some(_), _) if stays(object) => (Action::Keep, Some(Note::Retained)),
+            (Some(live), Some(Owner::Ours(recorded, _)))
+                if *recorded == object.key && is_renamed_behind(recorded, live) =>
+            {
+                (Action::Delete, Some(Note::RenamedBehind))
+            }
             (Some(live), _) if live.key != object.key => (Action::Blocked, Some(Note::RenamePending)),
             (Some(_), _) => (Action::Delete, None),
         };

@@ -4,6 +4,7 @@ mod properties;
 mod published;
 mod rehearsal;
 mod removal;
+mod renamed_behind;
 mod renames;
 mod rolling;
 mod rollouts;
@@ -78,6 +79,13 @@ fn performed(plan: &Plan, world: &World) -> World {
 fn owned(text: &str) -> World {
     let nothing = World::new([], now()).with_inventory(&Inventory::default());
     performed(&plan(&desired(text), &nothing, &Policy::default()), &nothing)
+}
+
+/// Returns the world where somebody else deleted an object.
+fn without(world: &World, name: &str) -> World {
+    let mut left = World::new(world.iter().filter(|live| live.key.name.as_str() != name).cloned(), world.now);
+    left.inventory.clone_from(&world.inventory);
+    left
 }
 
 /// Returns what the world is after somebody else made it what these manifests say.

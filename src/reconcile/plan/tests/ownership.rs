@@ -7,7 +7,7 @@ use crate::reconcile::drift;
 use crate::reconcile::inventory::{Effect, Entry, Standing};
 
 #[track_caller]
-fn planned(declared: &str, world: &World, policy: &Policy) -> String {
+pub(super) fn planned(declared: &str, world: &World, policy: &Policy) -> String {
     let plan = plan(&desired(declared), world, policy);
     let after = performed(&plan, world);
     if plan.refusals.is_empty() && plan.summary().blocked == 0 {
@@ -18,15 +18,15 @@ fn planned(declared: &str, world: &World, policy: &Policy) -> String {
     text_of(&plan) + &refusals.collect::<String>()
 }
 
-fn default(declared: &str, world: &World) -> String {
+pub(super) fn default(declared: &str, world: &World) -> String {
     planned(declared, world, &Policy::default())
 }
 
-fn pruning() -> Policy {
+pub(super) fn pruning() -> Policy {
     Policy { prune: true, ..Policy::default() }
 }
 
-fn key(kind: &str, name: &str) -> Key {
+pub(super) fn key(kind: &str, name: &str) -> Key {
     Key { kind: kinds::meant_by(kind)[0], name: Name::parse(name).unwrap() }
 }
 
@@ -288,24 +288,6 @@ fn what_was_deleted_or_made_anew_behind_our_back_is_named() {
     insta::assert_snapshot!(text_of(&plan(&desired(&declared), &gone, &hold)), @r"
     keep volume/v (it was deleted behind the manifests' back) (what happened behind the manifests' back is left as it is)
     keep template/t
-    ");
-}
-
-#[test]
-fn what_was_renamed_behind_our_back_gets_its_name_back() {
-    let declared = [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat();
-    let live = owned(&declared);
-    let moved = meddled(
-        &live,
-        &declared
-            .replace("name: t}", "name: z}, lifecycle: {renamed_from: t}")
-            .replace("template_name: t", "template_name: z"),
-    );
-    insta::assert_snapshot!(default(&declared, &moved), @r"
-    keep volume/v
-    rename template/t (it was renamed behind the manifests' back)
-    keep pool/p
-    0. rename template/z after []
     ");
 }
 
@@ -647,98 +629,6 @@ fn released_sandbox(world: &World) -> World {
     out.with_inventory(&inventory)
 }
 
-/// Somebody renamed a pool; the manifests give its name to another one, and its template another name.
-#[test]
-fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move_on() {
-    let pools = pool("p0", "t2", "2", "") + &pool("p1", "t3", "1", "");
-    let before = owned(&[template("t2", "b", ""), template("t3", "a", ""), pools].concat());
-    let mut world = altered(&before, |live| {
-        if live.key.name.as_str() == "p1" {
-            live.key.name = "theirs".parse().unwrap();
-        }
-    });
-    world.inventory.clone_from(&before.inventory);
-    let pools = pool("p1", "t2", "2", ", lifecycle: {renamed_from: p0}");
-    let declared = [template("t2", "b", ""), template("t0", "a", ", lifecycle: {renamed_from: t3}"), pools].concat();
-    let end = performed(&plan(&desired(&declared), &world, &Policy::default()), &world);
-    let inventory = end.inventory.as_deref().expect("there is a record");
-    for live in end.iter() {
-        assert_eq!(inventory.entry_of(live).map(|(key, _)| key), Some(&live.key));
-    }
-}
-
-/// Returns the world where somebody gave objects other names, which nothing refers to.
-fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
-    let mut moved = altered(world, |live| {
-        if let Some((_, to)) = renames.iter().find(|(from, _)| live.key.name.as_str() == *from) {
-            live.key.name = to.parse().unwrap();
-        }
-    });
-    moved.inventory.clone_from(&world.inventory);
-    moved
-}
-
-fn recorded(world: &World) -> Vec<String> {
-    world.inventory.as_ref().unwrap().iter().map(|(key, _)| key.to_string()).collect()
-}
-
-#[test]
-fn what_was_renamed_behind_our_back_and_is_deleted_is_on_record_no_more() {
-    let three = [template("t", "a", ""), template("u", "a", ""), template("v", "a", "")].concat();
-    let moved = renamed_behind(&owned(&three), &[("t", "t2")]);
-    let left = [template("u", "a", ""), template("v", "a", "")].concat();
-    insta::assert_snapshot!(planned(&left, &moved, &pruning()), @r"
-    keep template/u
-    keep template/v
-    delete template/t (it is live as `t2`) (it was renamed behind the manifests' back)
-    0. delete template/t2 after []
-    ");
-    let pruned = plan(&desired(&left), &moved, &pruning());
-    assert!(pruned.changes.iter().any(|change| change.was.as_ref().is_some_and(|was| was.as_str() == "t2")));
-    assert_eq!(recorded(&performed(&pruned, &moved)), ["template/u", "template/v"]);
-
-    let removed = plan_removal(&[key("template", "t2")], &moved);
-    insta::assert_snapshot!(text_of(&removed), @r"
-    delete template/t2 (it was renamed behind the manifests' back)
-    0. delete template/t2 after []
-    ");
-    assert_eq!(recorded(&performed(&removed, &moved)), ["template/u", "template/v"]);
-
-    // Each has the name that another one is recorded with, and what is not deleted keeps its entry.
-    let turned = renamed_behind(&owned(&three), &[("t", "u"), ("u", "t"), ("v", "z")]);
-    let destroyed = plan_destroy_owned(&turned);
-    insta::assert_snapshot!(text_of(&destroyed), @r"
-    delete template/u (it is live as `t`) (it was renamed behind the manifests' back)
-    delete template/t (it is live as `u`) (it was renamed behind the manifests' back)
-    delete template/v (it is live as `z`) (it was renamed behind the manifests' back)
-    0. delete template/t after []
-    1. delete template/u after []
-    2. delete template/z after []
-    ");
-    assert_eq!(recorded(&performed(&destroyed, &turned)), [] as [&str; 0]);
-    let one = performed(&plan_removal(&[key("template", "u")], &turned), &turned);
-    let ids: Vec<_> = one.inventory.as_ref().unwrap().iter().filter_map(|(_, entry)| entry.id.clone()).collect();
-    assert!(ids.iter().all(|id| one.by_id(key("template", "t").kind, id).is_some()) && ids.len() == 2, "{ids:?}");
-}
-
-#[test]
-fn the_record_follows_to_a_new_name_once_that_is_declared() {
-    let moved = renamed_behind(&owned(&volume("a", "1Gi", "")), &[("a", "d")]);
-    assert_eq!(planned(&volume("d", "1Gi", ""), &moved, &Policy::default()).lines().count(), 1);
-    let followed = performed(&plan(&desired(&volume("d", "1Gi", "")), &moved, &Policy::default()), &moved);
-    assert_eq!(recorded(&followed), ["volume/d"]);
-    assert_eq!(crate::reconcile::drift(&followed), []);
-
-    // Where its old name is declared too, another object gets that.
-    let both = volume("a", "1Gi", "") + &volume("d", "1Gi", "");
-    let end = performed(&plan(&desired(&both), &moved, &Policy::default()), &moved);
-    assert_eq!(recorded(&end), ["volume/a", "volume/d"]);
-    assert!(end.iter().all(|live| end.inventory.as_ref().unwrap().get(&live.key).unwrap().id == live.id));
-    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
-    let held = performed(&plan(&desired(&both), &moved, &hold), &moved);
-    assert_eq!(recorded(&held), ["volume/a"], "what is held is drift still");
-}
-
 #[test]
 fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
     let theirs = world(&(template("t", "a", "") + &sandbox("s", "t", ""))).with_inventory(&Inventory::default());
@@ -749,13 +639,6 @@ fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
     let (at, entry) = taken.inventory.as_ref().unwrap().entry_of(old).expect("it is on record");
     assert_eq!((at, entry.applied()), (&old.key, old.spec.as_ref().ok()));
     assert_eq!(taken.unmanaged().count(), 1, "the sandbox is nobody's");
-    let free = without_holder(&taken);
+    let free = without(&taken, "s");
     assert_eq!(performed(&plan_destroy_owned(&free), &free).iter().count(), 0, "nothing is left behind");
-}
-
-/// Returns the world once the sandbox is gone.
-fn without_holder(world: &World) -> World {
-    let mut free = World::new(world.iter().filter(|live| live.key != key("Sandbox", "s")).cloned(), now());
-    free.inventory.clone_from(&world.inventory);
-    free
 }

@@ -1,7 +1,6 @@
 //! Renames, alone and in chains.
 
 use super::*;
-use crate::reconcile::drift;
 
 #[test]
 fn renames_keep_what_refers_to_them_and_what_they_hold() {
@@ -190,78 +189,6 @@ blocked volume/c (it is live as `b`) (its name stays with another object, id mad
 blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from 3Gi to 1Gi)
 ",
     );
-}
-
-#[test]
-fn names_that_somebody_swapped_are_swapped_back() {
-    let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
-    let swapped = |name: &str| if name == "a" { "b" } else { "a" };
-    let before = owned(&declared);
-    let mut live = altered(&before, |live| live.key.name = swapped(live.key.name.as_str()).parse().unwrap());
-    live.inventory.clone_from(&before.inventory);
-    let plan = plan(&desired(&declared), &live, &Policy::default());
-    insta::assert_snapshot!(text_of(&plan), @r"
-    rename volume/a (it was renamed behind the manifests' back)
-    rename volume/b (it was renamed behind the manifests' back)
-    0. rename volume/a after []
-    1. rename volume/b after [0]
-    2. rename volume/a--sbx-fd9481b7 after [0, 1]
-    ");
-    let after = performed(&plan, &live);
-    let again = super::plan(&desired(&declared), &after, &Policy::default());
-    assert!(again.is_empty() && again.effects.is_empty(), "{:?}\n{}", again.effects, text_of(&again));
-}
-
-#[test]
-fn what_somebody_gave_a_deleted_one_s_name_goes_back_to_its_own() {
-    let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
-    let live = usurped(&declared, "a", "b");
-    let plan = plan(&desired(&declared), &live, &Policy::default());
-    insta::assert_snapshot!(text_of(&plan), @r"
-    rename volume/a (it was renamed behind the manifests' back)
-    create volume/b (it was deleted behind the manifests' back)
-    0. rename volume/b after []
-    1. create volume/b after [0]
-    ");
-    let after = performed(&plan, &live);
-    let again = super::plan(&desired(&declared), &after, &Policy::default());
-    assert!(again.is_empty() && again.effects.is_empty(), "{:?}\n{}", again.effects, text_of(&again));
-    let drift = drift::drift(&live).iter().map(|drift| format!("{} {}\n", drift.key, drift.event)).collect::<String>();
-    insta::assert_snapshot!(drift, @r"
-    volume/a was renamed to b
-    volume/b was deleted
-    ");
-}
-
-#[test]
-fn what_is_taken_for_a_deleted_one_has_not_ended() {
-    let lifecycle = ", lifecycle: {on_template_change: replace}";
-    let ending = |template| sandbox("a", template, lifecycle).replace("}, life", ", ttl_seconds: 60}, life");
-    let of = |a| [template("t", "x", ""), template("u", "x", ""), a, sandbox("b", "u", "")].concat();
-    let live = usurped(&of(ending("t")), "a", "b");
-    let plan = plan(&desired(&of(ending("u"))), &live, &Policy::default());
-    insta::assert_snapshot!(text_of(&plan), @r"
-    keep template/t
-    keep template/u
-    create sandbox/a (it was deleted behind the manifests' back)
-    keep sandbox/b (outdated: its template_name is t, declared is u; it is kept) (it was renamed behind the manifests' back)
-    0. create sandbox/a after []
-    ");
-}
-
-/// Returns the world in which somebody deleted one of our objects and gave its name to another of them.
-fn usurped(declared: &str, name: &str, deleted: &str) -> World {
-    let before = owned(declared);
-    let stays = before.iter().filter(|live| live.key.name.as_str() != deleted).cloned();
-    let renamed = stays.map(|mut live| {
-        if live.key.name.as_str() == name {
-            live.key.name = deleted.parse().unwrap();
-        }
-        live
-    });
-    let mut after = World::new(renamed, before.now);
-    after.inventory.clone_from(&before.inventory);
-    after
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! What somebody gave another name behind the manifests' back.
+
+use super::ownership::{default, key, planned, pruning};
+use super::*;
+use crate::reconcile::drift;
+
+/// Returns the world where somebody gave objects other names, which nothing refers to.
+fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
+    let mut moved = altered(world, |live| {
+        if let Some((_, to)) = renames.iter().find(|(from, _)| live.key.name.as_str() == *from) {
+            live.key.name = to.parse().unwrap();
+        }
+    });
+    moved.inventory.clone_from(&world.inventory);
+    moved
+}
+
+fn recorded(world: &World) -> Vec<String> {
+    world.inventory.as_ref().unwrap().iter().map(|(key, _)| key.to_string()).collect()
+}
+
+/// Everything that is live is on record under the name and the id that it has, and nothing else is.
+#[track_caller]
+fn all_is_recorded_as_it_is(world: &World) {
+    let inventory = world.inventory.as_ref().unwrap();
+    let recorded: Vec<_> = inventory.iter().map(|(key, entry)| (key, &entry.id)).collect();
+    let mut live: Vec<_> = world.iter().map(|live| (&live.key, &live.id)).collect();
+    live.sort();
+    assert_eq!(recorded, live);
+}
+
+#[test]
+fn what_was_renamed_behind_our_back_gets_its_name_back() {
+    let declared = [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat();
+    let live = owned(&declared);
+    let moved = meddled(
+        &live,
+        &declared
+            .replace("name: t}", "name: z}, lifecycle: {renamed_from: t}")
+            .replace("template_name: t", "template_name: z"),
+    );
+    insta::assert_snapshot!(default(&declared, &moved), @r"
+    keep volume/v
+    rename template/t (it was renamed behind the manifests' back)
+    keep pool/p
+    0. rename template/z after []
+    ");
+}
+
+#[test]
+fn names_that_somebody_swapped_are_swapped_back() {
+    let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
+    let swapped = renamed_behind(&owned(&declared), &[("a", "b"), ("b", "a")]);
+    insta::assert_snapshot!(default(&declared, &swapped), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    rename volume/b (it was renamed behind the manifests' back)
+    0. rename volume/a after []
+    1. rename volume/b after [0]
+    2. rename volume/a--sbx-fd9481b7 after [0, 1]
+    ");
+}
+
+#[test]
+fn what_somebody_gave_a_deleted_one_s_name_goes_back_to_its_own() {
+    let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
+    let usurped = renamed_behind(&without(&owned(&declared), "b"), &[("a", "b")]);
+    insta::assert_snapshot!(default(&declared, &usurped), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    create volume/b (it was deleted behind the manifests' back)
+    0. rename volume/b after []
+    1. create volume/b after [0]
+    ");
+    let drift =
+        drift::drift(&usurped).iter().map(|drift| format!("{} {}\n", drift.key, drift.event)).collect::<String>();
+    insta::assert_snapshot!(drift, @r"
+    volume/a was renamed to b
+    volume/b was deleted
+    ");
+}
+
+#[test]
+fn what_is_taken_for_a_deleted_one_has_not_ended() {
+    let lifecycle = ", lifecycle: {on_template_change: replace}";
+    let ending = |template| sandbox("a", template, lifecycle).replace("}, life", ", ttl_seconds: 60}, life");
+    let of = |a| [template("t", "x", ""), template("u", "x", ""), a, sandbox("b", "u", "")].concat();
+    let usurped = renamed_behind(&without(&owned(&of(ending("t"))), "b"), &[("a", "b")]);
+    insta::assert_snapshot!(default(&of(ending("u")), &usurped), @r"
+    keep template/t
+    keep template/u
+    create sandbox/a (it was deleted behind the manifests' back)
+    keep sandbox/b (outdated: its template_name is t, declared is u; it is kept) (it was renamed behind the manifests' back)
+    0. create sandbox/a after []
+    ");
+}
+
+/// Somebody renamed a pool; the manifests give its name to another one, and its template another name.
+#[test]
+fn what_somebody_renamed_stays_on_record_although_its_name_and_its_template_move_on() {
+    let pools = pool("p0", "t2", "2", "") + &pool("p1", "t3", "1", "");
+    let before = owned(&[template("t2", "b", ""), template("t3", "a", ""), pools].concat());
+    let world = renamed_behind(&before, &[("p1", "theirs")]);
+    let pools = pool("p1", "t2", "2", ", lifecycle: {renamed_from: p0}");
+    let declared = [template("t2", "b", ""), template("t0", "a", ", lifecycle: {renamed_from: t3}"), pools].concat();
+    let end = performed(&plan(&desired(&declared), &world, &Policy::default()), &world);
+    all_is_recorded_as_it_is(&end);
+}
+
+#[test]
+fn what_was_renamed_behind_our_back_and_is_deleted_is_on_record_no_more() {
+    let three = [template("t", "a", ""), template("u", "a", ""), template("v", "a", "")].concat();
+    let moved = renamed_behind(&owned(&three), &[("t", "t2")]);
+    let left = [template("u", "a", ""), template("v", "a", "")].concat();
+    insta::assert_snapshot!(planned(&left, &moved, &pruning()), @r"
+    keep template/u
+    keep template/v
+    delete template/t (it is live as `t2`) (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    let pruned = plan(&desired(&left), &moved, &pruning());
+    assert!(pruned.changes.iter().any(|change| change.was.as_ref().is_some_and(|was| was.as_str() == "t2")));
+    assert_eq!(recorded(&performed(&pruned, &moved)), ["template/u", "template/v"]);
+
+    let removed = plan_removal(&[key("template", "t2")], &moved);
+    insta::assert_snapshot!(text_of(&removed), @r"
+    delete template/t2 (it was renamed behind the manifests' back)
+    0. delete template/t2 after []
+    ");
+    assert_eq!(recorded(&performed(&removed, &moved)), ["template/u", "template/v"]);
+
+    // Each has the name that another one is recorded with, and what is not deleted keeps its entry.
+    let turned = renamed_behind(&owned(&three), &[("t", "u"), ("u", "t"), ("v", "z")]);
+    let destroyed = plan_destroy_owned(&turned);
+    insta::assert_snapshot!(text_of(&destroyed), @r"
+    delete template/u (it is live as `t`) (it was renamed behind the manifests' back)
+    delete template/t (it is live as `u`) (it was renamed behind the manifests' back)
+    delete template/v (it is live as `z`) (it was renamed behind the manifests' back)
+    0. delete template/t after []
+    1. delete template/u after []
+    2. delete template/z after []
+    ");
+    assert_eq!(recorded(&performed(&destroyed, &turned)), [] as [&str; 0]);
+    let one = performed(&plan_removal(&[key("template", "u")], &turned), &turned);
+    let ids: Vec<_> = one.inventory.as_ref().unwrap().iter().filter_map(|(_, entry)| entry.id.clone()).collect();
+    assert!(ids.iter().all(|id| one.by_id(key("template", "t").kind, id).is_some()) && ids.len() == 2, "{ids:?}");
+}
+
+#[test]
+fn the_record_follows_to_a_new_name_once_that_is_declared() {
+    let moved = renamed_behind(&owned(&volume("a", "1Gi", "")), &[("a", "d")]);
+    assert_eq!(planned(&volume("d", "1Gi", ""), &moved, &Policy::default()).lines().count(), 1);
+    let followed = performed(&plan(&desired(&volume("d", "1Gi", "")), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&followed), ["volume/d"]);
+    assert_eq!(crate::reconcile::drift(&followed), []);
+
+    // Where its old name is declared too, another object gets that.
+    let both = volume("a", "1Gi", "") + &volume("d", "1Gi", "");
+    let end = performed(&plan(&desired(&both), &moved, &Policy::default()), &moved);
+    assert_eq!(recorded(&end), ["volume/a", "volume/d"]);
+    all_is_recorded_as_it_is(&end);
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    let held = performed(&plan(&desired(&both), &moved, &hold), &moved);
+    assert_eq!(recorded(&held), ["volume/a"], "what is held is drift still");
+}
+
+/// What is declared no longer and not pruned keeps its entry, wherever another object gets the name that it is recorded with.
+#[test]
+fn what_nobody_declares_is_recorded_under_the_name_that_somebody_gave_it() {
+    let swapped =
+        renamed_behind(&owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", ""))), &[("a", "b"), ("b", "a")]);
+    let declared = volume("a", "2Gi", "");
+    insta::assert_snapshot!(default(&declared, &swapped), @"keep volume/a (it was renamed behind the manifests' back)");
+    all_is_recorded_as_it_is(&performed(&plan(&desired(&declared), &swapped, &Policy::default()), &swapped));
+}
+
+/// The entry of what is gone makes room for the one of what has its name now, not the other way round.
+#[test]
+fn what_has_the_name_of_something_gone_keeps_its_entry() {
+    let usurped =
+        renamed_behind(&without(&owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", ""))), "b"), &[("a", "b")]);
+    let declared = volume("a", "1Gi", "");
+    let renaming = plan(&desired(&declared), &usurped, &Policy::default());
+    insta::assert_snapshot!(text_of(&renaming), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    0. rename volume/b after []
+    ");
+    all_is_recorded_as_it_is(&performed(&renaming, &usurped));
+    let cut = Plan { steps: Vec::new(), ..renaming };
+    all_is_recorded_as_it_is(&performed(&cut, &usurped));
+}
+
+#[test]
+fn what_the_manifests_name_is_destroyed_under_any_name() {
+    let goes = ", lifecycle: {on_remove: delete}";
+    let declared = volume("a", "1Gi", goes) + &volume("b", "2Gi", goes);
+    let live = owned(&declared);
+    for renames in [[("a", "b"), ("b", "a")], [("a", "c"), ("b", "d")]] {
+        let moved = renamed_behind(&live, &renames);
+        let plan = plan_destroy(&desired(&declared), &moved);
+        let end = performed(&plan, &moved);
+        assert!(end.iter().next().is_none() && recorded(&end).is_empty(), "{}", text_of(&plan));
+    }
+    insta::assert_snapshot!(text_of(&plan_destroy(&desired(&declared), &renamed_behind(&live, &[("a", "c")]))), @r"
+    delete volume/a (it is live as `c`) (it was renamed behind the manifests' back)
+    delete volume/b
+    0. delete volume/c after []
+    1. delete volume/b after []
+    ");
+}

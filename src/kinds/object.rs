@@ -1,6 +1,6 @@
 //! A manifest as a whole: one declared object, whatever its kind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,7 +194,9 @@ pub(super) fn read_kind(node: &Node, version: Option<ApiVersion>, out: &mut Diag
 }
 
 fn unknown_kind(text: &str, node: &Node, is_of: &dyn Fn(&KindId) -> bool) -> Diagnostic {
-    let names: Vec<_> = super::all().filter(is_of).map(|kind| kind.info().kind).collect();
+    let mut names: Vec<_> = super::all().filter(is_of).map(|kind| kind.info().kind).collect();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
     let meant = super::meant_by(text).into_iter().find(is_of).map(|kind| kind.info().kind);
     let help = match meant.or_else(|| suggest(text, names.iter().copied())) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -371,6 +371,10 @@ fn a_kind_of_another_version_says_so() {
     };
     insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Volume"), @"there is no `Volume` in `sbx/v2`; `Volume` is of `sbx/v1`");
     insta::assert_snapshot!(problem("apiVersion: sbx/v2, kind: Registri"), @"unknown kind `Registri`; did you mean `Registry`?");
+    insta::assert_snapshot!(problem("kind: Elephant"), @r"
+    missing field `apiVersion` in a manifest; -
+    unknown kind `Elephant`; the kinds are Volume, Template, Pool, Sandbox, Registry, Snapshot
+    ");
     insta::assert_snapshot!(problem("apiVersion: sbx/v3, kind: Volume"), @"unknown `apiVersion`: `sbx/v3`; this version of sbx reads `sbx/v1` and `sbx/v2`");
 }
 

@@ -73,7 +73,7 @@ pub(crate) struct Cli {
 /// Where the server is.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
-pub(crate) struct Connection {
+pub(crate) struct ServerArgs {
     /// Use the server built into sbx, with its data in `.sbx/local`
     #[arg(long, conflicts_with_all = ["endpoint", "context"])]
     pub(crate) local: bool,
@@ -88,6 +88,14 @@ pub(crate) struct Connection {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Where the server is, and the record of what is owned there.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
 }
@@ -100,6 +108,16 @@ pub(crate) struct Whereabouts {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Where sandboxes are, for commands that work in them: the record has nothing to say there.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SandboxPlace {
+    /// Use the server of this target of `sbx.yaml`
+    #[arg(long = "in", value_name = "TARGET", help_heading = "Connection")]
+    target: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// How much is shown, and how.
@@ -168,7 +186,13 @@ pub(crate) struct ManifestArgs {
     pub(crate) files: Vec<PathBuf>,
 }
 
-impl Connection {
+impl From<SandboxPlace> for Whereabouts {
+    fn from(SandboxPlace { target, server }: SandboxPlace) -> Self {
+        Self { target, connection: Connection { server, record: RecordArgs::default() } }
+    }
+}
+
+impl ServerArgs {
     /// Returns whether a flag says where the server is.
     pub(crate) fn names_server(&self) -> bool {
         self.local || self.endpoint.is_some() || self.context.is_some()

@@ -89,7 +89,7 @@ struct Seen {
 pub(crate) fn ledger(place: &Whereabouts, access: Access, cx: &mut Context) -> Result<Ledger, Failure> {
     let project = Project::of_objects(place, access, &mut cx.ui)?;
     let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
-    let settings = Settings::resolve(&place.connection, &project, contexts, &cx.environment)?;
+    let settings = Settings::resolve(&place.connection.server, &project, contexts, &cx.environment)?;
     match self::place(&place.connection.record, &settings) {
         Some((place, _)) => open(&place, &cx.environment),
         None if settings.server.is_none() => Err(Failure::NoServer { has_stray_key: settings.has_stray_key }),

@@ -167,7 +167,7 @@ impl Saved {
 
 /// Returns where a saved plan is performed: where it was made, unless a server is named.
 fn place_of(saved: &SavedPlan, connection: Connection) -> Whereabouts {
-    Whereabouts { target: saved.target.clone().filter(|_| !connection.names_server()), connection }
+    Whereabouts { target: saved.target.clone().filter(|_| !connection.server.names_server()), connection }
 }
 
 fn check_place(saved: &SavedPlan, workspace: &Workspace) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use sbx::types::Secret;
 use sbx::wire::route;
 use url::Url;
 
-use crate::args::Connection;
+use crate::args::ServerArgs;
 use crate::contexts::key::KeySource;
 use crate::contexts::{Contexts, Named};
 use crate::env::{self, Environment};
@@ -95,18 +95,18 @@ impl Settings {
     ///
     /// [`Failure::Usage`] when a context is named that does not exist, and whatever reading them fails with.
     pub(crate) fn resolve(
-        connection: &Connection,
+        args: &ServerArgs,
         project: &Project,
         contexts: impl FnOnce() -> Result<Contexts, Failure>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let found = find(connection, project, contexts, environment)?;
+        let found = find(args, project, contexts, environment)?;
         let Found { server, target, context } = found;
         let of_target = project.target.as_ref().filter(|_| target.is_some());
         Ok(Self {
             project: project.name.clone(),
             inventory: of_target.and_then(|target| target.inventory.clone()),
-            ca_file: ca_file(connection, context.as_ref(), environment),
+            ca_file: ca_file(args, context.as_ref(), environment),
             socket_timeouts: SocketTimeouts::from_lookup(|name| environment.get(name)),
             has_stray_key: server.is_none() && environment.get(env::API_KEY).is_some(),
             context: context.map(|context| context.name),
@@ -140,7 +140,7 @@ struct Found {
 }
 
 fn find(
-    connection: &Connection,
+    args: &ServerArgs,
     project: &Project,
     contexts: impl FnOnce() -> Result<Contexts, Failure>,
     environment: &Environment,
@@ -148,19 +148,18 @@ fn find(
     let target = project.target.as_ref();
     let name = target.map(|target| target.name.to_string());
     let place = target.map_or(&Place::Unsaid, |target| &target.place);
-    let is_local = *place == Place::Local && !connection.names_server();
-    if connection.local || is_local {
-        let from =
-            if connection.local { Source::Flag("--local") } else { Source::Target(name.clone().unwrap_or_default()) };
+    let is_local = *place == Place::Local && !args.names_server();
+    if args.local || is_local {
+        let from = if args.local { Source::Flag("--local") } else { Source::Target(name.clone().unwrap_or_default()) };
         let data_dir = project::local_data(&project.root);
         // The server that is built in is one place, whoever names it.
         let target = name.filter(|_| *place == Place::Local);
         return Ok(Found { server: Some(Server::Local { data_dir, from }), target, context: None });
     }
-    if let Some(remote) = from_endpoint_flag(connection, environment) {
+    if let Some(remote) = from_endpoint_flag(args, environment) {
         return Ok(Found { server: Some(Server::Remote(remote)), target: None, context: None });
     }
-    let named = match (&connection.context, place) {
+    let named = match (&args.context, place) {
         (Some(context), _) => Some((context.as_str(), "--context".to_owned())),
         (None, Place::Context(context)) => {
             Some((context.as_str(), format!("target `{}`", name.as_deref().unwrap_or_default())))
@@ -169,8 +168,7 @@ fn find(
     };
     if let Some((context, said_by)) = named {
         let context = contexts()?.named(context, &said_by)?.clone();
-        let is_own =
-            connection.context.is_none() || matches!(place, Place::Context(own) if own.as_str() == context.name);
+        let is_own = args.context.is_none() || matches!(place, Place::Context(own) if own.as_str() == context.name);
         return Ok(Found::through(context, name.filter(|_| is_own)));
     }
     if let Some(remote) = from_own_variables(environment).or_else(|| from_sdk_variables(environment)) {
@@ -199,8 +197,8 @@ impl Named {
     }
 }
 
-fn ca_file(connection: &Connection, context: Option<&Named>, environment: &Environment) -> Option<(PathBuf, Source)> {
-    let from_flag = connection.ca_file.clone().map(|path| (path, Source::Flag("--ca-file")));
+fn ca_file(args: &ServerArgs, context: Option<&Named>, environment: &Environment) -> Option<(PathBuf, Source)> {
+    let from_flag = args.ca_file.clone().map(|path| (path, Source::Flag("--ca-file")));
     let from_context = || {
         let context = context?;
         Some((context.ca_file.clone()?, Source::Context(context.name.clone())))
@@ -209,8 +207,8 @@ fn ca_file(connection: &Connection, context: Option<&Named>, environment: &Envir
     from_flag.or_else(from_context).or_else(from_variable)
 }
 
-fn from_endpoint_flag(connection: &Connection, environment: &Environment) -> Option<Remote> {
-    let endpoint = connection.endpoint.as_deref()?;
+fn from_endpoint_flag(args: &ServerArgs, environment: &Environment) -> Option<Remote> {
+    let endpoint = args.endpoint.as_deref()?;
     Some(with_own_key(endpoint, Source::Flag("--endpoint"), environment))
 }
 

@@ -9,12 +9,12 @@ use sbx::kinds::Secrets;
 use sbx::reconcile::{Plan, World, look_again, observe};
 use sbx::server::{self, Embedded};
 
-use crate::args::Connection;
+use crate::args::{Connection, SandboxPlace, Whereabouts};
 use crate::context::Context;
 use crate::contexts::Contexts;
 use crate::env;
 use crate::failure::Failure;
-use crate::project::{self, Project};
+use crate::project::{self, Access, Project};
 use crate::record::{LockArgs, Record};
 use crate::settings::{self, Remote, Server, Settings, Source};
 use crate::ui::plan::InventorySeen;
@@ -52,7 +52,7 @@ impl Workspace {
     /// up.
     pub(crate) async fn open(connection: &Connection, project: &Project, cx: &mut Context) -> Result<Self, Failure> {
         let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
-        let settings = Settings::resolve(connection, project, contexts, &cx.environment)?;
+        let settings = Settings::resolve(&connection.server, project, contexts, &cx.environment)?;
         let Some(server) = settings.server.clone() else {
             return Err(Failure::NoServer { has_stray_key: settings.has_stray_key });
         };
@@ -68,6 +68,17 @@ impl Workspace {
         workspace.owner = owner_of(project, record.as_ref()).map(Into::into);
         workspace.record = record;
         Ok(workspace)
+    }
+
+    /// Opens the workspace of a command that works in sandboxes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Workspace::open`], and [`Failure::Usage`] when several targets could be meant.
+    pub(crate) async fn of_sandboxes(place: &SandboxPlace, access: Access, cx: &mut Context) -> Result<Self, Failure> {
+        let place = Whereabouts::from(place.clone());
+        let project = Project::of_objects(&place, access, &mut cx.ui)?;
+        Self::open(&place.connection, &project, cx).await
     }
 
     fn connect(remote: Remote, settings: Settings, secrets: secrets::Place) -> Result<Self, Failure> {

@@ -312,10 +312,10 @@ impl Lock {
 /// Returns who holds a lock, if anybody does; what cannot be read is held by somebody unknown, until it is dead.
 fn held(blob: &Blob) -> Option<Held> {
     let unknown = || Holder {
-        by: "somebody".to_owned(),
+        by: "somebody unknown, as the lock cannot be read".to_owned(),
         pid: 0,
         machine: None,
-        command: "something".to_owned(),
+        command: String::new(),
         url: None,
         since: Timestamp::new(jiff::Timestamp::UNIX_EPOCH),
     };
@@ -338,6 +338,9 @@ async fn clear(shelf: &Shelf, name: &str, version: Version) -> Result<(), Error>
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { by, pid, command, url, .. } = self;
+        if command.is_empty() {
+            return f.write_str(by);
+        }
         write!(f, "{by} (`{command}`, process {pid}")?;
         match url {
             Some(url) => write!(f, ", {url})"),

@@ -356,6 +356,18 @@ async fn the_lock_of_a_dead_process_on_this_machine_is_taken_at_once() {
     }
 }
 
+#[tokio::test]
+async fn a_lock_that_cannot_be_read_is_somebody_s_until_it_is_broken() {
+    let (folder, ledger) = in_file();
+    std::fs::create_dir_all(folder.path().join("inventory")).unwrap();
+    std::fs::write(folder.path().join("inventory/prod.lock"), "{").unwrap();
+    let (refused, _) = lock(&ledger, "a", 0).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains(" is locked by somebody unknown, as the lock cannot be read; "), "{error}");
+    ledger.break_lock(&holder_of(&ledger).await.unwrap()).await.unwrap();
+    assert!(lock(&ledger, "a", 0).await.0.is_ok());
+}
+
 #[test]
 fn places_are_paths_or_addresses_of_objects() {
     let open = |place: &str| Ledger::open(place, &[]);

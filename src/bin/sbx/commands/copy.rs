@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use sbx::client::Sandbox;
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// How many files are under way at once.
@@ -39,7 +39,7 @@ pub(crate) struct Copy {
     #[arg(value_name = "DESTINATION", value_parser = place)]
     destination: Place,
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 /// One side of a copy.
@@ -64,8 +64,7 @@ impl Copy {
                 hint: Some("write the one in a sandbox as SANDBOX:PATH, and `./a:b` for a path here".to_owned()),
             });
         };
-        let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Writes, cx).await?;
         let copying = async {
             let job = Job { sandbox: workspace.sandbox(sandbox).await?, workspace: &workspace };
             match (&self.source, &self.destination) {

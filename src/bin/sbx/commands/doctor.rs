@@ -21,6 +21,7 @@ use crate::interrupt;
 use crate::perform::Format;
 use crate::project::{Access, Project};
 use crate::record::{LockArgs, Record};
+use crate::ui::diagnostic::counted;
 use crate::ui::escape;
 use crate::ui::json::FORMAT_VERSION;
 use crate::workspace::Workspace;
@@ -133,7 +134,7 @@ impl Doctor {
                 return Ok(checks);
             }
         };
-        checks.push(Check::good("server", format!("it answers: {} objects are live", live.iter().count())));
+        checks.push(Check::good("server", format!("it answers, and has {}", counted(live.iter().count(), "object"))));
         checks.push(api(&workspace.client).await);
         checks.push(capacity(live.capacity));
         let (inventory, world) = interrupt::or_stop(inventory(workspace, live)).await?;
@@ -306,7 +307,7 @@ async fn probe(workspace: &Workspace, known: Habits) -> Result<Vec<Check>, Failu
         Err(error) => checks.push(Check::new("renames", State::Bad, format!("the probe failed: {}", reasons(&error)))),
     }
     match cleaned {
-        Ok(n) => checks.push(Check::good("probes", format!("{n} objects of probes removed"))),
+        Ok(n) => checks.push(Check::good("probes", format!("{} of probes removed", counted(n, "object")))),
         Err(error) => {
             let check = Check::new("probes", State::Bad, format!("not all was removed: {}", reasons(&error)));
             checks.push(

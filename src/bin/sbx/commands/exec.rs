@@ -1,11 +1,11 @@
 //! `sbx exec`: a command in a sandbox that is there.
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::attach::{CommandArgs, attach};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// Run a command in a sandbox that is there
@@ -24,13 +24,12 @@ pub(crate) struct Exec {
     #[command(flatten)]
     command: CommandArgs,
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 impl Exec {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Writes, cx).await?;
         let work = async {
             let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
             let sandbox = tokio::select! {

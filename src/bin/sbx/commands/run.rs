@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use sbx::client::{Client, CreateSandboxOptions, UpdateSandboxOptions};
 use sbx::types::{Name, Ttl};
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::attach::{CommandArgs, attach};
 use crate::context::Context;
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, Interrupts};
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// Run a command in a sandbox that is made for it and deleted afterwards
@@ -36,7 +36,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     command: CommandArgs,
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 /// How long the sandbox outlives a program that was killed, at most.
@@ -47,8 +47,7 @@ const KEEP_ALIVE: Duration = Duration::from_mins(3);
 
 impl Run {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Writes, cx).await?;
         let result = self.run_in(&workspace, cx).await;
         workspace.finish(result, &mut cx.ui).await
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use sbx::client::ServiceOptions;
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::perform::Format;
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// Print a URL for a port of a sandbox
@@ -36,13 +36,12 @@ pub(crate) struct Service {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 impl Service {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Reads, cx).await?;
         if workspace.ends_with_the_command() {
             let nowhere = Failure::Usage {
                 message: "the server that is built in ends with this command, and nobody could reach the URL"

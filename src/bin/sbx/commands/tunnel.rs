@@ -2,11 +2,11 @@
 
 use sbx::client::TunnelOptions;
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// Make a port of a sandbox one of this machine, until Ctrl-C
@@ -26,7 +26,7 @@ pub(crate) struct Tunnel {
     #[arg(value_name = "PORT[:LOCAL]", value_parser = ports)]
     ports: (u16, u16),
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 /// How often to look for a server that is gone, for a connection that waits: for half a minute.
@@ -34,8 +34,7 @@ const RECONNECTS: u32 = 8;
 
 impl Tunnel {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Writes, cx).await?;
         let work = async {
             let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
             tokio::select! {

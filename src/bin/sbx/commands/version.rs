@@ -72,7 +72,7 @@ impl Version {
     async fn rows(&self, cx: &mut Context) -> Result<Vec<Row>, Failure> {
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let contexts = || Contexts::load(&cx.environment, &mut cx.ui);
-        let settings = Settings::resolve(&self.place.connection, &project, contexts, &cx.environment)?;
+        let settings = Settings::resolve(&self.place.connection.server, &project, contexts, &cx.environment)?;
         let mut rows: Vec<Row> = Vec::new();
         if let Some(file) = &project.file {
             let name = settings.project.clone().unwrap_or_else(|| "without a name".to_owned());

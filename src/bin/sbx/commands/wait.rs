@@ -6,12 +6,12 @@ use futures_util::future::try_join_all;
 use sbx::client::WaitOptions;
 use tokio::time::{Instant, sleep_until};
 
-use crate::args::Whereabouts;
+use crate::args::SandboxPlace;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::project::{Access, Project};
+use crate::project::Access;
 use crate::workspace::Workspace;
 
 /// Wait until sandboxes are ready, or gone
@@ -34,7 +34,7 @@ pub(crate) struct Wait {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "2m")]
     timeout: Duration,
     #[command(flatten)]
-    place: Whereabouts,
+    place: SandboxPlace,
 }
 
 /// What to wait for.
@@ -52,8 +52,7 @@ const POLL: Duration = Duration::from_millis(500);
 
 impl Wait {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
-        let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
+        let workspace = Workspace::of_sandboxes(&self.place, Access::Reads, cx).await?;
         let waiting = async {
             let waits = self.sandboxes.iter().map(async |name| match self.condition {
                 Condition::Ready => self.until_ready(name, &workspace).await,

@@ -77,7 +77,7 @@ impl Project {
         let opened = Opened::here(ui)?;
         let target = match &args.target {
             Some(name) => Some(opened.named(name)?),
-            None if !args.files.is_empty() || connection.names_server() || opened.file.is_none() => None,
+            None if !args.files.is_empty() || connection.server.names_server() || opened.file.is_none() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
         Ok(opened.with(target))
@@ -94,7 +94,7 @@ impl Project {
         let opened = Opened::here(ui)?;
         let target = match &place.target {
             Some(name) => Some(opened.named(name)?),
-            None if place.connection.names_server() || opened.file.is_none() => None,
+            None if place.connection.server.names_server() || opened.file.is_none() => None,
             None if access == Access::Reads => opened.unsaid(access, "pass --in with one of").ok(),
             None => Some(opened.unsaid(access, "pass --in with one of")?),
         };

@@ -4,12 +4,12 @@ use super::*;
 
 fn resolve(endpoint: Option<&str>, variables: &'static [(&str, &str)]) -> Settings {
     let environment = Environment::new(|name| Some(variables.iter().find(|(key, _)| *key == name)?.1.to_owned()));
-    let connection = Connection { endpoint: endpoint.map(ToOwned::to_owned), ..Connection::default() };
-    resolved(&connection, &Project::default(), &environment).unwrap()
+    let args = ServerArgs { endpoint: endpoint.map(ToOwned::to_owned), ..ServerArgs::default() };
+    resolved(&args, &Project::default(), &environment).unwrap()
 }
 
 /// Resolves in front of two contexts, the first of which is the current one.
-fn resolved(connection: &Connection, project: &Project, environment: &Environment) -> Result<Settings, Failure> {
+fn resolved(args: &ServerArgs, project: &Project, environment: &Environment) -> Result<Settings, Failure> {
     let context = |name: &str, key: &str| Named {
         name: name.to_owned(),
         endpoint: format!("http://{name}"),
@@ -22,7 +22,7 @@ fn resolved(connection: &Connection, project: &Project, environment: &Environmen
             if has_contexts { vec![context("home", "HOME_KEY"), context("prod", "PROD_KEY")] } else { Vec::new() };
         Ok(Contexts { path: Some("/h/config.yaml".into()), current: all.first().map(|c| c.name.clone()), all })
     };
-    Settings::resolve(connection, project, contexts, environment)
+    Settings::resolve(args, project, contexts, environment)
 }
 
 fn project(place: Place) -> Project {
@@ -40,15 +40,15 @@ fn project(place: Place) -> Project {
 }
 
 /// What a row is about, the flags, the project and the variables.
-type Row<'a> = (&'a str, &'a Connection, Project, &'static [(&'static str, &'static str)]);
+type Row<'a> = (&'a str, &'a ServerArgs, Project, &'static [(&'static str, &'static str)]);
 
 /// Everything that may say where the server is, from the strongest on: whichever are left, the first one wins.
 #[test]
 fn strongest_first() {
-    let local = Connection { local: true, ..Connection::default() };
-    let endpoint = Connection { endpoint: Some("http://flag".to_owned()), ..Connection::default() };
-    let context = Connection { context: Some("prod".to_owned()), ..Connection::default() };
-    let none = Connection::default();
+    let local = ServerArgs { local: true, ..ServerArgs::default() };
+    let endpoint = ServerArgs { endpoint: Some("http://flag".to_owned()), ..ServerArgs::default() };
+    let context = ServerArgs { context: Some("prod".to_owned()), ..ServerArgs::default() };
+    let none = ServerArgs::default();
     let in_context = || project(Place::Context(Name::parse("prod").unwrap()));
     let own = &[("SBX_ENDPOINT", "http://own"), ("LANGSMITH_ENDPOINT", "http://sdk"), ("HOME", "/h")][..];
     let rows: [Row<'_>; 15] = [
@@ -68,9 +68,9 @@ fn strongest_first() {
         ("current, target", &none, project(Place::Unsaid), &own[2..]),
         ("nothing", &none, Project::default(), &[]),
     ];
-    let lines = rows.map(|(what, connection, project, variables)| {
+    let lines = rows.map(|(what, args, project, variables)| {
         let environment = Environment::new(|name| Some(variables.iter().find(|(key, _)| *key == name)?.1.to_owned()));
-        let settings = resolved(connection, &project, &environment).unwrap();
+        let settings = resolved(args, &project, &environment).unwrap();
         let server = match &settings.server {
             None => "none".to_owned(),
             Some(Server::Local { data_dir, from }) => format!("{} ({from})", data_dir.display()),
@@ -104,16 +104,16 @@ fn strongest_first() {
 #[test]
 fn a_context_that_is_none() {
     let environment = Environment::new(|name| (name == "HOME").then(|| "/h".to_owned()));
-    let connection = Connection { context: Some("prd".to_owned()), ..Connection::default() };
-    let shown = |connection: &Connection, project: &Project, environment: &Environment| {
-        let failure = resolved(connection, project, environment).unwrap_err();
+    let args = ServerArgs { context: Some("prd".to_owned()), ..ServerArgs::default() };
+    let shown = |args: &ServerArgs, project: &Project, environment: &Environment| {
+        let failure = resolved(args, project, environment).unwrap_err();
         format!("{failure}; {}", failure.hints().join("; "))
     };
-    insta::assert_snapshot!(shown(&connection, &Project::default(), &environment), @"there is no context `prd`, which --context names; did you mean `prod`?");
+    insta::assert_snapshot!(shown(&args, &Project::default(), &environment), @"there is no context `prd`, which --context names; did you mean `prod`?");
     let of_target = project(Place::Context(Name::parse("somewhere").unwrap()));
-    insta::assert_snapshot!(shown(&Connection::default(), &of_target, &environment), @"there is no context `somewhere`, which target `live` names; the contexts of /h/config.yaml are home, prod");
+    insta::assert_snapshot!(shown(&ServerArgs::default(), &of_target, &environment), @"there is no context `somewhere`, which target `live` names; the contexts of /h/config.yaml are home, prod");
     let without_any = Environment::new(|_| None);
-    insta::assert_snapshot!(shown(&Connection::default(), &of_target, &without_any), @"there is no context `somewhere`, which target `live` names; write `contexts: {somewhere: {endpoint: URL, api_key_env: NAME}}` into /h/config.yaml");
+    insta::assert_snapshot!(shown(&ServerArgs::default(), &of_target, &without_any), @"there is no context `somewhere`, which target `live` names; write `contexts: {somewhere: {endpoint: URL, api_key_env: NAME}}` into /h/config.yaml");
 }
 
 fn remote(endpoint: Option<&str>, variables: &'static [(&str, &str)]) -> (String, String, Option<String>) {
@@ -182,9 +182,9 @@ fn a_label_has_no_password_and_debug_no_key() {
         ("http://a/v2?key=hidden", "http://a/v2"),
         ("http://a/@x", "http://a/@x"),
     ] {
-        let connection = Connection { endpoint: Some(endpoint.to_owned()), ..Connection::default() };
+        let args = ServerArgs { endpoint: Some(endpoint.to_owned()), ..ServerArgs::default() };
         let environment = Environment::new(|name| (name == env::API_KEY).then(|| "planted".to_owned()));
-        let settings = resolved(&connection, &Project::default(), &environment).unwrap();
+        let settings = resolved(&args, &Project::default(), &environment).unwrap();
         let Some(Server::Remote(remote)) = settings.server else { panic!("an endpoint was given") };
         assert_eq!(remote.label(), label);
         assert_eq!(remote.has_credentials(), endpoint.contains("planted"), "{endpoint}");

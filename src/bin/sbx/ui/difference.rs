@@ -115,12 +115,14 @@ pub(crate) fn by_part(path: &str, from: Option<&Value>, to: Option<&Value>) -> O
     Some(Value::parts(from, to)?.into_iter().map(part).collect())
 }
 
+/// What is said of a reference whose name stays, and stands for another object.
+pub(crate) const SAME_NAME: &str = "(made anew)";
+
 fn difference_of(field: &FieldChange) -> Vec<String> {
     let old = field.from.as_ref().map(lines_of).unwrap_or_default();
     let new = field.to.as_ref().map(lines_of).unwrap_or_default();
     if field.from == field.to {
-        // The name stays, and what it names is another object.
-        return old.into_iter().map(|line| format!("{line} {}", paint(style::DIM, "(made anew)"))).collect();
+        return old.into_iter().map(|line| format!("{line} {}", paint(style::DIM, SAME_NAME))).collect();
     }
     if old.len() > 1 || new.len() > 1 {
         return unified(&old, &new);

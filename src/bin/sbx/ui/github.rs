@@ -6,9 +6,10 @@ use sbx::kinds::Value;
 use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change, Note};
 
-use super::difference::by_part;
+use super::difference::{SAME_NAME, by_part};
 use super::outcome::Report;
 use super::plan::{Place, View};
+use super::progress::to_do;
 use super::{drift, escape};
 
 /// How bad an annotation is.
@@ -75,14 +76,18 @@ fn change_of(path: &str, from: Option<&Value>, to: Option<&Value>) -> String {
         return lines.join("\n");
     }
     let value = |value: Option<&Value>| value.map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    if from == to {
+        return format!("{path}: {} {SAME_NAME}", value(from));
+    }
     format!("{path}: {} -> {}", value(from), value(to))
 }
 
 /// Returns the annotations of an apply: what failed.
-pub(crate) fn outcome(report: &Report<'_>) -> String {
+pub(crate) fn outcome(view: &View<'_>, report: &Report<'_>) -> String {
     let mut out = String::new();
     for (step, error) in report.failures() {
-        annotate(&mut out, Level::Error, None, &format!("could not {step}"), &error);
+        let place = (view.place)(&view.plan.changes[step.change]);
+        annotate(&mut out, Level::Error, place.as_ref(), &format!("could not {}", to_do(step)), &error);
     }
     out
 }
@@ -133,7 +138,11 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use sbx::reconcile::plan::{Policy, plan as plan_of};
+    use sbx::reconcile::{Event, Outcome, Phase, RunState, StepError};
 
     use super::*;
     use crate::ui::plan::Purpose;
@@ -153,6 +162,33 @@ mod tests {
         let first = shown.lines().next().unwrap();
         insta::assert_snapshot!(first, @"::error file=a%2Cb.yaml,line=3,col=9,title=blocked volume/a::size: 2Gi -> 1Gi%0Asize cannot shrink from 2Gi to 1Gi%0Ahelp: declare at least the live size, or make a new object and move the data");
         assert!(shown.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{shown}");
+    }
+
+    #[test]
+    fn what_failed_is_on_its_line() {
+        let declared = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: a}, spec: {size: 2Gi}}";
+        let plan_made = plan_of(&desired(declared), &world(""), &Policy::default());
+        let mut state = RunState::new(1);
+        let phase = Phase::Failed { error: Arc::new(StepError::Aborted), elapsed: Duration::ZERO };
+        state.fold(Event { step: 0, phase });
+        let made = Outcome { state, is_interrupted: false, is_out_of_time: false };
+        let place = |_: &Change| Some(Place { file: "a.yaml".to_owned(), line: 3, column: 9 });
+        let view =
+            View { plan: &plan_made, place: &place, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
+        insta::assert_snapshot!(outcome(&view, &Report::new(&plan_made, &made)), @"::error file=a.yaml,line=3,col=9,title=could not create volume/a::it was stopped half way: whether it had its effect is not known");
+    }
+
+    #[test]
+    fn a_name_that_stands_for_another_object_says_so() {
+        let live = "{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: x}, lifecycle: {replace: recreate}}\n---\n\
+                    {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: t, replicas: 1}}";
+        let plan_made = plan_of(&desired(&live.replace("image: x", "image: y")), &world(live), &Policy::default());
+        let pool = plan_made.changes.iter().find(|change| change.key.name.as_str() == "p").expect("it is made anew");
+        insta::assert_snapshot!(message_of(pool), @r"
+        template_name: t (made anew)
+        template `t` is replaced
+        deleted first, then made anew, as template `t` is
+        ");
     }
 
     #[test]

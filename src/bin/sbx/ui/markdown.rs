@@ -12,7 +12,9 @@ use sbx::reconcile::plan::{Action, Change};
 
 pub(crate) use self::drift::drift;
 use self::text::{code, comment_word, fence, html, prose};
-use super::difference::{PartInWords, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, unified};
+use super::difference::{
+    PartInWords, SAME_NAME, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, unified,
+};
 use super::output::Subject;
 use super::plan::{View, sign, summary_line, whole_lines};
 
@@ -144,7 +146,9 @@ impl Page {
         }
         let mut n_shown = 0;
         if self.offer(&format!("#### {} ({})\n\n", section.title, changes.len())) {
-            let fits = |change: &&&Change| self.offer(&details(view, change)) || self.offer(&head(change));
+            let fits = |change: &&&Change| {
+                details(view, change).is_some_and(|details| self.offer(&details)) || self.offer(&head(change))
+            };
             n_shown = changes.iter().take_while(fits).count();
         }
         let n_more = changes.len() - n_shown;
@@ -160,8 +164,8 @@ fn head(change: &Change) -> String {
     format!("- {} {}{was}\n", code(&format!("{sign} {}", change.action.as_str())), code(&change.key.to_string()))
 }
 
-/// Returns a change with its fields and notes, to be opened by a click.
-fn details(view: &View<'_>, change: &Change) -> String {
+/// Returns a change with its fields and notes, to be opened by a click; `None` if there is nothing to see there.
+fn details(view: &View<'_>, change: &Change) -> Option<String> {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
     let title = html(&format!("{sign} {} {}", change.action.as_str(), change.key));
@@ -180,7 +184,10 @@ fn details(view: &View<'_>, change: &Change) -> String {
     let steps =
         if steps.is_empty() { String::new() } else { format!("\nSteps, in this order:\n\n{}", numbered(&steps)) };
     let notes = notes.collect::<String>() + &steps;
-    format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n")
+    if diff.is_empty() && notes.is_empty() {
+        return None;
+    }
+    Some(format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n"))
 }
 
 /// Returns parts as lines of a diff.
@@ -205,7 +212,7 @@ fn diff_lines(change: &Change) -> Vec<String> {
             return signed_parts(parts, &plain(&drift_mark_of(field)));
         }
         if field.from == field.to {
-            return signed(' ', field.path, &old, " (made anew)");
+            return signed(' ', field.path, &old, &format!(" {SAME_NAME}"));
         }
         if old.len() > 1 || new.len() > 1 {
             let lines = unified(&old, &new).into_iter().map(|line| {

@@ -107,11 +107,11 @@ impl<'a> Report<'a> {
     }
 
     /// Returns the steps that failed, each with why.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (String, String)> {
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (&Step, String)> {
         self.outcome.state.iter().filter_map(|(index, phase)| {
             let Phase::Failed { error, .. } = phase else { return None };
             let reasons: Vec<_> = std::iter::once(error.to_string()).chain(causes_of(&**error)).collect();
-            Some((to_do(&self.plan.steps[index]), reasons.join(": ")))
+            Some((&self.plan.steps[index], reasons.join(": ")))
         })
     }
 

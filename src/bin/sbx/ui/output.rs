@@ -223,7 +223,7 @@ pub(crate) fn also_outcome(
         ui.data(&text(Shape::Markdown));
     }
     if outputs.has_github() {
-        ui.data(&github::outcome(&report));
+        ui.data(&github::outcome(view, &report));
     }
     outputs.write_files(|shape| strip_str(&text(shape)).to_string())
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
-use sbx::reconcile::plan::{Note, Policy, plan as plan_of};
+use sbx::reconcile::plan::{Note, Policy, plan as plan_of, plan_removal};
 use sbx::reconcile::{FieldChange, Plan};
 
 use super::*;
@@ -98,6 +98,14 @@ fn a_comment_on_errors_is_a_list() {
 
     - **error** at `a.yaml:4:14`: `<b>@all` is not a size<br>help: for example `20Gi`
     ");
+}
+
+#[test]
+fn what_has_nothing_to_open_is_a_line() {
+    let live = world("{apiVersion: sbx/v1, kind: Volume, metadata: {name: v}, spec: {size: 1Gi}}");
+    let key = live.iter().next().unwrap().key.clone();
+    let page = page(&plan_removal(&[key], &live), "prod");
+    assert!(page.contains("- `- delete` `volume/v`\n") && !page.contains("<details>"), "{page}");
 }
 
 #[test]

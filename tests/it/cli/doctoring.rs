@@ -36,7 +36,7 @@ fn it_says_how_things_are() {
     $ sbx doctor --local -q
     --- stdout
     ok endpoint the local server in .sbx/local
-    ok server it answers: 2 objects are live
+    ok server it answers, and has 2 objects
     ok api it speaks the first and the second generation of the Sandbox Server API
     ok capacity sandboxes 1, no limit; volumes 0, no limit; CPU 500m, no limit; memory 512Mi, no limit; storage 0, no limit
     ok inventory <work>/.sbx/local/inventory.json: 2 owned
@@ -84,7 +84,7 @@ fn a_probe_finds_out_records_it_and_leaves_nothing() {
     $ sbx doctor --probe --local -q
     --- stdout
     ok endpoint the local server in .sbx/local
-    ok server it answers: 4 objects are live
+    ok server it answers, and has 4 objects
     ok api it speaks the first and the second generation of the Sandbox Server API
     ok capacity sandboxes 2, no limit; volumes 0, no limit; CPU 1000m, no limit; memory 1Gi, no limit; storage 0, no limit
     ok inventory <work>/.sbx/local/inventory.json: 2 owned

@@ -2,7 +2,7 @@
 
 use super::ownership::{default, key, planned, pruning};
 use super::*;
-use crate::reconcile::drift;
+use crate::reconcile::drift::drift;
 
 /// Returns the world where somebody gave objects other names, which nothing refers to.
 fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
@@ -70,9 +70,8 @@ fn what_somebody_gave_a_deleted_one_s_name_goes_back_to_its_own() {
     0. rename volume/b after []
     1. create volume/b after [0]
     ");
-    let drift =
-        drift::drift(&usurped).iter().map(|drift| format!("{} {}\n", drift.key, drift.event)).collect::<String>();
-    insta::assert_snapshot!(drift, @r"
+    let drift: Vec<_> = drift(&usurped).iter().map(|drift| format!("{} {}", drift.key, drift.event)).collect();
+    insta::assert_snapshot!(drift.join("\n"), @r"
     volume/a was renamed to b
     volume/b was deleted
     ");
@@ -150,7 +149,7 @@ fn the_record_follows_to_a_new_name_once_that_is_declared() {
     assert_eq!(planned(&volume("d", "1Gi", ""), &moved, &Policy::default()).lines().count(), 1);
     let followed = performed(&plan(&desired(&volume("d", "1Gi", "")), &moved, &Policy::default()), &moved);
     assert_eq!(recorded(&followed), ["volume/d"]);
-    assert_eq!(crate::reconcile::drift(&followed), []);
+    assert_eq!(drift(&followed), []);
 
     // Where its old name is declared too, another object gets that.
     let both = volume("a", "1Gi", "") + &volume("d", "1Gi", "");

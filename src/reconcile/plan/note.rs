@@ -324,6 +324,8 @@ pub enum NotRolling {
     Renamed,
     /// What it is made from is deleted first too.
     Source(Reference),
+    /// What it is to be made from gets its name only after what it was made from is gone.
+    NameHeld(Reference),
     /// On this server, what refers to an object does not follow it to its new name.
     ReferencesStay,
     /// Every name under which it could be built is taken.

@@ -190,9 +190,9 @@ fn places<'a>(plan: &Plan, kept: &[(Key, Entry)], inventory: &'a Inventory, worl
     let is_given = |(key, entry): &&(Key, Entry)| inventory.get(key).is_some_and(|known| known.id != entry.id);
     let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
     let displaced = given_away.chain(plan.steps.iter().filter_map(written_by)).filter_map(|key| recorded_at(&key));
-    // The entry of one that is renamed or deleted goes by the name that it has.
-    let is_known_by_name = |step: &&Step| matches!(&step.verb, Verb::Rename { .. } | Verb::Delete { .. });
-    let by_name = plan.steps.iter().filter(is_known_by_name).filter_map(|step| world.get(&step.key));
+    // The entry of one that is renamed, superseded or deleted goes by the name that it has.
+    let is_by_name = |step: &&Step| !matches!(&step.verb, Verb::Update { .. } | Verb::Verify { .. });
+    let by_name = plan.steps.iter().filter(is_by_name).filter_map(|step| world.get(&step.key));
     let mut queue: Vec<&Live> = by_name.chain(displaced).collect();
     let mut places = HashMap::new();
     while let Some(live) = queue.pop() {

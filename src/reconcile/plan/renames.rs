@@ -134,9 +134,12 @@ impl<'a> Renames<'a> {
         }
     }
 
+    /// Returns whether a manifest asks for one of the renames of a circle.
     fn declares_a_rename(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
-        let mut objects = circle.iter().filter_map(|(key, _)| self.desired.get(key));
-        objects.any(|object| matches!(object.lifecycle.renamed_from, Some(RenamedFrom::Name(_))))
+        circle.iter().any(|(key, live)| {
+            let old = self.desired.get(key).and_then(old_key).and_then(|old| self.old_live(&old));
+            old.is_some_and(|old| old.key == live.key)
+        })
     }
 
     /// Returns whether somebody else made the renames of a circle, so that they are to be undone. Where one of the objects

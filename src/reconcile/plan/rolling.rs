@@ -37,11 +37,23 @@ pub(super) struct Rollouts<'a, 'r> {
     successors: HashMap<&'a Key, Option<&'a Key>>,
     /// The objects that are deleted before they are made anew.
     recreated: HashSet<&'a Key>,
+    /// The live names of those.
+    deleted_first: HashSet<&'a Key>,
+    /// The names that live objects get, by the ones that they have.
+    renamed: HashMap<&'a Key, &'a Key>,
 }
 
 impl<'a, 'r> Rollouts<'a, 'r> {
     pub(super) fn new(desired: &'a Desired, world: &'a World, leftovers: &'r Leftovers<'a>) -> Self {
-        Self { desired, world, leftovers, successors: HashMap::new(), recreated: HashSet::new() }
+        Self {
+            desired,
+            world,
+            leftovers,
+            successors: HashMap::new(),
+            recreated: HashSet::new(),
+            deleted_first: HashSet::new(),
+            renamed: HashMap::new(),
+        }
     }
 
     /// Returns the live object that a declared one is, and whether its replacement stopped half way: then that is the one
@@ -83,6 +95,9 @@ impl<'a, 'r> Rollouts<'a, 'r> {
         }
         if let Some(source) = object.spec.references().find(|source| self.is_recreated(source)) {
             return Err(NotRolling::Source(source.clone()));
+        }
+        if let Some(source) = object.spec.references().find(|source| self.is_name_held_by(live, source)) {
+            return Err(NotRolling::NameHeld(source.clone()));
         }
         let habits = self.world.inventory.as_ref().map(|inventory| inventory.habits).unwrap_or_default();
         if habits.references_follow_renames == Some(false) && self.is_referred_to(&object.key) {
@@ -126,7 +141,11 @@ impl<'a, 'r> Rollouts<'a, 'r> {
                 self.successors.insert(&object.key, there.map(|there| &there.key));
             }
             (Some(Rollout::Returns), _) => drop(self.successors.insert(&object.key, live.map(|live| &live.key))),
-            (_, Action::Replace) => drop(self.recreated.insert(&object.key)),
+            (_, Action::Replace) => {
+                self.recreated.insert(&object.key);
+                self.deleted_first.extend(live.map(|live| &live.key));
+            }
+            (_, Action::Rename) => self.renamed.extend(live.map(|live| (&live.key, &object.key))),
             _ => {}
         }
     }
@@ -174,6 +193,21 @@ impl<'a, 'r> Rollouts<'a, 'r> {
 
     fn is_recreated(&self, source: &Reference) -> bool {
         source.key().is_some_and(|key| self.recreated.contains(&key))
+    }
+
+    /// Returns whether the name of a declared object is free only once something is deleted that a live one refers to.
+    fn is_name_held_by(&self, live: &Live, source: &Reference) -> bool {
+        let mut name = source.key();
+        let mut n_left = self.renamed.len();
+        while let Some(key) = name {
+            if self.deleted_first.contains(&key) {
+                return live.references().any(|reference| reference.key().as_ref() == Some(&key));
+            }
+            // Whatever has the name has to get its own first.
+            name = self.renamed.get(&key).filter(|_| n_left > 0).map(|next| (*next).clone());
+            n_left = n_left.saturating_sub(1);
+        }
+        false
     }
 
     /// Returns whether other objects that cannot do without it refer to a declared object.

@@ -269,6 +269,10 @@ fn recreated(f: &mut fmt::Formatter<'_>, why: &NotRolling) -> fmt::Result {
     match why {
         NotRolling::Renamed => f.write_str(", since it is renamed as well"),
         NotRolling::Source(source) => write!(f, ", as {} `{}` is", source.kind.info().singular, source.name),
+        NotRolling::NameHeld(source) => {
+            let kind = source.kind.info().singular;
+            write!(f, ", since it holds what has the name of {kind} `{}` until then", source.name)
+        }
         NotRolling::ReferencesStay => {
             f.write_str(", since on this server nothing that refers to it follows it to a new name")
         }

@@ -161,6 +161,39 @@ fn the_record_follows_to_a_new_name_once_that_is_declared() {
     assert_eq!(recorded(&held), ["volume/a"], "what is held is drift still");
 }
 
+/// Nothing of ours is lost where what is replaced is on record under a name that nobody declares any more.
+#[test]
+fn what_is_superseded_is_recorded_under_the_name_that_somebody_gave_it() {
+    let before = owned(&[template("t0", "a", ""), template("t1", "b", ""), sandbox("s", "t0", "")].concat());
+    let moved = renamed_behind(&before, &[("t0", "y"), ("t1", "t0")]);
+    let held = {
+        let theirs = world(&(template("t0", "b", "") + &sandbox("theirs", "t0", "")));
+        let theirs = theirs.iter().filter(|live| live.key.name.as_str() == "theirs").cloned();
+        let mut held = World::new(moved.iter().cloned().chain(theirs), now());
+        held.inventory.clone_from(&moved.inventory);
+        held
+    };
+    let declared = template("t0", "a", "");
+    let end = performed(&plan(&desired(&declared), &held, &Policy::default()), &held);
+    assert_eq!(recorded(&end), ["template/t0", "template/t0--sbx-e6ecc626", "template/y", "sandbox/s"]);
+    let unrecorded: Vec<_> = end.unmanaged().map(|live| live.key.to_string()).collect();
+    assert_eq!(unrecorded, ["sandbox/theirs"]);
+}
+
+/// A rename that is declared and has nothing to come from is no reason to undo what somebody else did.
+#[test]
+fn what_is_made_anew_in_any_case_is_not_swapped_back() {
+    let three = |image: &str, more: &str| [template("t0", image, more), template("t1", "a", "")].concat();
+    let swapped = renamed_behind(&owned(&three("a", "")), &[("t0", "t1"), ("t1", "t0")]);
+    insta::assert_snapshot!(default(&three("b", ", lifecycle: {renamed_from: t2}"), &swapped), @r"
+    replace template/t0 [image: a -> b] (the rename from `t2` is done) (image cannot change in place) (it was renamed behind the manifests' back) (`t0--sbx-e6ecc626` is built beside it, then swapped)
+    keep template/t1 (it was renamed behind the manifests' back)
+    0. create template/t0--sbx-e6ecc626 after []
+    1. swap template/t0 t0--sbx-0c7144d7 <- t0--sbx-e6ecc626 after [0]
+    2. delete template/t0--sbx-0c7144d7 after [1]
+    ");
+}
+
 /// What is declared no longer and not pruned keeps its entry, wherever another object gets the name that it is recorded with.
 #[test]
 fn what_nobody_declares_is_recorded_under_the_name_that_somebody_gave_it() {

@@ -192,6 +192,26 @@ blocked volume/d [size: 3Gi -> 1Gi] (it is live as `c`) (size cannot shrink from
 }
 
 #[test]
+fn what_holds_a_name_that_it_is_to_be_made_from_is_deleted_first() {
+    let live = owned(&[template("t0", "a", ""), template("t1", "a", ""), pool("p", "t1", "1", "")].concat());
+    let declared = [
+        template("t0", "b", ", lifecycle: {renamed_from: t1}"),
+        template("t1", "a", ", lifecycle: {renamed_from: t0}"),
+        pool("p", "t1", "1", ""),
+    ];
+    insta::assert_snapshot!(super::ownership::default(&declared.concat(), &live), @r"
+    replace template/t0 [image: a -> b] (it is live as `t1`) (image cannot change in place) (deleted first, then made anew, since it is renamed as well)
+    rename template/t1
+    replace pool/p [template_name: t1 -> t1] (template `t1` becomes another object than the one it is made from) (deleted first, then made anew, since it holds what has the name of template `t1` until then)
+    0. delete pool/p after []
+    1. delete template/t1 after [0]
+    2. rename template/t0 after [1]
+    3. create template/t0 after [2]
+    4. create pool/p after [2, 0]
+    ");
+}
+
+#[test]
 fn what_is_made_waits_for_no_name_that_its_old_one_keeps() {
     let live = world(&(template("t", "b", "") + &pool("p", "t", "0", "")));
     let declared = [

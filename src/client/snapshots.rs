@@ -17,6 +17,7 @@ use super::reader::Reader;
 use super::request::{Operation, Request, Verb};
 use super::setters::setters;
 use super::wait::WaitOptions;
+use super::write::Naming;
 use crate::types::{ByteSize, Labels, RegistryId, SnapshotId};
 use crate::wire::{
     CaptureSnapshot, CreateSnapshot, HiddenExtra, ImageConfig, RunConfig, Snapshot, SnapshotInclude, SnapshotList,
@@ -337,7 +338,7 @@ impl Client {
             },
         };
         let before = before.as_ref().and_then(|snapshot| snapshot.id.as_ref()).map(SnapshotId::as_str);
-        let created = self.link().create_beside(request, before, is_asked).await;
+        let created = self.link().create_under(request, Naming::Moves { before }, is_asked).await;
         // Whoever stands under the name now, this call's own may be there too.
         let is_beside = |error: &Error| error.is_a(Kind::AlreadyExists) && error.status().is_none();
         let created = created.map_err(|error| if is_beside(&error) { error.with_ambiguous(true) } else { error });

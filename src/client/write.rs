@@ -21,6 +21,19 @@ pub(super) enum Created<T> {
     Found(T),
 }
 
+/// What a name tells of the object that is created under it.
+#[derive(Clone, Copy)]
+pub(super) enum Naming<'a> {
+    /// There is one of each name, so that a create that is sent twice is refused.
+    Unique,
+    /// It goes from one to the next, here from the one with the id `before`: that one still under the name means that nothing
+    /// has been created.
+    Moves { before: Option<&'a str> },
+}
+
+/// How often to look for what a create brought about that is not refused when it is sent twice.
+const LOOKS: usize = 2;
+
 impl<T> Created<T> {
     pub(super) fn into_object(self) -> T {
         match self {
@@ -54,15 +67,14 @@ impl Link {
         request: &Request,
         is_asked: impl Fn(&T) -> bool,
     ) -> Result<Created<T>, Error> {
-        self.create_beside(request, None, is_asked).await
+        self.create_under(request, Naming::Unique, is_asked).await
     }
 
-    /// Creates an object whose name, if it has one, is taken from the one with the id `before`: that one still under
-    /// the name means that nothing has been created.
-    pub(super) async fn create_beside<T: Object>(
+    /// Creates an object whose name says so much of it.
+    pub(super) async fn create_under<T: Object>(
         &self,
         request: &Request,
-        before: Option<&str>,
+        naming: Naming<'_>,
         is_asked: impl Fn(&T) -> bool,
     ) -> Result<Created<T>, Error> {
         let mut exchange = Exchange::new(self, request);
@@ -77,8 +89,7 @@ impl Link {
                 Outcome::Failed(error) | Outcome::Doubtful(error) => return Err(error),
             };
             let name = &request.operation.name;
-            let is_new = |found: &T| before.is_none() || found.id() != before;
-            match self.find::<T>(name).await.map(|found| found.filter(is_new)) {
+            match self.find_new::<T>(name, naming).await {
                 Ok(Some(found)) if is_asked(&found) => {
                     info!(name, "the answer of a create was lost, but it had its effect");
                     return Ok(Created::Found(found));
@@ -92,6 +103,19 @@ impl Link {
                 Err(_) => return Err(error.with_ambiguous(true)),
             }
         }
+    }
+
+    /// Looks up what a create may have brought about. Where nothing but this look keeps it from being done twice, one answer
+    /// that there is nothing is not believed: it may be older than the create.
+    async fn find_new<T: Object>(&self, name: &str, naming: Naming<'_>) -> Result<Option<T>, Error> {
+        let Naming::Moves { before } = naming else { return self.find(name).await };
+        for _ in 0..LOOKS {
+            let found = self.find::<T>(name).await?;
+            if found.as_ref().is_some_and(|found| before.is_none() || found.id() != before) {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Sends an update, or a rename where the request has a new name, and returns the object as it is then.

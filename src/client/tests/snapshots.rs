@@ -112,10 +112,15 @@ async fn a_lost_answer_is_looked_for_under_the_tag_and_what_stood_there_before_d
         (LOOK, before()),
         (POST, dropped()),
         (LOOK, before()),
+        (LOOK, before()),
         (POST, answer(502, "")),
         (LOOK, snapshot("2", "ready")),
     ]);
     assert_eq!(id(&create(&server, options()).await.expect("the second attempt had its effect")), "2");
+
+    // A look may be answered with what was there before.
+    let server = Mock::new([(LOOK, nothing()), (POST, dropped()), (LOOK, nothing()), (LOOK, snapshot("1", "ready"))]);
+    assert_eq!(id(&create(&server, options()).await.expect("the first attempt had its effect")), "1");
 
     let server = Mock::new([(LOOK, nothing()), (POST, dropped()), (LOOK, snapshot("1", "ready"))]);
     assert_eq!(id(&create(&server, options()).await.expect("there was none before")), "1");

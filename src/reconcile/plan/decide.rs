@@ -291,6 +291,9 @@ impl<'a> Round<'a, '_> {
             Owner::Ours(recorded, entry) => {
                 let is_renamed = is_renamed_behind(recorded, live);
                 change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
+                if is_renamed && self.is_another_s(live, recorded, entry, &change.key) {
+                    change.notes.push(Note::NameWithAnother { of: recorded.clone() });
+                }
                 let is_recovered = self.given.world.recovered.contains(&live.key);
                 change.notes.extend(is_recovered.then_some(Note::Recovered));
                 let is_released = entry.standing == Standing::Released;
@@ -335,6 +338,17 @@ impl<'a> Round<'a, '_> {
                 action
             }
         }
+    }
+
+    /// Returns whether a live object with data has a declared name because somebody gave it that, while what is on record under
+    /// that name is another one: only a plan that has both can tell what is to become of them.
+    fn is_another_s(&self, live: &Live, recorded: &Key, entry: &Entry, declared: &Key) -> bool {
+        let own = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(declared));
+        declared.kind.info().holds_data
+            && live.key == *declared
+            && entry.standing == Standing::Owned
+            && own.is_some_and(|own| own.standing == Standing::Owned)
+            && self.given.desired.get(recorded).is_none()
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.

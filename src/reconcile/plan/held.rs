@@ -36,8 +36,8 @@ impl Held {
     }
 
     fn hold(&mut self, object: &Object, live: &Live, world: &World) -> Option<Object> {
-        let recorded = || world.inventory.as_ref()?.get(&object.key);
-        let entry = Owner::of(live, world).entry().or_else(recorded)?;
+        // Another object that somebody made under its name is not drift, and not ours to leave alone.
+        let entry = Owner::of(live, world).entry()?;
         let live = live.spec.as_ref().ok()?;
         let mut fields = diff(&object.spec, live, &|declared, live| declared == live);
         attribute(&mut fields, &object.spec, entry, world);

@@ -188,6 +188,11 @@ pub enum Note {
         /// Whether it has to be said before it is made.
         is_asked: bool,
     },
+    /// Its name is with another object of ours, which is not part of this plan: somebody gave it that.
+    NameWithAnother {
+        /// That object, as it is recorded.
+        of: Key,
+    },
     /// It was declared no longer, and stays.
     Released,
     /// The kind of change is not among those that were allowed.
@@ -370,6 +375,7 @@ impl Note {
                 | Self::MissingReference { .. }
                 | Self::ReferenceRenamed { .. }
                 | Self::NameTaken { .. }
+                | Self::NameWithAnother { .. }
                 | Self::RenamedFromHere { .. }
                 | Self::RenamePending
                 | Self::NotOwned { .. }

@@ -7,6 +7,7 @@ use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
 use super::ownership::{Owner, is_renamed_behind, released};
+use super::renames::recorded;
 use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
 use crate::reconcile::inventory::Standing;
@@ -19,7 +20,7 @@ use crate::reconcile::world::{Desired, World};
 pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
     let matches = Matches::of(desired, world);
     let decisions = desired.iter().map(|object| {
-        let live = matches.of_declared(&object.key).and_then(|found| found.live);
+        let live = to_destroy(object, &matches, world);
         let owner = live.map(|live| Owner::of(live, world));
         let (action, note) = match (live, owner) {
             _ if !world.speaks(object.key.kind) => (Action::Blocked, Some(Note::not_spoken(object.key.kind, world))),
@@ -91,6 +92,25 @@ pub(super) fn remove<'a>(keys: &[Key], world: &'a World) -> Vec<Decision<'a>> {
         }
     });
     block_held(decisions.collect(), world)
+}
+
+/// Returns the live object that goes with a declared one. What others call by its name is not it, where the record knows
+/// which one it is.
+fn to_destroy<'a>(object: &Object, matches: &Matches<'a>, world: &'a World) -> Option<&'a Live> {
+    let found = matches.of_declared(&object.key).and_then(|found| found.live);
+    let is_left = |live: &&Live| !matches.has_live(&live.key) || is_another_s(live, &live.key, world);
+    match found {
+        Some(live) if !is_another_s(live, &object.key, world) => Some(live),
+        _ => recorded(&object.key, world).filter(is_left),
+    }
+}
+
+/// Returns whether a live object has a declared name because somebody gave it that, while what is on record under that name
+/// is another one.
+fn is_another_s(live: &Live, declared: &Key, world: &World) -> bool {
+    let is_on_record = || world.inventory.as_ref().is_some_and(|inventory| inventory.get(declared).is_some());
+    matches!(Owner::of(live, world), Owner::Ours(recorded, _) if recorded != declared && is_renamed_behind(recorded, live))
+        && is_on_record()
 }
 
 fn stays(object: &Object) -> bool {

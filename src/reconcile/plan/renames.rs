@@ -240,7 +240,7 @@ fn recorded_id<'a>(key: &Key, world: &'a World) -> Option<&'a ObjectId> {
 }
 
 /// Returns the live object that is recorded under this name, if it has another one now.
-fn recorded<'a>(key: &Key, world: &'a World) -> Option<&'a Live> {
+pub(super) fn recorded<'a>(key: &Key, world: &'a World) -> Option<&'a Live> {
     world.by_id(key.kind, recorded_id(key, world)?).filter(|live| live.key != *key)
 }
 

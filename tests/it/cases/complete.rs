@@ -17,7 +17,7 @@ enum Held {
 }
 
 /// Each obstacle.
-const OBSTACLES: [(&str, Held); 24] = [
+const OBSTACLES: [(&str, Held); 25] = [
     ("BothNamesLive", Case("volume/both-names-live", "both names are live")),
     ("InDoubt", Case("owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it")),
     ("Unreadable", Case("volume/unreadable-size", "cannot be read")),
@@ -28,6 +28,7 @@ const OBSTACLES: [(&str, Held); 24] = [
     ("MissingReference", Case("pool/missing-template", "neither declared nor live")),
     ("ReferenceRenamed", Case("pool/old-name-of-its-template", "is renamed to `new`")),
     ("NameTaken", Case("volume/name-stays-taken", "its name stays with another object")),
+    ("NameWithAnother", Case("volume/name-with-another", "with another object of ours, recorded as volume/datasets")),
     ("RenamedFromHere", Case("pool/renamed-from-here", "is renamed from this name")),
     ("RenamePending", Case("volume/destroy-before-its-rename", "its rename is not done yet")),
     ("NotOwned", Case("owned/not-managed-and-different", "not managed here")),

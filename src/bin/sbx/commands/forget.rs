@@ -88,15 +88,14 @@ fn find<'a>(keys: &[Key], world: &'a World) -> Result<Vec<(Key, Option<&'a Live>
     if unknown.is_empty() { Ok(found) } else { Err(unknown) }
 }
 
-/// By the name that it has now, or else by the one that it is recorded with.
+/// By the name that it is recorded with, or else by the one that it has now.
 fn on_record<'a>(key: &Key, world: &'a World) -> Option<(Key, Option<&'a Live>)> {
     let inventory = world.inventory.as_ref()?;
-    if let Some(live) = world.get(key)
-        && let Some((recorded, _)) = inventory.entry_of(live)
-    {
-        return Some((recorded.clone(), Some(live)));
+    if let Some(entry) = inventory.get(key) {
+        let live = entry.id.as_ref().and_then(|id| world.by_id(key.kind, id));
+        return Some((key.clone(), live));
     }
-    let entry = inventory.get(key)?;
-    let live = entry.id.as_ref().and_then(|id| world.by_id(key.kind, id));
-    Some((key.clone(), live))
+    let live = world.get(key)?;
+    let (recorded, _) = inventory.entry_of(live)?;
+    Some((recorded.clone(), Some(live)))
 }

@@ -32,6 +32,10 @@ impl Note {
                 format!("declare the {} `{}`, or create it first", missing.kind.info().singular, missing.name)
             }
             Self::ReferenceRenamed { new, .. } => format!("refer to it as `{new}`"),
+            Self::NameWithAnother { of } => format!(
+                "plan both in one, so that each gets its own name back; or give {of} its name back by hand, or let go of it \
+                 with `sbx forget {of}`"
+            ),
             Self::RenamePending => "apply the rename first, or delete the object by its live name".to_owned(),
             Self::NotSpoken { kind, spoken } => {
                 let is_other = |version: &&ApiVersion| **version != kind.info().api_version;
@@ -140,6 +144,9 @@ impl fmt::Display for Note {
             }
             Self::RenamedFromHere { later } => {
                 write!(f, "{later} is renamed from this name, so it comes first, and it is blocked")
+            }
+            Self::NameWithAnother { of } => {
+                write!(f, "its name is with another object of ours, recorded as {of}, which is not part of this plan")
             }
             Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),

@@ -642,3 +642,12 @@ fn the_old_one_of_what_is_taken_over_is_on_record_while_others_use_it() {
     let free = without(&taken, "s");
     assert_eq!(performed(&plan_destroy_owned(&free), &free).iter().count(), 0, "nothing is left behind");
 }
+
+#[test]
+fn another_object_under_the_name_of_ours_is_not_held_as_drift() {
+    let ours = owned(&volume("v", "1Gi", ""));
+    let mut theirs = without(&world(&(volume("a", "1Gi", "") + &volume("v", "7Gi", ""))), "a");
+    theirs.inventory.clone_from(&ours.inventory);
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    insta::assert_snapshot!(planned(&volume("v", "1Gi", ""), &theirs, &hold), @"blocked volume/v [size: 7Gi -> 1Gi] (it was made anew behind the manifests' back: its id was made-1) (it is live, differs from what is declared, and is not managed here) (size cannot shrink from 7Gi to 1Gi)");
+}

@@ -197,10 +197,10 @@ fn what_is_made_anew_in_any_case_is_not_swapped_back() {
 /// What is declared no longer and not pruned keeps its entry, wherever another object gets the name that it is recorded with.
 #[test]
 fn what_nobody_declares_is_recorded_under_the_name_that_somebody_gave_it() {
-    let swapped =
-        renamed_behind(&owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", ""))), &[("a", "b"), ("b", "a")]);
-    let declared = volume("a", "2Gi", "");
-    insta::assert_snapshot!(default(&declared, &swapped), @"keep volume/a (it was renamed behind the manifests' back)");
+    let live = owned(&(template("a", "x", "") + &template("b", "x", "")));
+    let swapped = renamed_behind(&live, &[("a", "b"), ("b", "a")]);
+    let declared = template("a", "x", "");
+    insta::assert_snapshot!(default(&declared, &swapped), @"keep template/a (it was renamed behind the manifests' back)");
     all_is_recorded_as_it_is(&performed(&plan(&desired(&declared), &swapped, &Policy::default()), &swapped));
 }
 
@@ -237,4 +237,45 @@ fn what_the_manifests_name_is_destroyed_under_any_name() {
     0. delete volume/c after []
     1. delete volume/b after []
     ");
+}
+
+/// What is on record under a name that is declared is meant by it, and never what somebody gave that name.
+#[test]
+fn what_has_the_name_of_something_else_is_not_destroyed_for_it() {
+    let goes = ", lifecycle: {on_remove: delete}";
+    let live = owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", goes)));
+    let b = volume("b", "2Gi", goes);
+    let both = volume("a", "1Gi", "") + &b;
+    let swapped = renamed_behind(&live, &[("a", "b"), ("b", "a")]);
+    let usurped = renamed_behind(&without(&live, "b"), &[("a", "b")]);
+    let shown = |declared: &str, world: &World| text_of(&plan_destroy(&desired(declared), world));
+    insta::assert_snapshot!(shown(&b, &swapped), @r"
+    delete volume/b (it is live as `a`) (it was renamed behind the manifests' back)
+    0. delete volume/a after []
+    ");
+    assert_eq!(
+        shown(&both, &swapped),
+        format!("keep volume/a (it is live as `b`) (it holds data and is kept)\n{}", shown(&b, &swapped))
+    );
+    insta::assert_snapshot!(shown(&b, &usurped), @"keep volume/b (it is not live: nothing is left to destroy)");
+    insta::assert_snapshot!(shown(&both, &usurped), @r"
+    keep volume/a (it is live as `b`) (it holds data and is kept)
+    keep volume/b (it is not live: nothing is left to destroy)
+    ");
+}
+
+#[test]
+fn what_others_call_by_its_name_is_not_taken_for_it_unless_both_are_planned() {
+    let live = owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", "")));
+    let b = volume("b", "2Gi", ", lifecycle: {on_remove: delete}");
+    for world in [renamed_behind(&live, &[("a", "b"), ("b", "a")]), renamed_behind(&without(&live, "b"), &[("a", "b")])]
+    {
+        let plan = plan(&desired(&b), &world, &pruning());
+        assert_eq!((plan.steps.len(), plan.effects.len()), (0, 0), "{}", text_of(&plan));
+        let change = plan.changes.iter().find(|change| change.key == key("volume", "b")).unwrap();
+        assert_eq!(change.action, Action::Blocked);
+        assert!(change.notes.contains(&Note::NameWithAnother { of: key("volume", "a") }), "{:?}", change.notes);
+        let both = volume("a", "1Gi", "") + &volume("b", "2Gi", "");
+        assert!(default(&both, &world).contains("rename volume/a"), "each gets its own back");
+    }
 }

@@ -44,7 +44,7 @@ use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::env::Environment;
 use crate::failure::{Exit, Failure};
-use crate::ui::Ui;
+use crate::ui::{Ui, output};
 
 fn main() -> ExitCode {
     if let Some(exit) = runtime::run_agent() {
@@ -109,6 +109,9 @@ fn finish(result: Result<Exit, Failure>, ui: &mut Ui) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             ui.failure(&failure);
+            if let Err(unwritten) = output::failure(&failure, ui) {
+                ui.failure(&unwritten);
+            }
             failure.exit()
         }
     };

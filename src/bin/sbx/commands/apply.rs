@@ -73,7 +73,7 @@ impl Apply {
         if self.dry_run {
             return Plan::dry_run(self.manifests, self.policy, self.outputs, self.connection).run(cx).await;
         }
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("apply", &mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Writes, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;
@@ -92,7 +92,7 @@ impl Apply {
                 hint: Some(format!("give {flag} to the `sbx plan --out FILE` that makes the plan")),
             });
         }
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("apply", &mut cx.ui)?;
         let saved = saved::Saved { path, all_or_nothing: self.all_or_nothing };
         if self.dry_run {
             return saved.dry_run(self.connection, cx).await;

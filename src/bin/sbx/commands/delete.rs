@@ -37,7 +37,7 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("delete", &mut cx.ui)?;
         let named = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;

@@ -45,7 +45,7 @@ pub(crate) struct Destroy {
 
 impl Destroy {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("destroy", &mut cx.ui)?;
         let project = Project::of_either(&self.manifests, &self.connection, Access::Writes, &mut cx.ui)?;
         let manifests = if self.manifests.files.is_empty() {
             None
@@ -63,7 +63,7 @@ impl Destroy {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("destroy", &mut cx.ui)?;
         if manifests.is_none() {
             workspace.recorded()?;
         }

@@ -54,7 +54,7 @@ pub(crate) struct Drift {
 impl Drift {
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
         let outputs = Outputs::from(self.outputs.clone());
-        outputs.begin(&mut cx.ui)?;
+        outputs.begin("drift", &mut cx.ui)?;
         let project = Project::of_either(&self.manifests, &self.connection, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read_if_named(&self.manifests, &project, &mut cx.ui)?;
         if outputs.has_patch() && manifests.is_none() {

@@ -75,7 +75,7 @@ impl Plan {
     }
 
     pub(crate) async fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("plan", &mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let policy = self.policy.onto(manifests.policy(&project), &manifests.desired)?;

@@ -27,7 +27,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self, cx: &mut Context) -> Result<Exit, Failure> {
-        self.outputs.begin(&mut cx.ui)?;
+        self.outputs.begin("validate", &mut cx.ui)?;
         let project = Project::of_manifests(&self.manifests, Access::Reads, &mut cx.ui)?;
         let manifests = manifests::read(&self.manifests, &project, &mut cx.ui)?;
         let objects = counted(manifests.desired.len(), "object");

@@ -58,7 +58,9 @@ impl Project {
             None if !args.files.is_empty() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
-        Ok(opened.with(target))
+        let project = opened.with(target);
+        ui.aim_at(project.target_name());
+        Ok(project)
     }
 
     /// Returns the project for a command that does with manifests or without them: with the target that is named or, where
@@ -80,7 +82,9 @@ impl Project {
             None if !args.files.is_empty() || connection.server.names_server() || opened.file.is_none() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
-        Ok(opened.with(target))
+        let project = opened.with(target);
+        ui.aim_at(project.target_name());
+        Ok(project)
     }
 
     /// Returns the project, with the target that objects are looked for in: the one that is named or, where nothing says
@@ -98,7 +102,9 @@ impl Project {
             None if access == Access::Reads => opened.unsaid(access, "pass --in with one of").ok(),
             None => Some(opened.unsaid(access, "pass --in with one of")?),
         };
-        Ok(opened.with(target))
+        let project = opened.with(target);
+        ui.aim_at(project.target_name());
+        Ok(project)
     }
 
     /// Returns what a plan may do, as the target says.

@@ -11,6 +11,7 @@ use super::outcome::Report;
 use super::plan::{Place, View};
 use super::progress::to_do;
 use super::{drift, escape};
+use crate::failure::Failure;
 
 /// How bad an annotation is.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +90,15 @@ pub(crate) fn outcome(view: &View<'_>, report: &Report<'_>) -> String {
         let place = (view.place)(&view.plan.changes[step.change]);
         annotate(&mut out, Level::Error, place.as_ref(), &format!("could not {}", to_do(step)), &error);
     }
+    out
+}
+
+/// Returns the annotation of a command that ended without a result.
+pub(crate) fn failure(failure: &Failure, command: &str) -> String {
+    let hints = failure.hints().into_iter().map(|hint| format!("hint: {hint}"));
+    let lines: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).chain(hints).collect();
+    let mut out = String::new();
+    annotate(&mut out, Level::Error, None, &format!("`sbx {command}` failed"), &lines.join("\n"));
     out
 }
 

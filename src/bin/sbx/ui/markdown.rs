@@ -15,8 +15,10 @@ use self::text::{code, comment_word, fence, html, prose};
 use super::difference::{
     PartInWords, SAME_NAME, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, unified,
 };
+use super::outcome::Report;
 use super::output::Subject;
 use super::plan::{View, sign, summary_line, whole_lines};
+use crate::failure::Failure;
 
 /// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
 const MOST_BYTES: usize = 65_536;
@@ -57,7 +59,7 @@ const SECTIONS: [Section; 8] = [
 ];
 
 /// Returns a plan, with what became of it if it was applied.
-pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&str>) -> String {
+pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&Report<'_>>) -> String {
     let mut page = Page::new(subject);
     page.always(&format!("**{}**\n\n", prose(&plain(&summary_line(view.plan.summary(), view.purpose)))));
     for refusal in &view.plan.refusals {
@@ -65,13 +67,25 @@ pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&str>) 
         page.offer(&text);
     }
     if let Some(ended) = ended {
-        page.offer(&block("text", &ended.lines().map(ToOwned::to_owned).collect::<Vec<_>>()));
+        page.offer(&block("text", &plain(&ended.to_text()).lines().map(ToOwned::to_owned).collect::<Vec<_>>()));
     }
+    let undone = ended.map(Report::undone).unwrap_or_default();
     for section in &SECTIONS {
-        page.section(section, view);
+        page.section(section, view, &undone);
     }
     for line in whole_lines(view.plan) {
         page.offer(&format!("{}\n\n", prose(&plain(&line))));
+    }
+    page.text
+}
+
+/// Returns why a command ended without a result.
+pub(crate) fn failure(failure: &Failure, subject: &Subject<'_>) -> String {
+    let mut page = Page::new(subject);
+    page.always(&format!("**It failed:** {}\n\n", prose(&clipped(&failure.to_string()))));
+    let hints = failure.hints().into_iter().map(|hint| format!("hint: {hint}"));
+    for line in failure.causes().into_iter().chain(hints) {
+        page.offer(&format!("- {}\n", prose(&clipped(&line))));
     }
     page.text
 }
@@ -139,15 +153,22 @@ impl Page {
         fits
     }
 
-    fn section(&mut self, section: &Section, view: &View<'_>) {
-        let changes: Vec<_> = view.plan.changes.iter().filter(|change| (section.has)(change)).collect();
+    /// Shows the changes of one kind; `undone` says which of them were tried, or to be, and are not made.
+    fn section(&mut self, section: &Section, view: &View<'_>, undone: &[Option<&'static str>]) {
+        let fates = undone.iter().copied().chain(std::iter::repeat(None));
+        let changes: Vec<_> = view.plan.changes.iter().zip(fates).filter(|(change, _)| (section.has)(change)).collect();
         if changes.is_empty() {
             return;
         }
         let mut n_shown = 0;
-        if self.offer(&format!("#### {} ({})\n\n", section.title, changes.len())) {
-            let fits = |change: &&&Change| {
-                details(view, change).is_some_and(|details| self.offer(&details)) || self.offer(&head(change))
+        let n_undone = match changes.iter().filter(|(_, fate)| fate.is_some()).count() {
+            0 => String::new(),
+            n => format!(", {n} not done"),
+        };
+        if self.offer(&format!("#### {} ({}{n_undone})\n\n", section.title, changes.len())) {
+            let fits = |(change, fate): &&(&Change, Option<&str>)| {
+                details(view, change, *fate).is_some_and(|details| self.offer(&details))
+                    || self.offer(&head(change, *fate))
             };
             n_shown = changes.iter().take_while(fits).count();
         }
@@ -158,16 +179,18 @@ impl Page {
     }
 }
 
-fn head(change: &Change) -> String {
+fn head(change: &Change, fate: Option<&str>) -> String {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(", was {}", code(was.as_str())));
-    format!("- {} {}{was}\n", code(&format!("{sign} {}", change.action.as_str())), code(&change.key.to_string()))
+    let fate = fate.map_or_else(String::new, |fate| format!(": **{fate}**"));
+    format!("- {} {}{was}{fate}\n", code(&format!("{sign} {}", change.action.as_str())), code(&change.key.to_string()))
 }
 
 /// Returns a change with its fields and notes, to be opened by a click; `None` if there is nothing to see there.
-fn details(view: &View<'_>, change: &Change) -> Option<String> {
+fn details(view: &View<'_>, change: &Change, fate: Option<&str>) -> Option<String> {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
+    let fate = fate.map_or_else(String::new, |fate| format!(": <b>{fate}</b>"));
     let title = html(&format!("{sign} {} {}", change.action.as_str(), change.key));
     let mut lines: Vec<_> = diff_lines(change).iter().map(|line| clipped(line)).collect();
     let n_more = lines.len().saturating_sub(MOST_LINES);
@@ -187,7 +210,7 @@ fn details(view: &View<'_>, change: &Change) -> Option<String> {
     if diff.is_empty() && notes.is_empty() {
         return None;
     }
-    Some(format!("<details><summary><code>{title}</code>{was}</summary>\n\n{diff}{notes}\n</details>\n\n"))
+    Some(format!("<details><summary><code>{title}</code>{was}{fate}</summary>\n\n{diff}{notes}\n</details>\n\n"))
 }
 
 /// Returns parts as lines of a diff.

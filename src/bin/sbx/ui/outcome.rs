@@ -115,6 +115,18 @@ impl<'a> Report<'a> {
         })
     }
 
+    /// Returns what became of each change that was to be made and is not, in a word, in the order of the plan.
+    pub(crate) fn undone(&self) -> Vec<Option<&'static str>> {
+        let word = |fate: Option<Fate>| match fate? {
+            Fate::Done => None,
+            Fate::Failed => Some("failed"),
+            Fate::Halfway => Some("half done"),
+            Fate::Skipped => Some("skipped"),
+            Fate::NotStarted => Some("not begun"),
+        };
+        self.fates().into_iter().map(word).collect()
+    }
+
     /// Returns one word for how it ended, for the record.
     pub(crate) fn word(&self) -> &'static str {
         match self.exit() {

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::outcome::Report;
 use super::plan::View;
+use super::terminal::text_of;
 use super::{Ui, diagnostic, drift, github, json, markdown};
 use crate::failure::Failure;
 use crate::perform::Format;
@@ -96,7 +97,7 @@ impl Outputs {
     /// # Errors
     ///
     /// [`Failure::Usage`].
-    pub(crate) fn begin(&self, ui: &mut Ui) -> Result<(), Failure> {
+    pub(crate) fn begin(&self, command: &'static str, ui: &mut Ui) -> Result<(), Failure> {
         let has = |shape| self.outputs.iter().any(|output| output.shape == shape && output.file.is_none());
         let n_on_stdout = self.outputs.iter().filter(|output| output.file.is_none() && output.shape != Shape::Github);
         let hint = Some("write `=FILE` behind all but one".to_owned());
@@ -112,7 +113,7 @@ impl Outputs {
         if let Some(pair) = files.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Failure::usage(format!("two outputs want `{}`", pair[0].display())));
         }
-        ui.show_as(self.clone());
+        ui.show_as(self.clone(), command);
         Ok(())
     }
 
@@ -186,6 +187,7 @@ pub(crate) fn show_plan(view: &View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> 
 ///
 /// [`Failure::File`].
 pub(crate) fn also_plan(view: &View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> Result<(), Failure> {
+    ui.answer();
     let outputs = ui.outputs().clone();
     if outputs.has_github() {
         ui.data(&github::plan(view));
@@ -212,12 +214,13 @@ pub(crate) fn also_outcome(
     outcome: &Outcome,
     ui: &mut Ui,
 ) -> Result<(), Failure> {
+    ui.answer();
     let outputs = ui.outputs().clone();
     let report = Report::new(view.plan, outcome);
     let text = |shape| match shape {
         Shape::Text | Shape::Github | Shape::Patch => view.to_text() + &report.to_text(),
         Shape::Json => format!("{}\n{}\n", json::planned(view), json::outcome(view.plan, outcome)),
-        Shape::Markdown => markdown::plan(view, subject, Some(&strip_str(&report.to_text()).to_string())),
+        Shape::Markdown => markdown::plan(view, subject, Some(&report)),
     };
     if outputs.stdout() == Shape::Markdown {
         ui.data(&text(Shape::Markdown));
@@ -234,6 +237,7 @@ pub(crate) fn also_outcome(
 ///
 /// [`Failure::File`].
 pub(crate) fn show_drift(view: &drift::View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> Result<(), Failure> {
+    ui.answer();
     let outputs = ui.outputs().clone();
     let text = |shape| match shape {
         Shape::Text | Shape::Github => view.report.to_text(),
@@ -259,6 +263,9 @@ pub(crate) fn diagnostics(
     target: Option<&str>,
     ui: &mut Ui,
 ) -> Result<(), Failure> {
+    if found.has_errors() {
+        ui.answer();
+    }
     let outputs = ui.outputs().clone();
     let width = ui.width();
     let text = |shape| match shape {
@@ -289,6 +296,7 @@ pub(crate) fn valid(
     target: Option<&str>,
     ui: &mut Ui,
 ) -> Result<(), Failure> {
+    ui.answer();
     let outputs = ui.outputs().clone();
     let width = ui.width();
     let text = |shape| match shape {
@@ -307,6 +315,34 @@ pub(crate) fn valid(
         shape => ui.data(&text(shape)),
     }
     outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+}
+
+/// Writes why there is no result wherever one was wanted: what is there of an earlier run is none of this one.
+///
+/// # Errors
+///
+/// [`Failure::File`].
+pub(crate) fn failure(failure: &Failure, ui: &mut Ui) -> Result<(), Failure> {
+    let Some(about) = ui.answer() else { return Ok(()) };
+    let outputs = ui.outputs().clone();
+    let target = about.target.as_deref();
+    let workspace = target.unwrap_or("manifests");
+    let subject = Subject { command: about.command, target, workspace, against: None };
+    if outputs.stdout() == Shape::Markdown {
+        ui.data(&markdown::failure(failure, &subject));
+    }
+    if outputs.has_github() {
+        ui.data(&github::failure(failure, about.command));
+    }
+    for output in &outputs.outputs {
+        match (&output.file, output.shape) {
+            (Some(path), Shape::Markdown) => write(path, &markdown::failure(failure, &subject))?,
+            (Some(path), Shape::Text) => write(path, &strip_str(&text_of(failure)).to_string())?,
+            // Whoever reads these looks at the exit code first.
+            (_, Shape::Json | Shape::Patch | Shape::Github) | (None, _) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file so that a reader sees the old text or the new one, and never a part.

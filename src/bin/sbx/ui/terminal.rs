@@ -40,6 +40,26 @@ pub(crate) struct Ui {
     terminal_width: Option<usize>,
     write_error: Option<io::Error>,
     outputs: Outputs,
+    /// What the outputs are still to be about; `None` once they have been written.
+    unanswered: Option<About>,
+}
+
+/// What a result is about, as far as that is known before there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    /// What is being done, such as `plan`.
+    pub(crate) command: &'static str,
+    /// The target, if one is meant.
+    pub(crate) target: Option<String>,
+}
+
+/// Returns an error with its causes, and what can be done about it.
+pub(crate) fn text_of(failure: &Failure) -> String {
+    let line = |style, word, text: &str| format!("{} {}\n", paint(style, word), escape(text));
+    let error = line(style::ALERT, "error:", &failure.to_string());
+    let causes = failure.causes().into_iter().map(|cause| line(style::DIM, "caused by:", &cause));
+    let hints = failure.hints().into_iter().map(|hint| line(style::HINT, "hint:", &hint));
+    std::iter::once(error).chain(causes).chain(hints).collect()
 }
 
 impl Ui {
@@ -67,12 +87,26 @@ impl Ui {
             outputs: Outputs::default(),
             out: AutoStream::new(out, out_choice),
             err: AutoStream::new(err, err_choice),
+            unanswered: None,
         }
     }
 
     /// Takes note of how the result is to be shown, and where else than here.
-    pub(crate) fn show_as(&mut self, outputs: Outputs) {
+    pub(crate) fn show_as(&mut self, outputs: Outputs, command: &'static str) {
         self.outputs = outputs;
+        self.unanswered = Some(About { command, target: None });
+    }
+
+    /// Takes note of the target that is meant.
+    pub(crate) fn aim_at(&mut self, target: Option<&str>) {
+        if let Some(about) = &mut self.unanswered {
+            about.target = target.map(ToOwned::to_owned);
+        }
+    }
+
+    /// Returns what the outputs are about that nothing has been written to yet, and takes them for written.
+    pub(crate) fn answer(&mut self) -> Option<About> {
+        self.unanswered.take()
     }
 
     /// Returns how the result is to be shown, and where else than here.
@@ -141,12 +175,7 @@ impl Ui {
 
     /// Tells why the command failed: the error, its causes, and what can be done about it.
     pub(crate) fn failure(&mut self, failure: &Failure) {
-        let line = |style, word, text: &str| format!("{} {}\n", paint(style, word), escape(text));
-        let error = line(style::ALERT, "error:", &failure.to_string());
-        let causes = failure.causes().into_iter().map(|cause| line(style::DIM, "caused by:", &cause));
-        let hints = failure.hints().into_iter().map(|hint| line(style::HINT, "hint:", &hint));
-        let text: String = std::iter::once(error).chain(causes).chain(hints).collect();
-        self.tell(&text);
+        self.tell(&text_of(failure));
     }
 
     /// Asks, and returns what was typed without the line's end. An end of input is an empty answer.

@@ -145,9 +145,7 @@ impl fmt::Display for Note {
             Self::RenamedFromHere { later } => {
                 write!(f, "{later} is renamed from this name, so it comes first, and it is blocked")
             }
-            Self::NameWithAnother { of } => {
-                write!(f, "its name is with another object of ours, recorded as {of}, which is not part of this plan")
-            }
+            Self::NameWithAnother { of } => name_with_another(f, of),
             Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),
             Self::OverQuota { what, needed, free } => {
@@ -219,6 +217,10 @@ fn outdated(f: &mut fmt::Formatter<'_>, path: &str, from: Option<&Value>, to: Op
 
 fn data_lost(f: &mut fmt::Formatter<'_>, kind: KindId) -> fmt::Result {
     write!(f, "the disk of this {} is lost, with everything on it", kind.info().singular)
+}
+
+fn name_with_another(f: &mut fmt::Formatter<'_>, of: &Key) -> fmt::Result {
+    write!(f, "its name is with another object of ours, recorded as {of}, which is not part of this plan")
 }
 
 fn build_moved(f: &mut fmt::Formatter<'_>, build: &Build, seen_in: &Key) -> fmt::Result {

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use sbx::kinds;
 use sbx::manifest::{Input, Limits, load};
 use sbx::reconcile::plan::{Note, Policy, plan as plan_of, plan_removal};
-use sbx::reconcile::{FieldChange, Plan};
+use sbx::reconcile::{Done, Event, FieldChange, Outcome, Phase, Plan, RunState, StepError};
 
 use super::*;
 use crate::ui::plan::Purpose;
@@ -106,6 +109,25 @@ fn what_has_nothing_to_open_is_a_line() {
     let key = live.iter().next().unwrap().key.clone();
     let page = page(&plan_removal(&[key], &live), "prod");
     assert!(page.contains("- `- delete` `volume/v`\n") && !page.contains("<details>"), "{page}");
+}
+
+#[test]
+fn what_failed_is_not_told_as_done() {
+    let declared = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: a}, spec: {size: 1Gi}}\n---\n\
+                    {apiVersion: sbx/v1, kind: Volume, metadata: {name: b}, spec: {size: 1Gi}}";
+    let plan_made = plan_of(&desired(declared), &world(""), &Policy::default());
+    let mut state = RunState::new(2);
+    let failed = Phase::Failed { error: Arc::new(StepError::Aborted), elapsed: Duration::ZERO };
+    state.fold(Event { step: 0, phase: Phase::Done { how: Done::Acted, elapsed: Duration::ZERO } });
+    state.fold(Event { step: 1, phase: failed });
+    let outcome = Outcome { state, is_interrupted: false, is_out_of_time: false };
+    let view =
+        View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
+    let subject = Subject { command: "apply", target: None, workspace: "w", against: None };
+    let page = plan(&view, &subject, Some(&Report::new(&plan_made, &outcome)));
+    assert!(page.contains("#### Created (2, 1 not done)"), "{page}");
+    assert!(page.contains("create volume/a</code></summary>"), "{page}");
+    assert!(page.contains("create volume/b</code>: <b>failed</b></summary>"), "{page}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::inventory::{Inventory, Standing};
 use super::plan::{self, Action, Change, Note, Policy};
 use super::world::{Desired, World};
-use crate::kinds::{self, Build, Key, Object, Value};
+use crate::kinds::{self, Build, Key, KindId, Object, Value};
 use crate::types::{Name, ObjectId};
 
 /// What became of one object that was applied.
@@ -66,6 +66,12 @@ pub struct FieldDrift {
 }
 
 impl Drift {
+    /// Returns whether the object had this name, and has it no more.
+    pub fn leaves(&self, kind: KindId, name: &Name) -> bool {
+        let is_away = matches!(self.event, DriftEvent::Deleted | DriftEvent::Renamed { .. });
+        is_away && self.key.kind == kind && self.key.name == *name
+    }
+
     /// Returns whether somebody did it to the object, rather than the time that the manifests themselves gave it, or to what
     /// it was built from.
     pub fn is_meddling(&self) -> bool {

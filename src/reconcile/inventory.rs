@@ -267,7 +267,10 @@ impl Inventory {
         self.runs.drain(..n_old);
     }
 
-    fn put(&mut self, key: Key, entry: Entry) {
+    fn put(&mut self, key: Key, mut entry: Entry) {
+        if let Some(known) = self.known_as(&key, &entry).filter(|_| entry.extra.is_empty()) {
+            entry.extra = known.extra.clone();
+        }
         self.take(&key);
         if let Some(id) = &entry.id {
             // One object has one entry: the same id under another name is the same object, which was renamed.
@@ -276,6 +279,12 @@ impl Inventory {
             }
         }
         self.entries.insert(key, entry);
+    }
+
+    /// Returns the entry of the object that an entry is of, wherever it is.
+    fn known_as(&self, key: &Key, entry: &Entry) -> Option<&Entry> {
+        let id = entry.id.as_ref()?;
+        self.entries.get(self.ids.get(&(key.kind, id.clone()))?)
     }
 
     fn take(&mut self, key: &Key) -> Option<Entry> {

@@ -6,7 +6,7 @@ mod removal;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sbx::kinds::{Key, Object, Value};
+use sbx::kinds::{Key, KindId, Object, Value};
 use sbx::manifest::{Node, SourceId, Span};
 use sbx::reconcile::{Drift, DriftEvent, FieldDrift};
 use sbx::types::Name;
@@ -39,7 +39,8 @@ impl Patch {
         let mut patch = Self::default();
         let mut edits: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
         for drift in drifted.iter().filter(|drift| !matches!(drift.event, DriftEvent::BuildMoved { .. })) {
-            let of_object = match undo_declaration(drift, manifests) {
+            let is_vacated = |name: &Name| drifted.iter().any(|other| other.leaves(drift.key.kind, name));
+            let of_object = match undo_declaration(drift, manifests, &is_vacated) {
                 Ok(of_object) => of_object,
                 Err(why) => {
                     patch.left_out.push(format!("{}: {why}", drift.key));
@@ -66,7 +67,8 @@ impl Patch {
         }
         let text = edited(source.text(), edits);
         let diff = TextDiff::from_lines(source.text(), &text);
-        self.diff += &diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string();
+        let new = if text.is_empty() { "/dev/null".to_owned() } else { format!("b/{name}") };
+        self.diff += &diff.unified_diff().header(&format!("a/{name}"), &new).to_string();
     }
 }
 
@@ -87,12 +89,20 @@ struct OfObject {
     left_out: Vec<String>,
 }
 
-fn undo_declaration(drift: &Drift, manifests: &Manifests) -> Result<OfObject, String> {
+/// `is_vacated` tells whether what is declared with a name has another one now, or is gone.
+fn undo_declaration(
+    drift: &Drift,
+    manifests: &Manifests,
+    is_vacated: &dyn Fn(&Name) -> bool,
+) -> Result<OfObject, String> {
     let object = declared(drift, manifests).ok_or("it is not declared here")?;
     let mut out = match &drift.event {
         // Another object with the name is taken up when it is what is declared.
         DriftEvent::Changed | DriftEvent::MadeAnew { .. } => OfObject::default(),
         DriftEvent::Renamed { to } if object.key.name == *to => OfObject::default(),
+        DriftEvent::Renamed { to } if is_declared(object.key.kind, to, manifests) && !is_vacated(to) => {
+            return Err(format!("it was renamed to {to}, and another object is declared with that name"));
+        }
         DriftEvent::Renamed { to } => renaming(object, to, manifests),
         DriftEvent::Deleted => return removal::of(object, manifests),
         event => return Err(format!("it {}", escape(&event.to_string()))),
@@ -124,7 +134,11 @@ fn declared<'a>(drift: &Drift, manifests: &'a Manifests) -> Option<&'a Object> {
         DriftEvent::Renamed { to } => manifests.desired.get(&Key { kind: drift.key.kind, name: to.clone() }),
         _ => None,
     };
-    renamed.or_else(|| manifests.desired.get(&drift.key))
+    manifests.desired.get(&drift.key).or(renamed)
+}
+
+fn is_declared(kind: KindId, name: &Name, manifests: &Manifests) -> bool {
+    manifests.desired.get(&Key { kind, name: name.clone() }).is_some()
 }
 
 /// Returns the edit that gives an object the name that it has now. What refers to it is left to who reads the patch.

@@ -92,7 +92,8 @@ fn read(mut fields: Fields<'_>) -> Result<Inventory, String> {
     for raw in fields.list("entries")? {
         match entry_from(raw) {
             Ok(Some((key, entry))) if inventory.entries.contains_key(&key) => {
-                return Err(format!("{key} stands in it twice (with the id {:?})", entry.id));
+                let id = entry.id.map_or_else(String::new, |id| format!(" (the second one with the id {id})"));
+                return Err(format!("{key} stands in it twice{id}"));
             }
             Ok(Some((key, entry))) => inventory.put(key, entry),
             Ok(None) => inventory.unread.entries.push(raw.get().into()),

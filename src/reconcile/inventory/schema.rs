@@ -80,7 +80,7 @@ fn run() -> Json {
             "commit": {"type": "string"},
             "url": {"type": "string"},
             "serial": {"type": "integer", "minimum": 0},
-            "outcome": {"type": "string", "examples": ["done", "partial", "failed", "interrupted"]},
+            "outcome": {"type": "string", "examples": ["done", "partial", "failed", "interrupted", "did not end"]},
             "summary": {"type": "string"},
         },
     })

@@ -161,7 +161,8 @@ fn says_the_same(known: &Entry, entry: &Entry) -> bool {
         && *lifecycle == entry.lifecycle
         && *labels == entry.labels
         && *source == entry.source
-        && *extra == entry.extra
+        // What a later version wrote is kept, whatever else is written.
+        && (entry.extra.is_empty() || *extra == entry.extra)
         && *applied == entry.applied
         && !is_news
 }

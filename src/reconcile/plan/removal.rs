@@ -30,7 +30,7 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
                 (Action::Keep, Some(Note::OwnedBySibling { record: Arc::clone(record) }))
             }
             (Some(live), Some(Owner::Marked(owner))) => (Action::Keep, Some(Note::marked(owner, &live.key, false))),
-            (Some(_), _) if stays(object) => (Action::Keep, Some(Note::Retained)),
+            (Some(_), Some(owner)) if stays(object, owner) => (Action::Keep, Some(Note::Retained)),
             (Some(live), Some(Owner::Ours(recorded, _)))
                 if *recorded == object.key && is_renamed_behind(recorded, live) =>
             {
@@ -113,10 +113,12 @@ fn is_another_s(live: &Live, declared: &Key, world: &World) -> bool {
         && is_on_record()
 }
 
-fn stays(object: &Object) -> bool {
-    match object.lifecycle.on_remove {
-        Some(on_remove) => on_remove == OnRemove::Retain,
-        None => object.key.kind.info().holds_data,
+/// What was applied decides, where it is on record; a manifest that was not applied yet may only ask for more to stay.
+fn stays(object: &Object, owner: Owner<'_>) -> bool {
+    let declared = object.lifecycle.on_remove.map(|on_remove| on_remove == OnRemove::Retain);
+    match owner.entry() {
+        Some(entry) => entry.is_retained() || declared == Some(true),
+        None => declared.unwrap_or(object.key.kind.info().holds_data),
     }
 }
 

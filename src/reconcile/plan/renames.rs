@@ -143,21 +143,30 @@ impl<'a> Renames<'a> {
     }
 
     /// Returns whether somebody else made the renames of a circle, so that they are to be undone. Where one of the objects
-    /// is to be made anew, nothing is kept by that.
+    /// is to be made anew, nothing is kept by that; and where they are declared as they are now, and not as they were, the
+    /// manifests agree with it.
     fn is_somebody_elses(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
-        circle.iter().all(|(key, live)| {
+        let is_undone = circle.iter().all(|(key, live)| {
             self.desired.get(key).is_some_and(|object| self.is_displaced(object) && is_kept_as(object, live))
-        })
+        });
+        is_undone && (self.fits(circle) || !self.fits_as_it_is(circle))
     }
 
     /// Returns whether a circle of renames that is declared no longer is to be undone. Taking the renames out of the
     /// manifests once they are made looks the same as going back to before them: only what is declared of each object tells,
     /// and where it does not say plainly that all go back, none does.
     fn fits_better_than_as_it_is(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
-        let fits = |object: &Object, live: &Live| differences(object, live).is_some_and(|fields| fields.is_empty());
-        let objects = || circle.iter().filter_map(|(key, _)| self.desired.get(key));
-        let fits_as_it_is = || objects().all(|object| self.world.get(&object.key).is_some_and(|own| fits(object, own)));
-        objects().zip(circle).all(|(object, (_, origin))| fits(object, origin)) && !fits_as_it_is()
+        self.fits(circle) && !self.fits_as_it_is(circle)
+    }
+
+    /// Returns whether each object of a circle is declared as what would get its name is.
+    fn fits(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
+        circle.iter().all(|(key, origin)| self.desired.get(key).is_some_and(|object| is_as(object, origin)))
+    }
+
+    fn fits_as_it_is(&self, circle: &[(&'a Key, &'a Live)]) -> bool {
+        let is_as_it_is = |key| Some(is_as(self.desired.get(key)?, self.world.get(key)?));
+        circle.iter().all(|(key, _)| is_as_it_is(key).unwrap_or(false))
     }
 
     fn take_over(&mut self, chain: Vec<(&'a Key, &'a Live)>) {
@@ -227,6 +236,10 @@ impl<'a> Renames<'a> {
 fn differences(object: &Object, live: &Live) -> Option<Vec<FieldChange>> {
     let same_name = |declared: &Reference, live: &Reference| declared == live;
     live.spec.as_ref().ok().map(|live| diff(&object.spec, live, &same_name))
+}
+
+fn is_as(object: &Object, live: &Live) -> bool {
+    differences(object, live).is_some_and(|fields| fields.is_empty())
 }
 
 /// Returns whether a live object can become what is declared without being made anew.

@@ -406,6 +406,58 @@ fn the_fields_of_what_was_renamed_are_patched_too_also_once_it_has_its_new_name(
 }
 
 #[test]
+fn the_patch_follows_names_that_somebody_gave_to_one_another_s_objects() {
+    let rename = |server: &Server, from: &str, to: &str| {
+        let answer =
+            server.request("PATCH", &format!("/v2/sandboxes/volumes/{from}"), &format!("{{\"name\": \"{to}\"}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    let swap = |server: &Server| {
+        rename(server, "a", "c");
+        rename(server, "b", "a");
+        rename(server, "c", "b");
+    };
+    let usurp = |server: &Server| {
+        let answer = server.request("DELETE", "/v2/sandboxes/volumes/b", "");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        rename(server, "a", "b");
+    };
+    for meddle in [&swap as &dyn Fn(&Server), &usurp] {
+        let environment = Environment::new();
+        for (name, size) in [("a", "1Gi"), ("b", "2Gi")] {
+            let text =
+                format!("{{apiVersion: sbx/v1, kind: Volume, metadata: {{name: {name}}}, spec: {{size: {size}}}}}\n");
+            environment.write(format!("m/{name}.yaml"), &text);
+        }
+        let server = Server::start(&environment, &[]);
+        let url = server.url();
+        let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "m", "--endpoint", &url]].concat());
+        assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+        meddle(&server);
+        environment.write("drift.patch", &sbx(&["drift", "-o", "patch"]).stdout);
+        let mut git = std::process::Command::new("git");
+        let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        assert!(environment.read("m/a.yaml").contains("{name: b}, spec: {size: 1Gi}"));
+        assert_eq!(
+            environment.work().join("m/b.yaml").exists(),
+            environment.read("drift.patch").contains("{name: a}, spec: {size: 2Gi}")
+        );
+        let plan = sbx(&["plan", "--exit-code"]);
+        if environment.work().join("m/b.yaml").exists() {
+            assert_eq!(plan.code, Some(0), "{plan}");
+            continue;
+        }
+        // Whether the one that is left is a or b is somebody's own to say.
+        assert!(plan.code == Some(1) && plan.stdout.contains("let go of it with `sbx forget volume/a`"), "{plan}");
+        let forgotten = environment.sbx(&["forget", "volume/a", "--endpoint", &url]);
+        assert_eq!(forgotten.code, Some(0), "{forgotten}");
+        assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+        assert_eq!(sbx(&["drift", "--exit-code"]).code, Some(0));
+    }
+}
+
+#[test]
 fn a_sandbox_that_is_gone_before_its_time_was_deleted() {
     let environment = Environment::new();
     environment.write(

@@ -212,3 +212,15 @@ fn a_pipeline_prunes_by_an_inventory_that_lasts() {
     assert_eq!(named.code, Some(0), "{named}");
     assert_eq!(apply(&["--inventory", "state/prod.json"]).code, Some(0));
 }
+
+#[test]
+fn destroy_without_a_record_says_so() {
+    let environment = Environment::new();
+    environment.write("w.yaml", "{apiVersion: sbx/v1, kind: Volume, metadata: {name: v}, spec: {size: 1Gi}}\n");
+    let applied = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied}");
+    std::fs::remove_file(environment.work().join(".sbx/local/inventory.json")).unwrap();
+    let run = environment.sbx(&["destroy", "--local", "--yes"]);
+    assert!(run.stderr.contains("No inventory yet at ") && run.stderr.contains("`sbx adopt` makes it again"), "{run}");
+    assert!(run.stdout.contains("Nothing to delete."), "{run}");
+}

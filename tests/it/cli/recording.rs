@@ -247,7 +247,7 @@ fn a_run_that_comes_too_late_is_refused() {
     --- stderr
     Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
     error: run 6 comes too late: run 7 was here before
-    hint: leave it at that: the later run did what is declared now; or number this run higher
+    hint: leave it at that, since a later run has been here; or number this run higher
     --- exit code 1
     ");
     let run = apply(&environment, &["--local", "--serial", "7"]);

@@ -78,7 +78,7 @@ fn two_merges_within_a_minute_are_applied_one_after_the_other() {
     $ sbx apply prod --prune --yes --serial 41
     --- stderr
     error: run 41 comes too late: run 42 was here before
-    hint: leave it at that: the later run did what is declared now; or number this run higher
+    hint: leave it at that, since a later run has been here; or number this run higher
     --- exit code 1
     ");
     assert_eq!(stage.inventory(), before);

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::manifests::{self, Manifests};
-use crate::perform::{Consent, perform, tell_oddities};
+use crate::perform::{Consent, perform, tell_oddities, tell_of_new_record};
 use crate::project::{Access, Project};
 use crate::ui::output::Outputs;
 use crate::ui::plan::{Purpose, View};
@@ -63,12 +63,12 @@ impl Destroy {
         workspace: &Workspace,
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
-        self.outputs.begin("destroy", &mut cx.ui)?;
         if manifests.is_none() {
             workspace.recorded()?;
         }
         workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
+        tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world, &mut cx.ui);
         let mut plan = match manifests {
             Some(manifests) => plan::plan_destroy(&manifests.desired, &world),

@@ -16,7 +16,7 @@ use crate::ui::table::Table;
 
 /// List the last applies that the inventory remembers
 ///
-/// The latest comes first. An apply that had nothing to do is not among them. The workspace is not asked.
+/// The latest comes first. An apply that neither did anything nor changed the record is not among them. The workspace is not asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

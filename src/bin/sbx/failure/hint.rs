@@ -4,6 +4,7 @@ use http::StatusCode;
 use sbx::client::{self, Kind, Resource};
 use sbx::reconcile::inventory::{FormatError, Stranger};
 use sbx::reconcile::ledger;
+use sbx::reconcile::plan::saved::LoadError;
 use sbx::server;
 use sbx::wire::SandboxStatus;
 
@@ -26,6 +27,9 @@ impl Failure {
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
+            Self::SavedPlan { source: LoadError::NewerFormat { .. }, .. } => {
+                vec!["apply it with the version of sbx that made it, or a later one".to_owned()]
+            }
             Self::SavedPlan { .. } => vec!["`sbx plan --out FILE` saves a plan".to_owned()],
             Self::Observation { .. } => vec!["`sbx observe -o FILE` saves the live state".to_owned()],
             Self::PlanForAnother { .. } => {
@@ -42,7 +46,7 @@ impl Failure {
                     .to_owned(),
             ],
             Self::Superseded { .. } => {
-                vec!["leave it at that: the later run did what is declared now; or number this run higher".to_owned()]
+                vec!["leave it at that, since a later run has been here; or number this run higher".to_owned()]
             }
             Self::WouldOverwrite { .. } => {
                 vec!["nothing was written: name another folder, or pass --force to replace them".to_owned()]

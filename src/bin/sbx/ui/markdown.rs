@@ -61,7 +61,7 @@ const SECTIONS: [Section; 8] = [
 /// Returns a plan, with what became of it if it was applied.
 pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&Report<'_>>) -> String {
     let mut page = Page::new(subject);
-    page.always(&format!("**{}**\n\n", prose(&plain(&summary_line(view.plan.summary(), view.purpose)))));
+    page.always(&format!("**{}**\n\n", prose(&plain(&summary_line(view.plan, view.purpose)))));
     for refusal in &view.plan.refusals {
         let text = format!("> **Refused:** {}<br>{}\n\n", prose(&refusal.to_string()), prose(&refusal.help()));
         page.offer(&text);

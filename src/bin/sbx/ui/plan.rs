@@ -4,7 +4,7 @@ mod lump;
 
 use anstyle::Style;
 use sbx::reconcile::Plan;
-use sbx::reconcile::plan::{Action, Change, Note, Peak, Summary, Verb};
+use sbx::reconcile::plan::{Action, Change, Note, Peak, Verb};
 
 use super::diagnostic::counted;
 use super::difference::values;
@@ -101,7 +101,7 @@ impl View<'_> {
             out.extend(refusals.into_iter().map(|line| line + "\n"));
             out.push('\n');
         }
-        out + &summary_line(self.plan.summary(), self.purpose) + "\n"
+        out + &summary_line(self.plan, self.purpose) + "\n"
     }
 
     /// Returns the lines about one change.
@@ -199,8 +199,19 @@ pub(crate) fn sign(action: Action) -> (&'static str, Style) {
     }
 }
 
+/// Returns whether an object is not what is declared, and stays so.
+fn is_left_otherwise(change: &Change) -> bool {
+    let is_said = |note: &Note| matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false });
+    change.action == Action::Keep && change.notes.iter().any(is_said)
+}
+
+fn is_or_are(n: usize) -> String {
+    format!("{} {}", counted(n, "object"), if n == 1 { "is" } else { "are" })
+}
+
 /// Returns the line that sums a plan up.
-pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
+pub(crate) fn summary_line(plan: &Plan, purpose: Purpose) -> String {
+    let summary = plan.summary();
     if summary.n_changes() == 0 && summary.blocked == 0 {
         return match purpose {
             Purpose::Apply if summary.adopt > 0 => {
@@ -208,9 +219,16 @@ pub(crate) fn summary_line(summary: Summary, purpose: Purpose) -> String {
                 let kept = if summary.keep > 0 { format!("; {} as declared", summary.keep) } else { String::new() };
                 format!("No changes. {adopted} to adopt, which sends nothing{kept}.")
             }
-            Purpose::Apply if summary.keep == 1 => "No changes. Nothing to do: 1 object is as declared.".to_owned(),
             Purpose::Apply => {
-                format!("No changes. Nothing to do: {} are as declared.", counted(summary.keep, "object"))
+                let n_left = plan.changes.iter().filter(|change| is_left_otherwise(change)).count();
+                let as_declared = |n| format!("{} as declared", is_or_are(n));
+                let left = |n| format!("{} left as {}", is_or_are(n), if n == 1 { "it is" } else { "they are" });
+                let what = match (summary.keep - n_left, n_left) {
+                    (n, 0) => as_declared(n),
+                    (0, n_left) => left(n_left),
+                    (n, n_left) => format!("{}, {}", as_declared(n), left(n_left)),
+                };
+                format!("No changes. Nothing to do: {what}.")
             }
             Purpose::Remove | Purpose::Destroy => "Nothing to delete.".to_owned(),
         };
@@ -269,6 +287,17 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
 ---
 {apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 5}}
 ";
+
+    #[test]
+    fn what_is_left_otherwise_is_not_told_as_declared() {
+        let mut plan = plan(&desired(LIVE), &world(LIVE), &Policy::default());
+        plan.changes[0].notes.push(Note::Expired { is_recreated: false });
+        let view =
+            View { plan: &plan, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
+        let last = strip_str(&view.to_text()).to_string().lines().last().map(ToOwned::to_owned);
+        let expected = "No changes. Nothing to do: 4 objects are as declared, 1 object is left as it is.";
+        assert_eq!(last.as_deref(), Some(expected));
+    }
 
     #[test]
     fn nothing_to_do_is_one_line() {

@@ -651,3 +651,33 @@ fn another_object_under_the_name_of_ours_is_not_held_as_drift() {
     let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
     insta::assert_snapshot!(planned(&volume("v", "1Gi", ""), &theirs, &hold), @"blocked volume/v [size: 7Gi -> 1Gi] (it was made anew behind the manifests' back: its id was made-1) (it is live, differs from what is declared, and is not managed here) (size cannot shrink from 7Gi to 1Gi)");
 }
+
+#[test]
+fn what_a_later_version_wrote_of_an_object_stays() {
+    let declared = volume("v", "1Gi", "") + &volume("w", "1Gi", "");
+    let mut live = owned(&declared);
+    let mut inventory = live.inventory.as_deref().cloned().unwrap();
+    let v = key("volume", "v");
+    let entry = inventory.get(&v).cloned().unwrap();
+    let extra = serde_json::Map::from_iter([("colour".to_owned(), "blue".into())]);
+    inventory.apply(Effect::Put { key: v.clone(), entry: Entry { extra: extra.clone(), ..entry } });
+    live.inventory = Some(inventory.into());
+    let same = plan(&desired(&declared), &live, &Policy::default());
+    assert!(same.effects.is_empty(), "{:?}", same.effects);
+    for declared in [volume("v", "2Gi", ""), volume("u", "2Gi", ", lifecycle: {renamed_from: v}")] {
+        let end = performed(&plan(&desired(&declared), &live, &Policy::default()), &live);
+        let extras: Vec<_> = end.inventory.as_ref().unwrap().iter().map(|(_, entry)| entry.extra.clone()).collect();
+        assert_eq!(extras, [extra.clone(), serde_json::Map::new()]);
+    }
+}
+
+#[test]
+fn what_was_applied_decides_what_is_destroyed_and_a_manifest_may_only_keep_more() {
+    let said = |on_remove: &str| volume("v", "1Gi", &format!(", lifecycle: {{on_remove: {on_remove}}}"));
+    let destroyed = |applied: &str, declared: &str| plan_destroy(&desired(declared), &owned(applied)).steps.len();
+    assert_eq!(destroyed(&said("delete"), &said("delete")), 1);
+    assert_eq!(destroyed(&said("delete"), &volume("v", "1Gi", "")), 1);
+    assert_eq!(destroyed(&said("delete"), &said("retain")), 0);
+    assert_eq!(destroyed(&said("retain"), &said("delete")), 0);
+    assert_eq!(destroyed(&volume("v", "1Gi", ""), &said("delete")), 0, "it is not applied yet");
+}

@@ -61,6 +61,16 @@ fn names_that_somebody_swapped_are_swapped_back() {
 }
 
 #[test]
+fn names_that_somebody_swapped_stay_where_the_manifests_agree() {
+    let declared = |a: &str, b: &str| volume("a", a, "") + &volume("b", b, "");
+    let swapped = renamed_behind(&owned(&declared("1Gi", "2Gi")), &[("a", "b"), ("b", "a")]);
+    insta::assert_snapshot!(default(&declared("2Gi", "1Gi"), &swapped), @r"
+    keep volume/a (it was renamed behind the manifests' back)
+    keep volume/b (it was renamed behind the manifests' back)
+    ");
+}
+
+#[test]
 fn what_somebody_gave_a_deleted_one_s_name_goes_back_to_its_own() {
     let declared = [volume("a", "1Gi", ""), volume("b", "2Gi", "")].concat();
     let usurped = renamed_behind(&without(&owned(&declared), "b"), &[("a", "b")]);

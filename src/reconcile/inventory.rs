@@ -269,7 +269,7 @@ impl Inventory {
 
     fn put(&mut self, key: Key, mut entry: Entry) {
         if let Some(known) = self.known_as(&key, &entry).filter(|_| entry.extra.is_empty()) {
-            entry.extra = known.extra.clone();
+            entry.extra.clone_from(&known.extra);
         }
         self.take(&key);
         if let Some(id) = &entry.id {

@@ -12,7 +12,7 @@ use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, NotRolling, Note};
-use super::ownership::{Owner, attribute, is_renamed_behind};
+use super::ownership::{Owner, attribute, is_renamed_behind, recorded_as_another};
 use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
@@ -291,8 +291,9 @@ impl<'a> Round<'a, '_> {
             Owner::Ours(recorded, entry) => {
                 let is_renamed = is_renamed_behind(recorded, live);
                 change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
-                if is_renamed && self.is_another_s(live, recorded, entry, &change.key) {
-                    change.notes.push(Note::NameWithAnother { of: recorded.clone() });
+                if entry.standing == Standing::Owned {
+                    let of = self.in_its_place(live, &change.key).cloned();
+                    change.notes.extend(of.map(|of| Note::NameWithAnother { of }));
                 }
                 let is_recovered = self.given.world.recovered.contains(&live.key);
                 change.notes.extend(is_recovered.then_some(Note::Recovered));
@@ -340,15 +341,15 @@ impl<'a> Round<'a, '_> {
         }
     }
 
-    /// Returns whether a live object with data has a declared name because somebody gave it that, while what is on record under
-    /// that name is another one: only a plan that has both can tell what is to become of them.
-    fn is_another_s(&self, live: &Live, recorded: &Key, entry: &Entry, declared: &Key) -> bool {
-        let own = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(declared));
-        declared.kind.info().holds_data
-            && live.key == *declared
-            && entry.standing == Standing::Owned
-            && own.is_some_and(|own| own.standing == Standing::Owned)
-            && self.given.desired.get(recorded).is_none()
+    /// Returns the recorded name of what has a declared one in the place of what is on record under that, where they hold data:
+    /// only a plan that has both can tell what is to become of them.
+    fn in_its_place<'l>(&'l self, live: &'l Live, declared: &Key) -> Option<&'l Key> {
+        let world = self.given.world;
+        let is_owned = |entry: &Entry| entry.standing == Standing::Owned;
+        world.inventory.as_ref()?.get(declared).filter(|own| is_owned(own))?;
+        let is_in_question = declared.kind.info().holds_data && live.key == *declared;
+        let recorded = recorded_as_another(live, declared, world).filter(|_| is_in_question)?;
+        self.given.desired.get(recorded).is_none().then_some(recorded)
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.

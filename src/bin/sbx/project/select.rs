@@ -58,9 +58,7 @@ impl Project {
             None if !args.files.is_empty() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
-        let project = opened.with(target);
-        ui.aim_at(project.target_name());
-        Ok(project)
+        Ok(opened.aimed_at(target, ui))
     }
 
     /// Returns the project for a command that does with manifests or without them: with the target that is named or, where
@@ -82,9 +80,7 @@ impl Project {
             None if !args.files.is_empty() || connection.server.names_server() || opened.file.is_none() => None,
             None => Some(opened.unsaid(access, "name one of")?),
         };
-        let project = opened.with(target);
-        ui.aim_at(project.target_name());
-        Ok(project)
+        Ok(opened.aimed_at(target, ui))
     }
 
     /// Returns the project, with the target that objects are looked for in: the one that is named or, where nothing says
@@ -102,9 +98,7 @@ impl Project {
             None if access == Access::Reads => opened.unsaid(access, "pass --in with one of").ok(),
             None => Some(opened.unsaid(access, "pass --in with one of")?),
         };
-        let project = opened.with(target);
-        ui.aim_at(project.target_name());
-        Ok(project)
+        Ok(opened.aimed_at(target, ui))
     }
 
     /// Returns what a plan may do, as the target says.
@@ -133,7 +127,8 @@ impl Opened {
         Ok(Self { root, path: Some(path), file: Some(file) })
     }
 
-    fn with(self, target: Option<Target>) -> Project {
+    fn aimed_at(self, target: Option<Target>, ui: &mut Ui) -> Project {
+        ui.aim_at(target.as_ref().map(|target| target.name.as_str()));
         Project {
             patches: self.targets().iter().flat_map(|target| target.patches.iter().cloned()).collect(),
             targets: self.targets().to_vec(),

@@ -1,3 +1,4 @@
+mod expiry;
 mod marked;
 mod ownership;
 mod properties;

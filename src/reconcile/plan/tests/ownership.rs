@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::reconcile::drift;
 use crate::reconcile::inventory::{Effect, Entry, Standing};
 
 #[track_caller]
@@ -292,76 +291,6 @@ fn what_was_deleted_or_made_anew_behind_our_back_is_named() {
 }
 
 #[test]
-fn an_expired_sandbox_stays_away_unless_it_is_asked_for() {
-    let ttl = |more: &str| sandbox("s", "t", more).replace("template_name: t", "template_name: t, ttl_seconds: 60");
-    let declared = template("t", "a", "") + &ttl("");
-    let live = meddled(&owned(&declared), &template("t", "a", ""));
-    insta::assert_snapshot!(text_of(&plan(&desired(&declared), &live, &Policy::default())), @r"
-    keep template/t
-    keep sandbox/s (its time to live ended it, and it stays away)
-    ");
-    let recreated = template("t", "a", "") + &ttl(", lifecycle: {on_expiry: recreate}");
-    insta::assert_snapshot!(default(&recreated, &live), @r"
-    keep template/t
-    create sandbox/s (its time to live ended it, and it is made anew)
-    0. create sandbox/s after []
-    ");
-    let deleted = template("t", "a", "") + &sandbox("s", "t", "");
-    let live = meddled(&owned(&deleted), &template("t", "a", ""));
-    insta::assert_snapshot!(default(&deleted, &live), @r"
-    keep template/t
-    create sandbox/s (it was deleted behind the manifests' back)
-    0. create sandbox/s after []
-    ");
-}
-
-/// Returns the world with another end on record for each object.
-fn ending(world: &World, end: &str) -> World {
-    let mut inventory = world.inventory.as_deref().cloned().unwrap();
-    let entries: Vec<_> = inventory.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect();
-    for (key, entry) in entries {
-        inventory.apply(Effect::Put { key, entry: Entry { expires_at: Some(end.parse().unwrap()), ..entry } });
-    }
-    let mut world = world.clone();
-    world.inventory = Some(inventory.into());
-    world
-}
-
-#[test]
-fn what_is_gone_before_its_end_was_deleted() {
-    let declared = sandbox("s", "t", ", lifecycle: {on_expiry: ignore}");
-    let declared = template("t", "a", "") + &declared.replace("template_name: t", "template_name: t, ttl_seconds: 600");
-    let live = meddled(&owned(&declared), &template("t", "a", ""));
-    let what = |end: &str| {
-        let world = ending(&live, end);
-        let plan = plan(&desired(&declared), &world, &Policy::default());
-        let change = plan.changes.iter().find(|change| change.key == key("sandbox", "s")).unwrap();
-        let events: Vec<_> = drift::drift(&world).iter().map(|drift| drift.event.as_str()).collect();
-        (change.action, change.is_drift(), events.concat())
-    };
-    assert_eq!(what("2026-03-25T12:00:00Z"), (Action::Create, true, "deleted".to_owned()));
-    assert_eq!(what("2026-03-24T12:01:01Z"), (Action::Create, true, "deleted".to_owned()));
-    // The server's clock may be ahead of ours.
-    assert_eq!(what("2026-03-24T12:01:00Z"), (Action::Keep, false, "expired".to_owned()));
-    assert_eq!(what("2026-03-23T12:00:00Z"), (Action::Keep, false, "expired".to_owned()));
-}
-
-#[test]
-fn an_end_that_comes_earlier_than_recorded_is_recorded_and_a_later_one_is_not() {
-    let declared = template("t", "a", "") + &sandbox("s", "t", "");
-    let world = ending(&owned(&declared), "2026-03-24T14:00:00Z");
-    let recorded = |end: Option<&str>| {
-        let mut live = altered(&world, |live| live.expires_at = end.map(|end| end.parse().unwrap()));
-        live.inventory.clone_from(&world.inventory);
-        plan(&desired(&declared), &live, &Policy::default()).effects.len()
-    };
-    assert_eq!(recorded(Some("2026-03-24T14:00:00Z")), 0);
-    assert_eq!(recorded(Some("2026-03-24T15:00:00Z")), 0);
-    assert_eq!(recorded(None), 0);
-    assert_eq!(recorded(Some("2026-03-24T13:00:00Z")), 2);
-}
-
-#[test]
 fn a_new_volume_beside_one_that_is_declared_no_longer_is_asked_about() {
     let live = owned(&[volume("old", "1Gi", ""), template("t", "a", "")].concat());
     let declared = |more: &str| volume("new", "1Gi", more) + &template("u", "a", "");
@@ -530,30 +459,6 @@ fn protection_outlives_the_file_it_stood_in() {
 }
 
 #[test]
-fn destroy_removes_what_is_owned() {
-    let ours = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());
-    let theirs =
-        [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", ""), template("x", "a", "")].concat();
-    let live = meddled(&ours, &theirs);
-    insta::assert_snapshot!(text_of(&plan_destroy_owned(&live)), @r"
-    keep volume/v (it holds data and is kept)
-    delete template/t
-    delete pool/p
-    0. delete pool/p after []
-    1. delete template/t after [0]
-    ");
-    insta::assert_snapshot!(text_of(&plan_destroy(&desired(&theirs), &live)), @r"
-    keep volume/v (it holds data and is kept)
-    delete template/t
-    keep template/x (it is not managed here, and stays)
-    delete pool/p
-    0. delete pool/p after []
-    1. delete template/t after [0]
-    ");
-    assert_eq!(plan(&desired(""), &live, &Policy::default()).n_unmanaged, 1);
-}
-
-#[test]
 fn drift_is_what_somebody_did_since_the_last_apply() {
     let declared = [
         volume("v", "1Gi", ""),
@@ -669,15 +574,4 @@ fn what_a_later_version_wrote_of_an_object_stays() {
         let extras: Vec<_> = end.inventory.as_ref().unwrap().iter().map(|(_, entry)| entry.extra.clone()).collect();
         assert_eq!(extras, [extra.clone(), serde_json::Map::new()]);
     }
-}
-
-#[test]
-fn what_was_applied_decides_what_is_destroyed_and_a_manifest_may_only_keep_more() {
-    let said = |on_remove: &str| volume("v", "1Gi", &format!(", lifecycle: {{on_remove: {on_remove}}}"));
-    let destroyed = |applied: &str, declared: &str| plan_destroy(&desired(declared), &owned(applied)).steps.len();
-    assert_eq!(destroyed(&said("delete"), &said("delete")), 1);
-    assert_eq!(destroyed(&said("delete"), &volume("v", "1Gi", "")), 1);
-    assert_eq!(destroyed(&said("delete"), &said("retain")), 0);
-    assert_eq!(destroyed(&said("retain"), &said("delete")), 0);
-    assert_eq!(destroyed(&volume("v", "1Gi", ""), &said("delete")), 0, "it is not applied yet");
 }

@@ -67,3 +67,38 @@ fn what_is_not_live_is_blocked_and_said() {
     key.name = Name::parse("w").unwrap();
     assert_eq!(text_of(&plan_removal(&[key], &live)), "blocked volume/w (there is no such object)\n");
 }
+
+#[test]
+fn destroy_removes_what_is_owned() {
+    let ours = owned(&[volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", "")].concat());
+    let theirs =
+        [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", ""), template("x", "a", "")].concat();
+    let live = meddled(&ours, &theirs);
+    insta::assert_snapshot!(text_of(&plan_destroy_owned(&live)), @r"
+    keep volume/v (it holds data and is kept)
+    delete template/t
+    delete pool/p
+    0. delete pool/p after []
+    1. delete template/t after [0]
+    ");
+    insta::assert_snapshot!(text_of(&plan_destroy(&desired(&theirs), &live)), @r"
+    keep volume/v (it holds data and is kept)
+    delete template/t
+    keep template/x (it is not managed here, and stays)
+    delete pool/p
+    0. delete pool/p after []
+    1. delete template/t after [0]
+    ");
+    assert_eq!(plan(&desired(""), &live, &Policy::default()).n_unmanaged, 1);
+}
+
+#[test]
+fn what_was_applied_decides_what_is_destroyed_and_a_manifest_may_only_keep_more() {
+    let said = |on_remove: &str| volume("v", "1Gi", &format!(", lifecycle: {{on_remove: {on_remove}}}"));
+    let destroyed = |applied: &str, declared: &str| plan_destroy(&desired(declared), &owned(applied)).steps.len();
+    assert_eq!(destroyed(&said("delete"), &said("delete")), 1);
+    assert_eq!(destroyed(&said("delete"), &volume("v", "1Gi", "")), 1);
+    assert_eq!(destroyed(&said("delete"), &said("retain")), 0);
+    assert_eq!(destroyed(&said("retain"), &said("delete")), 0);
+    assert_eq!(destroyed(&volume("v", "1Gi", ""), &said("delete")), 0, "it is not applied yet");
+}

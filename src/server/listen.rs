@@ -21,6 +21,7 @@ use super::Error;
 use super::app::App;
 use super::data_dir::DataDir;
 use super::layers::faults::DroppedConnection;
+use super::linger::{Lingering, Unread};
 use super::open::{Opened, open};
 use super::options::Options;
 use super::router::{self, Access};
@@ -169,7 +170,11 @@ pub(super) async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(move |request| answer(router.clone(), request));
+    let unread = Unread::default();
+    let stream = Lingering::new(stream, unread.clone(), stop.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(router.clone(), request.map(|body| Body::new(unread.watch(body))))
+    });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -189,8 +194,8 @@ where
 #[error("a fault rule drops the connection")]
 struct Dropped;
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<axum::response::Response, Dropped> {
-    let response = match router.oneshot(request.map(Body::new)).await {
+async fn answer(router: Router, request: Request) -> Result<axum::response::Response, Dropped> {
+    let response = match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };

@@ -32,6 +32,7 @@ mod hop_by_hop;
 pub mod images;
 mod layers;
 mod lifecycle;
+mod linger;
 mod listen;
 mod metrics;
 mod open;

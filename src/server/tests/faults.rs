@@ -272,6 +272,39 @@ async fn an_idle_connection_does_not_hold_the_server_up() {
     assert_eq!(stream.read(&mut [0; 1]).await.ok(), Some(0), "and closed at the end");
 }
 
+/// Starts a request on a new connection, whose path is none, and waits until it is answered.
+async fn answered_early(address: SocketAddr, length: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    let head = format!("POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("sends");
+    stream.readable().await.expect("is answered");
+    stream
+}
+
+#[tokio::test]
+async fn who_is_answered_early_may_finish_its_request() {
+    // More than all buffers on the way hold.
+    const LENGTH: usize = 32 << 20;
+    let server = start(Options::new()).await.expect("starts");
+    let mut stream = answered_early(server.local_addr(), LENGTH).await;
+    stream.write_all(&vec![b'x'; LENGTH]).await.expect("nobody resets the connection");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the answer is whole");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    drop(stream);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_is_answered_early_does_not_hold_the_server_up() {
+    let server = start(Options::new()).await.expect("starts");
+    let mut stream = answered_early(server.local_addr(), 1).await;
+    server.shutdown().await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the answer is whole");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_public_address_takes_a_key() {
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));

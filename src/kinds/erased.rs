@@ -31,6 +31,7 @@ pub trait AnyKind: Send + Sync {
     fn renewed(&self, declared: &Spec, settled: Spec, others: &dyn Lookup) -> Spec;
     fn ends(&self, spec: &Spec) -> bool;
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
+    fn takes_to_make(&self, spec: &Spec, others: &dyn Lookup) -> Quota;
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>>;
     fn get<'a>(&'a self, reader: &'a Reader, name: &'a Name) -> BoxFuture<'a, Result<Live, Error>>;
     fn create<'a>(
@@ -94,6 +95,10 @@ impl<K: Kind> AnyKind for K {
 
     fn takes(&self, spec: &Spec, others: &dyn Lookup) -> Quota {
         K::takes(spec.typed::<K>(), others)
+    }
+
+    fn takes_to_make(&self, spec: &Spec, others: &dyn Lookup) -> Quota {
+        K::takes_to_make(spec.typed::<K>(), others)
     }
 
     fn list<'a>(&'a self, reader: &'a Reader) -> BoxFuture<'a, Result<Vec<Result<Live, Misnamed>>, Error>> {

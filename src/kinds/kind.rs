@@ -78,6 +78,11 @@ pub trait Kind: Send + Sync + 'static {
     /// Returns what an object with this spec takes of the workspace's quota, where `others` knows what it refers to.
     fn takes(spec: &Self::Spec, others: &dyn Lookup) -> Quota;
 
+    /// Returns what it takes of the quota while it is made, which is no less than what it takes afterwards.
+    fn takes_to_make(spec: &Self::Spec, others: &dyn Lookup) -> Quota {
+        Self::takes(spec, others)
+    }
+
     /// Reads a live object; a part that makes no sense (a size of `unknown`) is an error in words.
     fn project(wire: Self::Wire) -> Projection<Self::Spec>;
 

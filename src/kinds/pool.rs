@@ -115,8 +115,11 @@ impl Kind for PoolKind {
     }
 
     fn takes(spec: &PoolSpec, others: &dyn Lookup) -> Quota {
-        let template = others.spec(TEMPLATE, &spec.template_name).and_then(|spec| spec.downcast::<TemplateSpec>());
-        template.map_or_else(Quota::default, TemplateSpec::takes_each) * spec.replicas.min
+        takes_each(spec, others) * spec.replicas.min
+    }
+
+    fn takes_to_make(spec: &PoolSpec, others: &dyn Lookup) -> Quota {
+        takes_each(spec, others) * first_replicas(spec)
     }
 
     fn project(wire: wire::Pool) -> Projection<PoolSpec> {
@@ -144,9 +147,7 @@ impl Kind for PoolKind {
     async fn create(cx: VerbCx<'_>, name: &Name, spec: &PoolSpec, options: CreateOptions) -> Result<wire::Pool, Error> {
         let timeout = options.ready_timeout.unwrap_or(Self::INFO.ready_timeout);
         let create = CreatePoolOptions::default().timeout(timeout).extra(options.carry);
-        // The API creates no pool without replicas (contract section 2.8): one is made, and then paused.
-        let first = spec.replicas.min.max(1);
-        let pool = cx.client.create_pool(name, &spec.template_name, first, create).await?;
+        let pool = cx.client.create_pool(name, &spec.template_name, first_replicas(spec), create).await?;
         if spec.replicas.min == 0 {
             return cx.client.update_pool(name.as_str(), UpdatePoolOptions::default().replicas(0)).await;
         }
@@ -175,4 +176,15 @@ impl Kind for PoolKind {
     async fn delete(client: &Client, name: &Name) -> Result<(), Error> {
         client.delete_pool(name.as_str()).await
     }
+}
+
+/// The API creates no pool without replicas (contract section 2.8): one is made, and then paused.
+fn first_replicas(spec: &PoolSpec) -> u32 {
+    spec.replicas.min.max(1)
+}
+
+/// Returns what each replica takes of the quota.
+fn takes_each(spec: &PoolSpec, others: &dyn Lookup) -> Quota {
+    let template = others.spec(TEMPLATE, &spec.template_name).and_then(|spec| spec.downcast::<TemplateSpec>());
+    template.map_or_else(Quota::default, TemplateSpec::takes_each)
 }

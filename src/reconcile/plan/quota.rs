@@ -5,7 +5,7 @@ use std::ops::Add as _;
 use super::Action;
 use super::decide::{Decision, Obstacles};
 use super::note::Note;
-use crate::kinds::{Capacity, Lookup, Quota};
+use crate::kinds::{Capacity, Lookup, Quota, Spec};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
 /// Returns the changes for which nothing is left once all that comes before them has taken its share.
@@ -16,38 +16,45 @@ pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &Wo
     let mut obstacles = Obstacles::new();
     let Some(capacity) = world.capacity else { return obstacles };
     let others = DeclaredOrLive { desired, world };
-    let given_back = decisions.iter().map(|decision| {
-        let (before, after) = takes(decision, &others, world);
-        before.saturating_sub(after)
-    });
+    let shares: Vec<_> = decisions.iter().map(|decision| Share::of(decision, &others, world)).collect();
+    let given_back = shares.iter().map(|share| share.before.saturating_sub(share.after));
     // A workspace may be over its limit: what it gives back is taken from what is in use, not added to what is free.
     let used = capacity.used.saturating_sub(given_back.fold(Quota::default(), Quota::add));
     let mut free = Capacity { used, ..capacity }.free();
-    for decision in decisions {
-        let (before, after) = takes(decision, &others, world);
-        let needed = after.saturating_sub(before);
-        if let Some(note) = lacking(&free, needed) {
+    for (decision, share) in decisions.iter().zip(shares) {
+        if let Some(note) = lacking(&free, share.during.saturating_sub(share.before)) {
             obstacles.insert(decision.change.key.clone(), note);
         } else {
-            take(&mut free, needed);
+            take(&mut free, share.after.saturating_sub(share.before));
         }
     }
     obstacles
 }
 
-/// Returns what the object takes before and after the change.
-pub(super) fn takes(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> (Quota, Quota) {
-    let live = decision.live.and_then(|live| live.spec.as_ref().ok());
-    let before = live.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
-    let after = match decision.change.action {
-        Action::Keep | Action::Adopt | Action::Blocked => before,
-        Action::Delete => Quota::default(),
-        Action::Create | Action::Update | Action::Rename | Action::Replace => {
-            let settled = decision.object.map(|object| object.spec.settled(live));
-            settled.map_or_else(Quota::default, |spec| spec.kind().takes(&spec, others))
-        }
-    };
-    (before, after)
+/// What the object of a change takes of the quota.
+pub(super) struct Share {
+    pub(super) before: Quota,
+    /// What it takes while it is made, if it is; no less than after that.
+    pub(super) during: Quota,
+    pub(super) after: Quota,
+}
+
+impl Share {
+    pub(super) fn of(decision: &Decision<'_>, others: &dyn Lookup, world: &World) -> Self {
+        let live = decision.live.and_then(|live| live.spec.as_ref().ok());
+        let before = live.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
+        let settled = || decision.object.map(|object| object.spec.settled(live));
+        let takes = |spec: &Spec| spec.kind().takes(spec, others);
+        let (during, after) = match decision.change.action {
+            Action::Keep | Action::Adopt | Action::Blocked => (before, before),
+            Action::Delete => Default::default(),
+            Action::Update | Action::Rename => settled().map(|spec| (takes(&spec), takes(&spec))).unwrap_or_default(),
+            Action::Create | Action::Replace => {
+                settled().map(|spec| (spec.kind().takes_to_make(&spec, others), takes(&spec))).unwrap_or_default()
+            }
+        };
+        Self { before, during, after }
+    }
 }
 
 pub(super) fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<Note> {

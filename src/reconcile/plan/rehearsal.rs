@@ -57,6 +57,11 @@ impl Stage {
         };
         let before = self.takes(key);
         self.model.perform(step)?;
+        let during = match &step.verb {
+            Verb::Create { spec, .. } => spec.kind().takes_to_make(spec, &self.model),
+            _ => Quota::default(),
+        };
+        self.most = self.most.max((self.used + during).saturating_sub(before));
         self.used = (self.used + self.takes(key)).saturating_sub(before);
         self.most = self.most.max(self.used);
         Ok(())

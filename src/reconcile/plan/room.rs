@@ -82,7 +82,7 @@ impl Room {
             givers.entry(steps[step].change).or_default().push(step);
         }
         for (taker, step) in steps.iter().enumerate() {
-            for &giver in givers.get(&step.change).into_iter().flatten() {
+            for &giver in givers.get(&step.change).into_iter().flatten().filter(|&&giver| giver != taker) {
                 let (mut taken, mut given) = (self.shares[taker].taken, self.shares[giver].given);
                 (0..N).for_each(|i| move_over(&mut given[i], &mut taken[i]));
                 (self.shares[taker].taken, self.shares[giver].given) = (taken, given);
@@ -150,16 +150,22 @@ fn shares(steps: &[Step], world: &World) -> Vec<Share> {
             return Share::default();
         }
         let seen = step.expects.as_ref().and_then(|expected| expected.spec.as_ref());
-        let (before, after) = match &step.verb {
-            Verb::Create { spec, .. } => (None, Some(spec.clone())),
-            Verb::Delete { .. } => (seen, None),
-            Verb::Update { changes } => (seen, seen.map(|spec| spec.with_changes(changes))),
-            Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => (None, None),
+        let before = || seen.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
+        let takes = |spec: &Spec| spec.kind().takes(spec, &later);
+        let (before, during, after) = match &step.verb {
+            Verb::Create { spec, .. } => (Quota::default(), spec.kind().takes_to_make(spec, &later), takes(spec)),
+            Verb::Delete { .. } => (before(), Quota::default(), Quota::default()),
+            Verb::Update { changes } => {
+                let after = seen.map_or_else(Quota::default, |spec| takes(&spec.with_changes(changes)));
+                (before(), after, after)
+            }
+            Verb::Rename { .. } | Verb::Swap { .. } | Verb::Verify { .. } => Default::default(),
         };
-        let before = before.map_or_else(Quota::default, |spec| spec.kind().takes(spec, world));
-        let after = after.map_or_else(Quota::default, |spec| spec.kind().takes(&spec, &later));
         let amounts = |quota: Quota| quota.amounts().map(|(_, amount)| amount);
-        Share { taken: amounts(after.saturating_sub(before)), given: amounts(before.saturating_sub(after)) }
+        Share {
+            taken: amounts(during.saturating_sub(before)),
+            given: amounts(before.max(during).saturating_sub(after)),
+        }
     };
     steps.iter().map(share).collect()
 }

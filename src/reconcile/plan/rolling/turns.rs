@@ -7,7 +7,7 @@ use super::{can_roll, named};
 use crate::kinds::{Capacity, Key, Quota, Reference, Spec};
 use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::Note;
-use crate::reconcile::plan::quota::{lacking, takes};
+use crate::reconcile::plan::quota::{Share, lacking};
 use crate::reconcile::plan::{Action, Rollout};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
@@ -18,6 +18,8 @@ struct Build {
     is_there: bool,
     /// What the new object takes; nothing if it is there already.
     needs: Quota,
+    /// What it takes while it is made.
+    to_make: Quota,
     /// What the old object gives back when it is gone.
     gives: Quota,
     /// What it is made from, if that is built beside its predecessor too.
@@ -33,31 +35,24 @@ pub(in crate::reconcile::plan) fn give(decisions: &mut [Decision<'_>], desired: 
     let others = DeclaredOrLive { desired, world };
     let (mut builds, mut used, mut given_back) = (Vec::new(), capacity.used, Quota::default());
     for (index, decision) in decisions.iter().enumerate() {
-        let (before, after) = takes(decision, &others, world);
+        let share = Share::of(decision, &others, world);
         if rolls(decision) {
-            builds.push(build(index, decision, before, after, decisions, world));
+            builds.push(build(index, decision, &share, decisions, world));
         } else {
-            used = used.add(after);
-            given_back = given_back.add(before);
+            used = used.add(share.after);
+            given_back = given_back.add(share.before);
         }
     }
     used = used.saturating_sub(given_back);
     let mut obstacles = unroomed_dependants(decisions);
-    let at_once = builds.iter().map(|build| build.needs).fold(Quota::default(), Quota::add);
+    let at_once = builds.iter().map(|build| build.to_make).fold(Quota::default(), Quota::add);
     if lacking(&Capacity { used, ..capacity }.free(), at_once).is_some() {
         obstacles.extend(take_turns(builds, decisions, Capacity { used, ..capacity }));
     }
     obstacles
 }
 
-fn build(
-    index: usize,
-    decision: &Decision<'_>,
-    before: Quota,
-    after: Quota,
-    decisions: &[Decision<'_>],
-    world: &World,
-) -> Build {
+fn build(index: usize, decision: &Decision<'_>, share: &Share, decisions: &[Decision<'_>], world: &World) -> Build {
     let names = decision.change.rollout.as_ref().and_then(Rollout::names);
     let is_there = names.is_some_and(|(incoming, _)| world.get(&named(decision.change.key.kind, incoming)).is_some());
     let source = decision
@@ -67,7 +62,8 @@ fn build(
         .flat_map(Spec::references)
         .filter_map(Reference::key)
         .find(|source| decisions.iter().any(|other| other.change.key == *source && rolls(other)));
-    Build { decision: index, is_there, needs: if is_there { Quota::default() } else { after }, gives: before, source }
+    let (needs, to_make) = if is_there { Default::default() } else { (share.after, share.during) };
+    Build { decision: index, is_there, needs, to_make, gives: share.before, source }
 }
 
 fn rolls(decision: &Decision<'_>) -> bool {
@@ -79,14 +75,16 @@ fn rolls(decision: &Decision<'_>) -> bool {
 /// nothing warm comes last, and leads no source that another can lead.
 fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: Capacity) -> Obstacles {
     let nothing = Quota::default();
-    builds.retain(|build| build.needs != nothing || build.gives != nothing || build.source.is_some());
+    builds.retain(|build| build.to_make != nothing || build.gives != nothing || build.source.is_some());
     let gives_first = |build: &Build| build.is_there || (build.needs == nothing && build.source.is_none());
-    let place = |build: &Build| (!gives_first(build), build.needs == nothing, build.source.clone(), build.decision);
+    let place = |build: &Build| {
+        (!gives_first(build), !build.is_there, build.needs == nothing, build.source.clone(), build.decision)
+    };
     builds.sort_by_key(place);
     let (mut used, mut obstacles) = (capacity.used, Obstacles::new());
-    for (place, Build { decision, needs, gives, source, .. }) in builds.into_iter().enumerate() {
+    for (place, Build { decision, needs, to_make, gives, source, .. }) in builds.into_iter().enumerate() {
         let change = &mut decisions[decision].change;
-        if let Some(Note::OverQuota { what, needed, free }) = lacking(&Capacity { used, ..capacity }.free(), needs) {
+        if let Some(Note::OverQuota { what, needed, free }) = lacking(&Capacity { used, ..capacity }.free(), to_make) {
             // A source goes with all that is made from it, or not at all: those left behind would serve nobody.
             let blocked = source.unwrap_or_else(|| change.key.clone());
             obstacles.insert(blocked, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });

@@ -46,6 +46,13 @@ fn a_peak_is_told_where_there_is_one() {
 }
 
 #[test]
+fn a_paused_pool_takes_a_sandbox_on_its_way() {
+    let live = with_sandboxes(world(&rolled("a")), 5, 20);
+    let paused = plan(&desired(&(rolled("a") + &pool("r", "t", "0", ""))), &live, &Policy::default());
+    assert_eq!(sandboxes(&paused), Some((5, 6, 5, Some(20))));
+}
+
+#[test]
 fn a_step_that_the_server_would_refuse_refuses_the_plan() {
     let live = world(&rolled("a"));
     let mut plan = plan_removal(&live.iter().map(|live| live.key.clone()).collect::<Vec<_>>(), &live);

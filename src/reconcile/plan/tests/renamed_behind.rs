@@ -249,6 +249,45 @@ fn what_the_manifests_name_is_destroyed_under_any_name() {
     ");
 }
 
+/// What is left of a swap is the object that it was, under whatever name, and gets its own back.
+#[test]
+fn what_is_left_of_a_swap_gets_its_own_name_back() {
+    let declared = volume("a", "1Gi", "") + &volume("b", "2Gi", ", lifecycle: {on_remove: delete}");
+    let swapped = renamed_behind(&owned(&declared), &[("a", "b"), ("b", "a")]);
+    let b = volume("b", "2Gi", ", lifecycle: {on_remove: delete}");
+    let destroyed = plan_destroy(&desired(&b), &swapped);
+    let left = performed(&destroyed, &swapped);
+    assert_eq!(recorded(&left), ["volume/a"], "{}", text_of(&destroyed));
+    insta::assert_snapshot!(default(&declared, &left), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    create volume/b
+    0. rename volume/b after []
+    1. create volume/b after [0]
+    ");
+    all_is_recorded_as_it_is(&performed(&plan(&desired(&declared), &left, &Policy::default()), &left));
+    let meant = volume("a", "3Gi", "") + &volume("b", "2Gi", ", lifecycle: {renamed_from: a}");
+    insta::assert_snapshot!(default(&meant, &left), @r"
+    create volume/a (it was deleted behind the manifests' back)
+    update volume/b [size: 1Gi -> 2Gi] (it was renamed behind the manifests' back)
+    0. create volume/a after []
+    1. update volume/b after []
+    ");
+}
+
+#[test]
+fn what_is_deleted_while_others_get_its_name_is_crossed_out_alone() {
+    let (a, b) = (template("a", "x", ""), template("b", "y", ""));
+    let swapped = renamed_behind(&owned(&(a + &b)), &[("a", "b"), ("b", "a")]);
+    let c = template("c", "y", ", lifecycle: {renamed_from: b}");
+    insta::assert_snapshot!(planned(&c, &swapped, &pruning()), @r"
+    rename template/c (it was renamed behind the manifests' back)
+    delete template/a (it is live as `b`) (it was renamed behind the manifests' back)
+    0. rename template/a after []
+    1. delete template/b after []
+    ");
+    all_is_recorded_as_it_is(&performed(&plan(&desired(&c), &swapped, &pruning()), &swapped));
+}
+
 /// What is on record under a name that is declared is meant by it, and never what somebody gave that name.
 #[test]
 fn what_has_the_name_of_something_else_is_not_destroyed_for_it() {

@@ -307,9 +307,10 @@ impl<'a> Round<'a, '_> {
             }
             Owner::Sibling(record) => {
                 change.record = None;
-                if action != Action::Keep {
-                    change.notes.push(Note::OwnedBySibling { record: Arc::clone(record) });
-                }
+                let record = Arc::clone(record);
+                let is_alike = action == Action::Keep;
+                let note = if is_alike { Note::AlikeForSibling { record } } else { Note::OwnedBySibling { record } };
+                change.notes.push(note);
                 action
             }
             Owner::Marked(owner) if self.given.policy.take_over.has(&change.key) => {
@@ -405,6 +406,9 @@ impl<'a> Round<'a, '_> {
         }
         if !change.fields.is_empty() {
             return Action::Update;
+        }
+        if let Health::Pending(status) = &live.health {
+            change.notes.push(Note::NotReady { status: status.clone() });
         }
         self.look_at_build(object, live, change)
     }

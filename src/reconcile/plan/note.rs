@@ -283,6 +283,16 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
+    /// It is as declared, and its server is still making it.
+    NotReady {
+        /// The server's word for that.
+        status: String,
+    },
+    /// It is as declared, and another project owns it, so that it is not recorded here.
+    AlikeForSibling {
+        /// That project's record.
+        record: Arc<str>,
+    },
     /// What it was built from has moved on, as the build of another object shows.
     BuildMoved {
         /// What was found there last.

@@ -114,6 +114,7 @@ impl fmt::Display for Note {
             Self::SourceIsAnother { source } => source_is_another(f, source),
             Self::Failed { message } if message.is_empty() => f.write_str("it failed"),
             Self::Failed { message } => write!(f, "it failed: {message}"),
+            Self::NotReady { status } => write!(f, "it is not ready yet: {status}"),
             Self::Recreated { why } => recreated(f, why),
             Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
             Self::PublishedAnew { old, is_left } => published_anew(f, old, *is_left),
@@ -155,6 +156,7 @@ impl fmt::Display for Note {
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
+            Self::AlikeForSibling { record } => write!(f, "it is as declared, and another project's: {record}"),
             Self::BuildMoved { build, seen_in, .. } => build_moved(f, build, seen_in),
             Self::Recovered => f.write_str("it was on no record; its labels say that it is this project's"),
             Self::Marked { owner, .. } => marked(f, owner, ""),
@@ -175,15 +177,7 @@ impl fmt::Display for Note {
             Self::DriftHeld { paths } => {
                 write!(f, "what changed behind the manifests' back is left as it is: {}", paths.join(", "))
             }
-            Self::MaybeRenamed { candidates, misnamed, .. } => {
-                let names: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
-                let are = if names.len() == 1 { "is" } else { "are" };
-                f.write_str("it is new, ")?;
-                if let Some(old) = misnamed {
-                    write!(f, "`{old}` of its `renamed_from` is not live, ")?;
-                }
-                write!(f, "and {} {are} declared no longer: is this a rename?", names.join(", "))
-            }
+            Self::MaybeRenamed { candidates, misnamed, .. } => maybe_renamed(f, candidates, misnamed.as_ref()),
             Self::Released => f.write_str("it is declared no longer; it is kept, and not managed any more"),
             Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
             Self::Retained => f.write_str("it holds data and is kept"),
@@ -192,6 +186,16 @@ impl fmt::Display for Note {
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),
         }
     }
+}
+
+fn maybe_renamed(f: &mut fmt::Formatter<'_>, candidates: &[Name], misnamed: Option<&Name>) -> fmt::Result {
+    let names: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
+    let are = if names.len() == 1 { "is" } else { "are" };
+    f.write_str("it is new, ")?;
+    if let Some(old) = misnamed {
+        write!(f, "`{old}` of its `renamed_from` is not live, ")?;
+    }
+    write!(f, "and {} {are} declared no longer: is this a rename?", names.join(", "))
 }
 
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {

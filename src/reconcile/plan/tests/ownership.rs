@@ -70,6 +70,7 @@ fn what_a_sibling_owns_is_never_taken() {
     insta::assert_snapshot!(planned(&volume("v", "2Gi", ""), &live, &all), @"blocked volume/v [size: 1Gi -> 2Gi] (it belongs to another project: other.json)");
     let same = plan(&desired(&volume("v", "1Gi", "")), &live, &all);
     assert!(same.is_empty() && same.effects.is_empty(), "{}", text_of(&same));
+    assert_eq!(text_of(&same).trim_end(), "keep volume/v (it is as declared, and another project's: other.json)");
 }
 
 /// Returns the world where another project has one of the objects on its record.

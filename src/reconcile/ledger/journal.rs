@@ -32,8 +32,12 @@ pub(super) fn lines(effects: &[Effect]) -> String {
 pub(super) fn fold(inventory: &mut Inventory, text: &str, journal: &str) -> Result<usize, FormatError> {
     let whole = journal.rfind('\n').map_or("", |end| &journal[..end]);
     let mut lines = whole.lines();
-    let first: Option<Json> = lines.next().and_then(|line| serde_json::from_str(line).ok());
-    if first.is_none_or(|first| first["journal_of"] != fingerprint(text)) {
+    let Some(first) = lines.next() else { return Ok(0) };
+    let first: Json = serde_json::from_str(first).unwrap_or_default();
+    let Some(journal_of) = first["journal_of"].as_str() else {
+        return Err(FormatError::Corrupt { why: "its first line does not say what it is a journal of".to_owned() });
+    };
+    if journal_of != fingerprint(text) {
         return Ok(0);
     }
     let effects = lines.map(Effect::from_text).collect::<Result<Vec<_>, _>>()?;

@@ -168,9 +168,11 @@ async fn a_journal_may_be_cut_off_anywhere() {
     assert_eq!(seen, expected);
 
     // What is damaged before its end is no torn line.
-    std::fs::write(&path, whole.replacen("\"put\"", "\"pat\"", 1)).unwrap();
-    let error = ledger.read().await.unwrap_err();
-    assert!(error.to_string().ends_with("prod.journal cannot be read"), "{error}");
+    for (from, to) in [("\"put\"", "\"pat\""), ("journal_of", "journal"), ("{", "")] {
+        std::fs::write(&path, whole.replacen(from, to, 1)).unwrap();
+        let error = ledger.read().await.unwrap_err();
+        assert!(error.to_string().ends_with("prod.journal cannot be read"), "{error}");
+    }
 }
 
 #[tokio::test]

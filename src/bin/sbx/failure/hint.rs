@@ -173,10 +173,28 @@ fn inventory(error: &ledger::Error) -> Vec<String> {
         ledger::Error::BadPlace { .. } => vec![
             "it looks like s3://bucket/folder/prod.json, gs://…, az://…, or a path such as state/prod.json".to_owned(),
         ],
-        ledger::Error::Store { .. } => {
-            vec!["--inventory URL says where it is; what was going to be done is on record, if it was begun".to_owned()]
+        ledger::Error::Store { place, .. } => {
+            let is_said =
+                "--inventory URL says where it is; what was going to be done is on record, if it was begun".to_owned();
+            credentials(place).map(str::to_owned).into_iter().chain([is_said]).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Says where the credentials for an object store are looked for.
+fn credentials(place: &str) -> Option<&'static str> {
+    match place.split_once("://")?.0 {
+        "s3" | "s3a" => Some(
+            "the credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; without them, those of the machine are asked for",
+        ),
+        "gs" => Some(
+            "the credentials are in the file that GOOGLE_APPLICATION_CREDENTIALS names; without it, those of the machine are asked for",
+        ),
+        "az" | "azure" | "abfs" | "abfss" => Some(
+            "the credentials are AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY; without a key, those of the machine are asked for",
+        ),
+        _ => None,
     }
 }
 

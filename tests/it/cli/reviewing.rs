@@ -82,15 +82,18 @@ fn errors_in_manifests_reach_the_pull_request_too() {
 fn what_an_earlier_run_said_does_not_stay_where_there_is_no_result() {
     let environment = Environment::new();
     environment.write("w.yaml", WORKSPACE);
-    let validated = environment.sbx(&["validate", "-f", "w.yaml", "-o", "markdown=page.md"]);
+    let validated = environment.sbx(&["validate", "-f", "w.yaml", "-o", "markdown=page.md", "-o", "json=page.json"]);
     assert!(validated.code == Some(0) && environment.read("page.md").contains("are valid"), "{validated}");
-    let nowhere = ["-f", "w.yaml", "--endpoint", "http://127.0.0.1:1", "-o", "github", "-o", "markdown=page.md"];
+    assert!(environment.read("page.json").contains("\"objects\": 2"), "{validated}");
+    let nowhere = ["-f", "w.yaml", "--endpoint", "http://127.0.0.1:1", "-o", "github"];
+    let nowhere = [&nowhere[..], &["-o", "markdown=page.md", "-o", "json=page.json"]].concat();
     for command in ["plan", "drift"] {
         let run = environment.sbx(&[&[command], &nowhere[..]].concat());
         assert_eq!(run.code, Some(1), "{run}");
         let page = environment.read("page.md");
         assert!(page.starts_with(&format!("<!-- sbx:{command} -->\n")) && page.contains("**It failed:** "), "{page}");
         assert!(run.stdout.contains(&format!("::error title=`sbx {command}` failed::")), "{run}");
+        assert!(!environment.work().join("page.json").exists(), "a program takes no earlier answer for this one");
     }
 }
 

@@ -170,7 +170,7 @@ impl<'a> Report<'a> {
             )
         } else if self.outcome.state.iter().any(is_doubtful) {
             Some(
-                "whether what got no answer was done is not known: run the same again, it looks first and goes on from here",
+                "whether what got no clear answer was done is not known: run the same again, it looks first and goes on from here",
             )
         } else if counts.failed + counts.skipped > 0 {
             Some("mend the cause and run the same again: it goes on from here")

@@ -338,8 +338,9 @@ pub(crate) fn failure(failure: &Failure, ui: &mut Ui) -> Result<(), Failure> {
         match (&output.file, output.shape) {
             (Some(path), Shape::Markdown) => write(path, &markdown::failure(failure, &subject))?,
             (Some(path), Shape::Text) => write(path, &strip_str(&text_of(failure)).to_string())?,
-            // Whoever reads these looks at the exit code first.
-            (_, Shape::Json | Shape::Patch | Shape::Github) | (None, _) => {}
+            // A program reads these, and takes nothing for an answer but a whole one.
+            (Some(path), Shape::Json | Shape::Patch) => remove(path)?,
+            (Some(_), Shape::Github) | (None, _) => {}
         }
     }
     Ok(())
@@ -363,6 +364,14 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
         let _ = fs::remove_file(&draft);
     }
     written.map_err(failure)
+}
+
+/// Removes a file that [`write`] would have put another one in the place of.
+fn remove(path: &Path) -> Result<(), Failure> {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    fs::remove_file(path).map_err(|source| Failure::File { action: "remove", path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -168,10 +168,12 @@ pub enum Effect {
         /// The new name.
         to: Key,
     },
-    /// The object with this name is gone, or not ours any more.
+    /// An object is gone, or not ours any more.
     Drop {
         /// Its name.
         key: Key,
+        /// Its id, where that is known: then it is crossed out under whatever name it is recorded, and nothing else is.
+        id: Option<ObjectId>,
     },
     /// Something was learnt about the server.
     Learn(Habits),
@@ -220,11 +222,22 @@ impl Inventory {
         }
     }
 
+    /// Returns the name under which an object is recorded, where nothing without an id can be told from it but by its name.
+    fn recorded(&self, key: Key, id: Option<ObjectId>) -> Option<Key> {
+        let Some(id) = id else { return Some(key) };
+        let by_name = || self.get(&key).is_some_and(|entry| entry.id.is_none()).then(|| key.clone());
+        self.key_of(key.kind, &id).cloned().or_else(by_name)
+    }
+
     /// Takes a change in.
     pub fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Put { key, entry } => self.put(key, entry),
-            Effect::Drop { key } => drop(self.take(&key)),
+            Effect::Drop { key, id } => {
+                if let Some(recorded) = self.recorded(key, id) {
+                    self.take(&recorded);
+                }
+            }
             Effect::Move { from, to } => {
                 if let Some(entry) = self.take(&from) {
                     self.put(to, entry);
@@ -240,7 +253,7 @@ impl Inventory {
             Effect::Put { key, .. } => {
                 self.intents.retain(|intent| intent.key != *key || intent.deed == Deed::Delete);
             }
-            Effect::Drop { key } => self.intents.retain(|intent| intent.key != *key || intent.deed != Deed::Delete),
+            Effect::Drop { key, .. } => self.intents.retain(|intent| intent.key != *key || intent.deed != Deed::Delete),
             // The intent has the name that the object was to get.
             Effect::Move { to, .. } => self.intents.retain(|intent| intent.key != *to || intent.deed != Deed::Rename),
             Effect::Learn(_) => {}

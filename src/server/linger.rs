@@ -23,15 +23,26 @@ const GOODBYE: Duration = Duration::from_secs(30);
 /// How much is dropped at once, in bytes.
 const PIECE: usize = 16 << 10;
 
-/// Whether the last request on a connection is unread in part.
-#[derive(Debug, Clone, Default)]
+/// Whether the last request on a connection may be unread in part: its body was not taken to its end, or none of it made
+/// sense.
+#[derive(Debug, Clone)]
 pub(super) struct Unread(Arc<AtomicBool>);
 
 impl Unread {
+    /// Returns that of a connection on which no request came yet.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
     /// Watches the body of the next request.
     pub(super) fn watch(&self, body: Incoming) -> Watched {
         self.0.store(false, Ordering::Relaxed);
         Watched { body, has_ended: false, unread: self.clone() }
+    }
+
+    /// Takes note that the connection is no more one of HTTP, and has no requests.
+    pub(super) fn switch(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

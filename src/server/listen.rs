@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -170,10 +171,19 @@ pub(super) async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let unread = Unread::default();
+    let unread = Unread::new();
     let stream = Lingering::new(stream, unread.clone(), stop.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        answer(router.clone(), request.map(|body| Body::new(unread.watch(body))))
+        let unread = unread.clone();
+        let request = request.map(|body| Body::new(unread.watch(body)));
+        let answer = answer(router.clone(), request);
+        async move {
+            let response = answer.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                unread.switch();
+            }
+            Ok::<_, Dropped>(response)
+        }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);

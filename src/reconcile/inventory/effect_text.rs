@@ -14,7 +14,14 @@ impl Effect {
         let line = Line::new();
         match self {
             Self::Put { key, entry } => line.put_raw("put", &entry_line(key_line(Line::new(), key), entry).end()),
-            Self::Drop { key } => line.put_raw("drop", &key_line(Line::new(), key).end()),
+            Self::Drop { key, id } => {
+                let dropped = key_line(Line::new(), key);
+                let dropped = match id {
+                    Some(id) => dropped.put("id", id.as_str()),
+                    None => dropped,
+                };
+                line.put_raw("drop", &dropped.end())
+            }
             Self::Move { from, to } => {
                 let moved = key_line(Line::new(), from).put("to", to.name.as_str());
                 line.put_raw("move", &moved.end())
@@ -42,7 +49,8 @@ fn read(text: &str) -> Result<Effect, String> {
         return Ok(Effect::Put { key, entry });
     }
     if let Some(raw) = fields.raw("drop") {
-        return Ok(Effect::Drop { key: key(&mut Fields::of(raw.get())?)? });
+        let mut fields = Fields::of(raw.get())?;
+        return Ok(Effect::Drop { key: key(&mut fields)?, id: fields.optional("id")? });
     }
     if let Some(raw) = fields.raw("move") {
         return moved(raw);

@@ -61,7 +61,7 @@ impl Inventory {
             }
         }
         let deleted = gone.into_iter().filter(|key| self.is_gone(key, world));
-        settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone() }));
+        settled.effects.extend(deleted.map(|key| Effect::Drop { key: key.clone(), id: None }));
         settled
     }
 
@@ -113,7 +113,7 @@ impl Inventory {
             entry.id.as_ref().is_some_and(|id| world.siblings.contains_key(&(key.kind, id.clone())))
         };
         let given_away = released.filter(move |(key, entry)| is_owned_there(key, entry));
-        given_away.map(|(key, _)| Effect::Drop { key: key.clone() })
+        given_away.map(|(key, _)| Effect::Drop { key: key.clone(), id: None })
     }
 
     /// Objects that were to get other names and are under neither of the two keep their entries, under the names that they

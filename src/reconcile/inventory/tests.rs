@@ -127,7 +127,7 @@ fn effect() -> impl Strategy<Value = Effect> {
     let key = || keyed().prop_map(|(key, _)| key);
     prop_oneof![
         keyed().prop_map(|(key, entry)| Effect::Put { key, entry }),
-        key().prop_map(|key| Effect::Drop { key }),
+        (key(), prop::option::of(text())).prop_map(|(key, id)| Effect::Drop { key, id: id.map(ObjectId::new) }),
         (key(), name()).prop_map(|(from, name)| Effect::Move { to: Key { kind: from.kind, name }, from }),
         prop::option::of(any::<bool>())
             .prop_map(|references_follow_renames| Effect::Learn(Habits { references_follow_renames })),
@@ -308,7 +308,7 @@ fn what_is_done_is_intended_no_longer() {
     inventory.intend(intents.to_vec());
     inventory.intend(Vec::new());
     assert_eq!(inventory.intents.len(), 2, "what nothing new is said about stays");
-    inventory.fulfil(Effect::Drop { key: key.clone() });
+    inventory.fulfil(Effect::Drop { key: key.clone(), id: None });
     assert_eq!(inventory.intents, intents[1..], "it is deleted, and not made anew yet");
     inventory.fulfil(Effect::Put { key: key.clone(), entry: entry.clone() });
     assert!(inventory.intents.is_empty());

@@ -12,7 +12,7 @@ use super::builds::Builds;
 use super::held::Held;
 use super::matching::{Matches, Target};
 use super::note::{Holder, NotRolling, Note};
-use super::ownership::{Owner, attribute, is_renamed_behind, recorded_as_another};
+use super::ownership::{Owner, attribute, is_renamed_behind};
 use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
@@ -292,7 +292,7 @@ impl<'a> Round<'a, '_> {
                 let is_renamed = is_renamed_behind(recorded, live);
                 change.notes.extend(is_renamed.then_some(Note::RenamedBehind));
                 if entry.standing == Standing::Owned {
-                    let of = self.in_its_place(live, &change.key).cloned();
+                    let of = self.in_its_place(live, &change.key, recorded).cloned();
                     change.notes.extend(of.map(|of| Note::NameWithAnother { of }));
                 }
                 let is_recovered = self.given.world.recovered.contains(&live.key);
@@ -308,8 +308,8 @@ impl<'a> Round<'a, '_> {
             Owner::Sibling(record) => {
                 change.record = None;
                 let record = Arc::clone(record);
-                let is_alike = action == Action::Keep;
-                let note = if is_alike { Note::AlikeForSibling { record } } else { Note::OwnedBySibling { record } };
+                let stays = action == Action::Keep;
+                let note = if stays { Note::KeptForSibling { record } } else { Note::OwnedBySibling { record } };
                 change.notes.push(note);
                 action
             }
@@ -342,15 +342,19 @@ impl<'a> Round<'a, '_> {
         }
     }
 
-    /// Returns the recorded name of what has a declared one in the place of what is on record under that, where they hold data:
-    /// only a plan that has both can tell what is to become of them.
-    fn in_its_place<'l>(&'l self, live: &'l Live, declared: &Key) -> Option<&'l Key> {
-        let world = self.given.world;
-        let is_owned = |entry: &Entry| entry.standing == Standing::Owned;
-        world.inventory.as_ref()?.get(declared).filter(|own| is_owned(own))?;
+    /// Returns the recorded name of what has a declared one in the place of what is on record under that, or of what was not
+    /// made yet, where they hold data: only a plan that has both can tell what is to become of them.
+    fn in_its_place<'l>(&'l self, live: &'l Live, declared: &Key, recorded: &'l Key) -> Option<&'l Key> {
         let is_in_question = declared.kind.info().holds_data && live.key == *declared;
-        let recorded = recorded_as_another(live, declared, world).filter(|_| is_in_question)?;
-        self.given.desired.get(recorded).is_none().then_some(recorded)
+        if !is_in_question || *recorded == *declared || !is_renamed_behind(recorded, live) {
+            return None;
+        }
+        let own = self.given.world.inventory.as_ref()?.get(declared);
+        let is_another_s = match own {
+            Some(own) => own.standing == Standing::Owned,
+            None => self.given.all.get(recorded).is_some(),
+        };
+        (is_another_s && self.given.desired.get(recorded).is_none()).then_some(recorded)
     }
 
     /// Chooses the action for an object that is live, and notes what differs and why.
@@ -408,7 +412,7 @@ impl<'a> Round<'a, '_> {
             return Action::Update;
         }
         if let Health::Pending(status) = &live.health {
-            change.notes.push(Note::NotReady { status: status.clone() });
+            change.notes.push(Note::Pending { status: status.clone() });
         }
         self.look_at_build(object, live, change)
     }

@@ -1,6 +1,6 @@
 //! What a plan's steps mean for the inventory: what is written down before them, and after each.
 
-use super::{Action, Change, Plan, Rollout, Step, Verb};
+use super::{Change, Plan, Rollout, Step, Verb};
 use crate::kinds::{self, Key, Live};
 use crate::reconcile::inventory::{Deed, Effect, Entry, Habits, Intent};
 use crate::types::{Name, Timestamp};
@@ -53,7 +53,10 @@ impl Plan {
                 let record = record.map(|record| put(&to, &self.without_unsent(record, step), change, step, live));
                 std::iter::once(moved).chain(record).collect()
             }
-            Verb::Delete { .. } => vec![Effect::Drop { key: self.dropped_by(step).clone() }],
+            Verb::Delete { .. } => {
+                let id = step.expects.as_ref().and_then(|seen| seen.id.clone());
+                vec![Effect::Drop { key: step.key.clone(), id }]
+            }
             Verb::Swap { retired, incoming, .. } => {
                 let out = retired.iter().map(|retired| Effect::Move { from: step.key.clone(), to: renamed(retired) });
                 let taken = retired.iter().filter_map(|retired| change.taken_over(step, renamed(retired)));
@@ -67,21 +70,6 @@ impl Plan {
                 is_news.then_some(Effect::Learn(habits)).into_iter().collect()
             }
         }
-    }
-
-    /// Returns the name of the entry that a deletion crosses out. What goes for good is told of by the name that it is
-    /// recorded with, where others gave it another one, or by the one to which the plan moves its entry first. What is
-    /// deleted for another object goes by the name that it has.
-    pub(super) fn dropped_by<'a>(&'a self, deletion: &'a Step) -> &'a Key {
-        let change = &self.changes[deletion.change];
-        if change.action != Action::Delete || change.key == deletion.key {
-            return &deletion.key;
-        }
-        let moved = self.effects.iter().find_map(|effect| match effect {
-            Effect::Put { key, entry } => (key.kind == change.key.kind && entry.id == change.id).then_some(key),
-            _ => None,
-        });
-        moved.unwrap_or(&change.key)
     }
 
     /// Returns the record of an object without what a later step sends it and the server never tells: should that step

@@ -283,13 +283,13 @@ pub enum Note {
     NotLive,
     /// It is declared and not live, so that nothing is left to destroy.
     NothingToDestroy,
-    /// It is as declared, and its server is still making it.
-    NotReady {
+    /// It is as declared, and on its way to be ready, or out.
+    Pending {
         /// The server's word for that.
         status: String,
     },
-    /// It is as declared, and another project owns it, so that it is not recorded here.
-    AlikeForSibling {
+    /// It stays, and another project owns it, so that it is not recorded here.
+    KeptForSibling {
         /// That project's record.
         record: Arc<str>,
     },

@@ -118,16 +118,15 @@ fn is_awaited_under(recorded: &Key, change: &Change, plan: &Plan) -> bool {
     let is_awaited = |other: &Change| other.key == *recorded && other.spec.is_some() && other.id.is_none();
     *recorded != change.key
         && plan.changes.iter().any(is_awaited)
-        && !plan.steps.iter().any(|step| written_by(step, plan).as_ref() == Some(recorded))
+        && !plan.steps.iter().any(|step| written_by(step).as_ref() == Some(recorded))
 }
 
-/// Returns the name under which a step writes something down, or crosses it out.
-fn written_by(step: &Step, plan: &Plan) -> Option<Key> {
+/// Returns the name under which a step writes something down.
+fn written_by(step: &Step) -> Option<Key> {
     let name = match &step.verb {
         Verb::Create { .. } | Verb::Swap { .. } | Verb::Update { .. } => &step.key.name,
         Verb::Rename { to } => to,
-        Verb::Delete { .. } => return Some(plan.dropped_by(step).clone()),
-        Verb::Verify { .. } => return None,
+        Verb::Delete { .. } | Verb::Verify { .. } => return None,
     };
     Some(Key { kind: step.key.kind, name: name.clone() })
 }
@@ -191,17 +190,11 @@ fn places<'a>(plan: &Plan, kept: &[(Key, Entry)], inventory: &'a Inventory, worl
     let recorded_at = |key: &Key| world.by_id(key.kind, inventory.get(key)?.id.as_ref()?);
     let is_given = |(key, entry): &&(Key, Entry)| inventory.get(key).is_some_and(|known| known.id != entry.id);
     let given_away = kept.iter().filter(is_given).map(|(key, _)| key.clone());
-    // What is deleted by the name that it is recorded with takes no name from what is recorded under the live one.
-    let drops_as_recorded = |step: &&Step| {
-        let recorded = || inventory.key_of(step.key.kind, plan.changes[step.change].id.as_ref()?);
-        matches!(step.verb, Verb::Delete { .. }) && recorded() == Some(plan.dropped_by(step))
-    };
-    let steps = || plan.steps.iter().filter(|step| !drops_as_recorded(step));
-    let written = steps().filter_map(|step| written_by(step, plan));
-    let displaced = given_away.chain(written).filter_map(|key| recorded_at(&key));
-    // The entry of one that is renamed, superseded or deleted for another one goes by the name that it has.
-    let is_by_name = |step: &&Step| !matches!(&step.verb, Verb::Update { .. } | Verb::Verify { .. });
-    let by_name = steps().filter(is_by_name).filter_map(|step| world.get(&step.key));
+    let displaced = given_away.chain(plan.steps.iter().filter_map(written_by)).filter_map(|key| recorded_at(&key));
+    // The entry of one that is renamed or superseded goes by the name that it has; of one that is deleted, by its id.
+    let is_by_name =
+        |step: &&Step| !matches!(&step.verb, Verb::Update { .. } | Verb::Delete { .. } | Verb::Verify { .. });
+    let by_name = plan.steps.iter().filter(is_by_name).filter_map(|step| world.get(&step.key));
     let mut queue: Vec<&Live> = by_name.chain(displaced).collect();
     let mut places = HashMap::new();
     while let Some(live) = queue.pop() {
@@ -240,7 +233,7 @@ pub(super) fn gone(changes: &[Change], inventory: &Inventory, world: &World) -> 
     };
     let seen = inventory.iter().filter(|(key, _)| world.speaks(key.kind));
     let gone = seen.filter(|(key, entry)| !declared.contains(key) && is_gone(key, entry));
-    gone.map(|(key, _)| Effect::Drop { key: key.clone() }).collect()
+    gone.map(|(key, _)| Effect::Drop { key: key.clone(), id: None }).collect()
 }
 
 /// Returns the entry of an object that is declared no longer and stays.

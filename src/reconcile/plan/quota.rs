@@ -21,7 +21,10 @@ pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &Wo
     // A workspace may be over its limit: what it gives back is taken from what is in use, not added to what is free.
     let used = capacity.used.saturating_sub(given_back.fold(Quota::default(), Quota::add));
     let mut free = Capacity { used, ..capacity }.free();
-    for (decision, share) in decisions.iter().zip(shares) {
+    // What takes room for a moment only comes first: it leaves it to the others.
+    let (passing, lasting): (Vec<_>, Vec<_>) =
+        decisions.iter().zip(shares).partition(|(_, share)| share.during != share.after);
+    for (decision, share) in passing.into_iter().chain(lasting) {
         if let Some(note) = lacking(&free, share.during.saturating_sub(share.before)) {
             obstacles.insert(decision.change.key.clone(), note);
         } else {

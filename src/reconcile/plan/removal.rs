@@ -29,6 +29,9 @@ pub(super) fn destroy<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decisio
             (_, Some(Owner::Sibling(record))) => {
                 (Action::Keep, Some(Note::OwnedBySibling { record: Arc::clone(record) }))
             }
+            (Some(live), Some(Owner::Ours(of, _))) if is_for_another(object, live, desired, of) => {
+                (Action::Blocked, Some(Note::NameWithAnother { of: of.clone() }))
+            }
             (Some(live), Some(Owner::Marked(owner))) => (Action::Keep, Some(Note::marked(owner, &live.key, false))),
             (Some(_), Some(owner)) if stays(object, owner) => (Action::Keep, Some(Note::Retained)),
             (Some(live), Some(Owner::Ours(recorded, _)))
@@ -104,6 +107,14 @@ fn to_destroy<'a>(object: &Object, matches: &Matches<'a>, world: &'a World) -> O
         Some(live) if !is_another_s(live, &object.key) => Some(live),
         _ => recorded(&object.key, world).filter(is_left),
     }
+}
+
+/// Returns whether somebody gave an object of ours, which these manifests do not name, the name of one that is not on record.
+fn is_for_another(object: &Object, live: &Live, desired: &Desired, recorded: &Key) -> bool {
+    live.key == object.key
+        && *recorded != object.key
+        && is_renamed_behind(recorded, live)
+        && desired.get(recorded).is_none()
 }
 
 /// What was applied decides, where it is on record; a manifest that was not applied yet may only ask for more to stay.

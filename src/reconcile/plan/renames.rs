@@ -100,17 +100,21 @@ impl<'a> Renames<'a> {
     }
 
     /// Returns whether a declared object leaves what is live under its name to another one, and is made anew: it says that it
-    /// comes from nowhere; or it is gone or was never made, and somebody gave its name to what is recorded as the other,
-    /// which no manifest asks for.
+    /// comes from nowhere; or it is gone or was never made, comes from nowhere either, and somebody gave its name to what is
+    /// recorded as the other.
     fn lets_go(&self, object: &Object, to: &Object, live: &Live) -> bool {
-        let is_not_there = || {
-            let id = recorded_id(&object.key, self.world);
-            id.is_none_or(|id| self.world.by_id(object.key.kind, id).is_none())
+        let is_not_there = || match recorded_id(&object.key, self.world) {
+            Some(id) => self.world.by_id(object.key.kind, id).is_none(),
+            // No record tells it from the other, but what is declared of the two may.
+            None => is_as(to, live) || !is_as(object, live),
         };
         let is_the_other = || recorded_id(&to.key, self.world).is_some_and(|id| live.id.as_ref() == Some(id));
-        let is_meant = || old_key(object).is_some_and(|old| old == to.key) && !self.is_made(object);
+        let comes_from_elsewhere = || {
+            let is_meant = old_key(object).is_some_and(|old| old == to.key) && !self.is_made(object);
+            is_meant || self.origin(object).is_some_and(|origin| origin.key != live.key)
+        };
         object.lifecycle.renamed_from == Some(RenamedFrom::Nothing)
-            || is_the_other() && is_not_there() && !is_meant() && is_kept_as(to, live)
+            || is_the_other() && is_not_there() && !comes_from_elsewhere() && is_kept_as(to, live)
     }
 
     /// Follows renames that go in a circle (a becomes b, and b becomes a). Only what is recorded tells whether they have

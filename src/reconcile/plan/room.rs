@@ -42,7 +42,9 @@ pub(super) fn make_room(steps: &mut [Step], world: &World) {
     };
     room.keep_own(steps);
     room.pay_debts();
-    for taker in room.order.clone() {
+    // What takes room for a moment only comes first: it leaves it to the others.
+    let (passing, lasting): (Vec<_>, Vec<_>) = room.order.iter().partition(|&&step| room.shares[step].is_passing());
+    for taker in passing.into_iter().chain(lasting) {
         for giver in room.givers_for(taker) {
             if steps[taker].after.contains(&giver) {
                 continue;
@@ -62,6 +64,12 @@ pub(super) fn make_room(steps: &mut [Step], world: &World) {
 struct Share {
     taken: Amounts,
     given: Amounts,
+}
+
+impl Share {
+    fn is_passing(&self) -> bool {
+        (0..N).any(|i| self.taken[i] > 0 && self.given[i] > 0)
+    }
 }
 
 struct Room {
@@ -93,7 +101,10 @@ impl Room {
     fn pay_debts(&mut self) {
         for &giver in &self.order {
             let before = self.owed;
-            (0..N).for_each(|i| move_over(&mut self.shares[giver].given[i], &mut self.owed[i]));
+            // What only gives back what it takes first makes up for nothing.
+            let is_gain = |i: &usize| self.shares[giver].taken[*i] == 0;
+            let gains: Vec<_> = (0..N).filter(is_gain).collect();
+            gains.into_iter().for_each(|i| move_over(&mut self.shares[giver].given[i], &mut self.owed[i]));
             if self.owed != before {
                 self.payers.push(giver);
             }

@@ -182,7 +182,7 @@ fn short(effect: &Effect) -> String {
     match effect {
         Effect::Put { key, entry } => format!("put {key} {:?}", entry.id),
         Effect::Move { from, to } => format!("move {from} to {to}"),
-        Effect::Drop { key } => format!("drop {key}"),
+        Effect::Drop { key, .. } => format!("drop {key}"),
         Effect::Learn(habits) => format!("{habits:?}"),
     }
 }

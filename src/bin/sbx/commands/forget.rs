@@ -70,7 +70,7 @@ fn forgotten(key: &Key, live: Option<&Live>, world: &World) -> Effect {
     let entry = world.inventory.as_ref().and_then(|inventory| inventory.get(key)).filter(|_| is_marked);
     match entry {
         Some(entry) => Effect::Put { key: key.clone(), entry: Entry { standing: Standing::Released, ..entry.clone() } },
-        None => Effect::Drop { key: key.clone() },
+        None => Effect::Drop { key: key.clone(), id: None },
     }
 }
 

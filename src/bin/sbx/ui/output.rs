@@ -138,12 +138,14 @@ impl Outputs {
 
     /// Writes each file with what `text` makes for its shape.
     fn write_files(&self, text: impl Fn(Shape) -> String) -> Result<(), Failure> {
-        for output in &self.outputs {
-            if let Some(path) = &output.file {
-                write(path, &text(output.shape))?;
-            }
-        }
-        Ok(())
+        self.each_file(|path, shape| write(path, &strip_str(&text(shape)).to_string()))
+    }
+
+    /// Goes on to the other files where one cannot be written, and returns the first failure.
+    fn each_file(&self, write: impl Fn(&Path, Shape) -> Result<(), Failure>) -> Result<(), Failure> {
+        let files = self.outputs.iter().filter_map(|output| Some((output.file.as_deref()?, output.shape)));
+        let written: Vec<_> = files.map(|(path, shape)| write(path, shape)).collect();
+        written.into_iter().collect()
     }
 }
 
@@ -192,7 +194,7 @@ pub(crate) fn also_plan(view: &View<'_>, subject: &Subject<'_>, ui: &mut Ui) -> 
     if outputs.has_github() {
         ui.data(&github::plan(view));
     }
-    outputs.write_files(|shape| strip_str(&plan_text(shape, view, subject)).to_string())
+    outputs.write_files(|shape| plan_text(shape, view, subject))
 }
 
 fn plan_text(shape: Shape, view: &View<'_>, subject: &Subject<'_>) -> String {
@@ -228,7 +230,7 @@ pub(crate) fn also_outcome(
     if outputs.has_github() {
         ui.data(&github::outcome(view, &report));
     }
-    outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+    outputs.write_files(text)
 }
 
 /// Shows drift, on standard output and wherever else it is wanted.
@@ -249,7 +251,7 @@ pub(crate) fn show_drift(view: &drift::View<'_>, subject: &Subject<'_>, ui: &mut
     if outputs.has_github() {
         ui.data(&github::drift(view));
     }
-    outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+    outputs.write_files(text)
 }
 
 /// Writes what is wrong with manifests wherever it is wanted; people are told on standard error.
@@ -280,7 +282,7 @@ pub(crate) fn diagnostics(
     if outputs.has_github() {
         ui.data(&github::diagnostics(found, sources));
     }
-    outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+    outputs.write_files(text)
 }
 
 /// Shows that manifests are valid, with the warnings about them, which people have been told already.
@@ -314,7 +316,7 @@ pub(crate) fn valid(
         Shape::Text | Shape::Github | Shape::Patch => ui.line(summary),
         shape => ui.data(&text(shape)),
     }
-    outputs.write_files(|shape| strip_str(&text(shape)).to_string())
+    outputs.write_files(text)
 }
 
 /// Writes why there is no result wherever one was wanted: what is there of an earlier run is none of this one.
@@ -334,16 +336,13 @@ pub(crate) fn failure(failure: &Failure, ui: &mut Ui) -> Result<(), Failure> {
     if outputs.has_github() {
         ui.data(&github::failure(failure, about.command));
     }
-    for output in &outputs.outputs {
-        match (&output.file, output.shape) {
-            (Some(path), Shape::Markdown) => write(path, &markdown::failure(failure, &subject))?,
-            (Some(path), Shape::Text) => write(path, &strip_str(&text_of(failure)).to_string())?,
-            // A program reads these, and takes nothing for an answer but a whole one.
-            (Some(path), Shape::Json | Shape::Patch) => remove(path)?,
-            (Some(_), Shape::Github) | (None, _) => {}
-        }
-    }
-    Ok(())
+    outputs.each_file(|path, shape| match shape {
+        Shape::Markdown => write(path, &markdown::failure(failure, &subject)),
+        Shape::Text => write(path, &strip_str(&text_of(failure)).to_string()),
+        // A program reads these, and takes nothing for an answer but a whole one.
+        Shape::Json | Shape::Patch => remove(path),
+        Shape::Github => Ok(()),
+    })
 }
 
 /// Writes a file so that a reader sees the old text or the new one, and never a part.

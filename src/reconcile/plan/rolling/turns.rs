@@ -39,7 +39,8 @@ pub(in crate::reconcile::plan) fn give(decisions: &mut [Decision<'_>], desired: 
         if rolls(decision) {
             builds.push(build(index, decision, &share, decisions, world));
         } else {
-            used = used.add(share.after);
+            // What is made beside it may take more for a moment, and just then.
+            used = used.add(share.during);
             given_back = given_back.add(share.before);
         }
     }

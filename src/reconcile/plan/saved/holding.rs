@@ -146,7 +146,7 @@ fn is_true_still(effect: &Effect, world: &World) -> bool {
     match effect {
         Effect::Put { key, entry } => world.get(key).is_some_and(|live| entry.id.is_none() || live.id == entry.id),
         Effect::Move { to, .. } => world.get(to).is_some(),
-        Effect::Drop { key } => {
+        Effect::Drop { key, .. } => {
             let recorded = world.inventory.as_ref().and_then(|inventory| inventory.get(key)?.id.clone());
             match recorded {
                 Some(id) => world.by_id(key.kind, &id).is_none(),

@@ -37,10 +37,22 @@ pub(super) struct EntryDocument {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub(super) enum EffectDocument {
-    Put { object: KeyDocument, entry: Box<EntryDocument> },
-    Move { from: KeyDocument, to: KeyDocument },
-    Drop { object: KeyDocument },
-    Learn { references_follow_renames: Option<bool> },
+    Put {
+        object: KeyDocument,
+        entry: Box<EntryDocument>,
+    },
+    Move {
+        from: KeyDocument,
+        to: KeyDocument,
+    },
+    Drop {
+        object: KeyDocument,
+        #[serde(default)]
+        id: Option<ObjectId>,
+    },
+    Learn {
+        references_follow_renames: Option<bool>,
+    },
 }
 
 impl KeyDocument {
@@ -111,7 +123,7 @@ impl EffectDocument {
                 Self::Put { object: KeyDocument::of(key), entry: EntryDocument::of(entry).into() }
             }
             Effect::Move { from, to } => Self::Move { from: KeyDocument::of(from), to: KeyDocument::of(to) },
-            Effect::Drop { key } => Self::Drop { object: KeyDocument::of(key) },
+            Effect::Drop { key, id } => Self::Drop { object: KeyDocument::of(key), id: id.clone() },
             Effect::Learn(Habits { references_follow_renames }) => {
                 Self::Learn { references_follow_renames: *references_follow_renames }
             }
@@ -126,7 +138,7 @@ impl EffectDocument {
                 Effect::Put { key, entry }
             }
             Self::Move { from, to } => Effect::Move { from: from.to_key()?, to: to.to_key()? },
-            Self::Drop { object } => Effect::Drop { key: object.to_key()? },
+            Self::Drop { object, id } => Effect::Drop { key: object.to_key()?, id },
             Self::Learn { references_follow_renames } => Effect::Learn(Habits { references_follow_renames }),
         })
     }

@@ -70,7 +70,7 @@ fn what_a_sibling_owns_is_never_taken() {
     insta::assert_snapshot!(planned(&volume("v", "2Gi", ""), &live, &all), @"blocked volume/v [size: 1Gi -> 2Gi] (it belongs to another project: other.json)");
     let same = plan(&desired(&volume("v", "1Gi", "")), &live, &all);
     assert!(same.is_empty() && same.effects.is_empty(), "{}", text_of(&same));
-    assert_eq!(text_of(&same).trim_end(), "keep volume/v (it is as declared, and another project's: other.json)");
+    assert_eq!(text_of(&same).trim_end(), "keep volume/v (it is another project's, and stays as it is: other.json)");
 }
 
 /// Returns the world where another project has one of the objects on its record.
@@ -529,7 +529,7 @@ fn what_a_rollout_left_is_pruned_with_its_object_or_later() {
 /// Returns the world with a sandbox that is nobody's.
 fn released_sandbox(world: &World) -> World {
     let mut inventory = Inventory::clone(world.inventory.as_ref().expect("there is a record"));
-    inventory.apply(Effect::Drop { key: key("Sandbox", "s") });
+    inventory.apply(Effect::Drop { key: key("Sandbox", "s"), id: None });
     let mut out = world.clone();
     out.inventory = None;
     out.with_inventory(&inventory)

@@ -3,6 +3,7 @@
 use super::ownership::{default, key, planned, pruning};
 use super::*;
 use crate::reconcile::drift::drift;
+use crate::reconcile::plan::Scope;
 
 /// Returns the world where somebody gave objects other names, which nothing refers to.
 fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
@@ -272,6 +273,41 @@ fn what_is_left_of_a_swap_gets_its_own_name_back() {
     0. create volume/a after []
     1. update volume/b after []
     ");
+}
+
+#[test]
+fn a_name_that_was_never_made_is_left_only_by_what_is_declared_with_another() {
+    let moved = |before: &str| renamed_behind(&owned(before), &[("a", "b")]);
+    let chained = volume("a", "1Gi", "") + &volume("b", "2Gi", ", lifecycle: {renamed_from: c}");
+    let with_c = moved(&(volume("a", "1Gi", "") + &volume("c", "2Gi", "")));
+    insta::assert_snapshot!(default(&chained, &with_c), @r"
+    rename volume/a (it was renamed behind the manifests' back)
+    rename volume/b
+    0. rename volume/b after []
+    1. rename volume/c after [0]
+    ");
+    // The manifests follow the hand that renamed it.
+    let followed = volume("a", "5Gi", "") + &volume("b", "1Gi", "");
+    insta::assert_snapshot!(default(&followed, &moved(&volume("a", "1Gi", ""))), @r"
+    create volume/a (it was deleted behind the manifests' back)
+    keep volume/b (it was renamed behind the manifests' back)
+    0. create volume/a after []
+    ");
+}
+
+/// What is recorded under a name that is not declared here is not destroyed for what has that name in the manifests.
+#[test]
+fn what_was_destroyed_once_is_not_destroyed_again_in_the_place_of_another() {
+    let goes = ", lifecycle: {on_remove: delete}";
+    let declared = volume("a", "1Gi", goes) + &volume("b", "2Gi", goes);
+    let swapped = renamed_behind(&owned(&declared), &[("a", "b"), ("b", "a")]);
+    let b = desired(&volume("b", "2Gi", goes));
+    let left = performed(&plan_destroy(&b, &swapped), &swapped);
+    insta::assert_snapshot!(text_of(&plan_destroy(&b, &left)), @"blocked volume/b (its name is with another object of ours, recorded as volume/a, which is not part of this plan)");
+    let scope = Scope { targets: [key("volume", "b")].into(), ..Scope::default() };
+    let part = plan(&desired(&declared), &left, &Policy { scope, ..Policy::default() });
+    insta::assert_snapshot!(text_of(&part), @"blocked volume/b [size: 1Gi -> 2Gi] (it was renamed behind the manifests' back) (its name is with another object of ours, recorded as volume/a, which is not part of this plan)");
+    assert!(part.steps.is_empty() && part.effects.is_empty());
 }
 
 #[test]

@@ -236,6 +236,17 @@ replace pool/q [template_name: t -> t] (template `t` is replaced) (`q--sbx-488cf
 }
 
 #[test]
+fn what_is_made_beside_a_rollout_counts_with_what_it_takes_for_a_moment() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &template("u", "a", "");
+    let of = |used, limit| {
+        let live = with_sandboxes(world(&all("a")), used, limit);
+        text_of(&plan(&desired(&(all("b") + &pool("z", "u", "0", ""))), &live, &Policy::default()))
+    };
+    assert!(of(2, 5).contains("replace pool/p") && of(2, 5).contains("create pool/z"), "{}", of(2, 5));
+    assert!(of(2, 4).contains("the quota for sandboxes has 1 left, and a new pool/p"), "{}", of(2, 4));
+}
+
+#[test]
 fn where_the_quota_has_room_for_none_it_is_blocked_and_says_what_helps() {
     let all =
         |image: &str, more: &str| template("t", image, "") + &pool("p", "t", "2", "") + &pool("q", "t", "3", more);

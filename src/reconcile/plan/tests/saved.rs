@@ -267,7 +267,7 @@ fn on_record(world: &World, key: &Key, change: impl FnOnce(&mut Entry)) -> World
 
 fn forgotten(world: &World, key: &Key) -> World {
     let mut inventory = world.inventory.as_deref().expect("there is a record").clone();
-    inventory.apply(Effect::Drop { key: key.clone() });
+    inventory.apply(Effect::Drop { key: key.clone(), id: None });
     with_record(world, inventory)
 }
 

@@ -74,7 +74,7 @@ fn effect() -> Json {
     json!({"oneOf": [
         effect("put", json!({"object": object_key(), "entry": {"$ref": "#/$defs/entry"}})),
         effect("move", json!({"from": object_key(), "to": object_key()})),
-        effect("drop", json!({"object": object_key()})),
+        effect("drop", json!({"object": object_key(), "id": text_or_null()})),
         effect("learn", json!({"references_follow_renames": {"type": ["boolean", "null"]}})),
     ]})
 }

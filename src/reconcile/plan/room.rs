@@ -101,10 +101,10 @@ impl Room {
     fn pay_debts(&mut self) {
         for &giver in &self.order {
             let before = self.owed;
+            let Share { taken, given } = &mut self.shares[giver];
             // What only gives back what it takes first makes up for nothing.
-            let is_gain = |i: &usize| self.shares[giver].taken[*i] == 0;
-            let gains: Vec<_> = (0..N).filter(is_gain).collect();
-            gains.into_iter().for_each(|i| move_over(&mut self.shares[giver].given[i], &mut self.owed[i]));
+            let is_gain = |i: &usize| taken[*i] == 0;
+            (0..N).filter(is_gain).for_each(|i| move_over(&mut given[i], &mut self.owed[i]));
             if self.owed != before {
                 self.payers.push(giver);
             }

@@ -4,6 +4,9 @@
 //! change, so what is performed is never the plan as it was saved: [`SavedPlan::still_holds`] leaves of it those steps
 //! that still rest on what they rested on, and says of each other change what was seen then and is seen now.
 //!
+//! A document has a digest of itself, so that one that was edited is no plan: what it shows and what it does are written in
+//! different places of it. It keeps nobody out who could as well act themselves.
+//!
 //! No secret is written: what a replacement carries over from the object before it is saved by the names of the fields
 //! alone, and taken from the live object again. Notes and refusals are saved in words, and stay words.
 
@@ -19,6 +22,7 @@ use serde_json::Value as Json;
 
 use self::document::Document;
 use super::Plan;
+use crate::kinds::TextHash;
 use crate::types::Timestamp;
 
 /// A plan with what it was made for.
@@ -53,6 +57,9 @@ pub enum LoadError {
         /// The last format that this version knows.
         known: u32,
     },
+    /// It was a saved plan, and somebody edited it.
+    #[error("the saved plan was changed after it was made")]
+    Edited,
     /// It was a saved plan, and a part of it makes no sense.
     #[error("the saved plan is damaged: {why}")]
     Damaged {
@@ -68,7 +75,9 @@ impl SavedPlan {
     ///
     /// Never: the document is plain data with text keys.
     pub fn to_json(&self) -> Json {
-        serde_json::to_value(Document::of(self)).expect("the document is plain data with text keys")
+        let mut json = serde_json::to_value(Document::of(self)).expect("the document is plain data with text keys");
+        json[DIGEST] = digest(&json).into();
+        json
     }
 
     /// Reads a document.
@@ -89,6 +98,22 @@ impl SavedPlan {
         }
         let document: Document =
             serde_path_to_error::deserialize(json).map_err(|error| LoadError::Damaged { why: error.to_string() })?;
-        document.into_plan().map_err(|why| LoadError::Damaged { why })
+        let plan = document.into_plan().map_err(|why| LoadError::Damaged { why })?;
+        let mut rest = json.clone();
+        let said = rest.as_object_mut().and_then(|fields| fields.remove(DIGEST));
+        if said != Some(digest(&rest).into()) {
+            return Err(LoadError::Edited);
+        }
+        Ok(plan)
     }
+}
+
+/// The name of the field with the digest of all others.
+const DIGEST: &str = "digest";
+
+/// Returns the digest of a document, whose fields come in the order of their names however it was laid out.
+fn digest(json: &Json) -> String {
+    let mut hash = TextHash::new();
+    hash.text(&json.to_string());
+    format!("{:016x}", hash.value())
 }

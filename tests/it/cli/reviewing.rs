@@ -168,7 +168,7 @@ fn what_is_no_plan_for_here_is_refused() {
         assert_eq!(run.code, Some(1), "{run}");
         assert!(run.stderr.contains(message), "{run}");
     };
-    refused(&text.replace("\"endpoint\": \"local\"", "\"endpoint\": \"http://a\""), "the plan was made for http://a");
+    refused(&text.replace("\"endpoint\": \"local\"", "\"endpoint\": \"http://a\""), "was changed after it was made");
     refused("{}", "this is not a saved plan");
     refused("not JSON", "this is not a saved plan");
     refused(&text.replace("\"format_version\": 1", "\"format_version\": 9"), "saved in format 9");

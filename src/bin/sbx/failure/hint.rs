@@ -27,6 +27,9 @@ impl Failure {
             Self::Config { server, source } => config(server, source),
             Self::Server { source } => local(source),
             Self::NoTerminal => vec!["pass --yes to go on without being asked".to_owned()],
+            Self::SavedPlan { source: LoadError::Edited, .. } => {
+                vec!["plan again: only what was planned is applied, so that what was reviewed is".to_owned()]
+            }
             Self::SavedPlan { source: LoadError::NewerFormat { .. }, .. } => {
                 vec!["apply it with the version of sbx that made it, or a later one".to_owned()]
             }
@@ -156,6 +159,10 @@ fn inventory(error: &ledger::Error) -> Vec<String> {
         ledger::Error::Unreadable { source: FormatError::Newer { .. }, .. } => {
             vec!["use the version of sbx that wrote it, or a later one".to_owned()]
         }
+        ledger::Error::Unreadable { place, .. } if place.ends_with(".journal") => vec![
+            "an apply that was killed left it: move it away, and run the same again, which looks what was done"
+                .to_owned(),
+        ],
         ledger::Error::Unreadable { place, .. } => vec![
             format!("restore an earlier version of {place}: from version control, or from the object store"),
             "or move it away and run `sbx adopt`: what is live and declared is recorded anew".to_owned(),

@@ -338,6 +338,15 @@ fn what_is_no_plan_is_said_to_be_none() {
         (&|json| json["steps"][0]["after"] = serde_json::json!([0]), "steps[0]: it belongs to nothing"),
         (&|json| json["steps"][0]["change"] = 7.into(), "steps[0]: it is of another kind than its change"),
     ];
+    let edits: [Damage<'_>; 4] = [
+        &|json| json["steps"][0]["spec"]["size"] = "2Gi".into(),
+        &|json| json["changes"][0]["action"] = "keep".into(),
+        &|json| json["endpoint"] = "elsewhere".into(),
+        &|json| json["digest"] = "0".into(),
+    ];
+    for edit in edits {
+        assert_eq!(read(edit), Err("the saved plan was changed after it was made".to_owned()));
+    }
     for (damage, expected) in damages {
         let error = read(damage).unwrap_err();
         assert!(error.starts_with("the saved plan is damaged: ") && error.contains(expected), "{error}");

@@ -25,6 +25,7 @@ pub(crate) fn saved_plan() -> Json {
         "target": described(text_or_null(), "The target that it is for."),
         "policy": described(list(text()), "What the plan was allowed to do, in words."),
         "effects": described(list(effect()), "What changes in the inventory without a call."),
+        "digest": described(text(), "Of all other fields: a plan that was edited is refused."),
         "refusals": described(list(json!({"$ref": "#/$defs/note"})), "Why no step may be performed."),
     });
     let mut schema = record(with(common_fields(record(change), step(&of_verbs())), own));

@@ -34,6 +34,8 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "KIND/NAME")]
     take_over: Vec<String>,
     /// What becomes of what was changed behind the manifests' back: revert, hold or fail [default: revert]
+    ///
+    /// What the manifests change as well is applied, whoever changed it.
     #[arg(long, value_name = "WORD", value_enum, hide_possible_values = true)]
     on_drift: Option<Word>,
     /// Let only these kinds of change through: create, update, rename, replace, delete

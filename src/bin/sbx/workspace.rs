@@ -23,7 +23,7 @@ use crate::{interrupt, local, secrets};
 
 /// What is said where no record is kept.
 const NO_RECORD: &str = "No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot \
-                         be told from a change.";
+                         be told from a change. What has a declared name is taken for what is declared, whoever made it.";
 
 /// A workspace, opened for one command.
 pub(crate) struct Workspace {

@@ -40,12 +40,18 @@ pub(super) fn fold(inventory: &mut Inventory, text: &str, journal: &str) -> Resu
     if journal_of != fingerprint(text) {
         return Ok(0);
     }
-    let effects = lines.map(Effect::from_text).collect::<Result<Vec<_>, _>>()?;
+    let read = |(number, line)| Effect::from_text(line).map_err(|error| in_line(number, &error));
+    // The first line is read already, and lines are counted from 1.
+    let effects = (2..).zip(lines).map(read).collect::<Result<Vec<_>, _>>()?;
     let n_effects = effects.len();
     for effect in effects {
         inventory.fulfil(effect);
     }
     Ok(n_effects)
+}
+
+fn in_line(number: usize, error: &FormatError) -> FormatError {
+    FormatError::Corrupt { why: format!("line {number}: {error}") }
 }
 
 /// The FNV-1a hash of the text in 64 bits, which is public domain and the same in every version of this program. It tells

@@ -168,10 +168,15 @@ async fn a_journal_may_be_cut_off_anywhere() {
     assert_eq!(seen, expected);
 
     // What is damaged before its end is no torn line.
-    for (from, to) in [("\"put\"", "\"pat\""), ("journal_of", "journal"), ("{", "")] {
+    for (from, to, why) in [
+        ("\"put\"", "\"pat\"", "line 2: `learn` is missing"),
+        ("journal_of", "journal", "its first line does not say what it is a journal of"),
+        ("{", "", "its first line does not say what it is a journal of"),
+    ] {
         std::fs::write(&path, whole.replacen(from, to, 1)).unwrap();
         let error = ledger.read().await.unwrap_err();
         assert!(error.to_string().ends_with("prod.journal cannot be read"), "{error}");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), why);
     }
 }
 

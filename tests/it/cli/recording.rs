@@ -218,7 +218,7 @@ fn without_an_inventory_nothing_is_written() {
     Done: 1 created.
     --- stderr
     Local server, data in .sbx/local. Note: templates run on this machine's own files: no image is pulled, and what limits hold depends on this machine.
-    No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot be told from a change.
+    No inventory: what is applied is not recorded, so that nothing can be pruned, and drift cannot be told from a change. What has a declared name is taken for what is declared, whoever made it.
     created volume/a (<duration>)
     --- exit code 0
     ");

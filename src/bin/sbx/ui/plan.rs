@@ -201,7 +201,9 @@ pub(crate) fn sign(action: Action) -> (&'static str, Style) {
 
 /// Returns whether an object is not what is declared, and stays so.
 fn is_left_otherwise(change: &Change) -> bool {
-    let is_said = |note: &Note| matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false });
+    let is_said = |note: &Note| {
+        matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false } | Note::LastOf { .. })
+    };
     change.action == Action::Keep && change.notes.iter().any(is_said)
 }
 

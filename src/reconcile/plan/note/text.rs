@@ -49,7 +49,7 @@ impl Note {
             Self::BrokenRule { help, .. } => help.clone(),
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
             Self::NoRoomBeside { beside, .. } => format!(
-                "have the limit raised, or let {beside} say `replace: recreate`, so that the old one is deleted first"
+                "have the limit raised, or let {beside} say `replace: recreate` below `lifecycle`, so that the old one is deleted first"
             ),
             Self::Recreated { why: NotRolling::Renamed } => {
                 "apply the rename by itself first, and it is replaced without a gap".to_owned()

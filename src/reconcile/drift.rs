@@ -39,6 +39,8 @@ pub enum DriftEvent {
     MadeAnew {
         /// The id of the other object.
         id: Option<ObjectId>,
+        /// The name of what was applied, if that is live still.
+        lives_as: Option<Name>,
     },
     /// It failed.
     Failed {
@@ -101,8 +103,11 @@ impl fmt::Display for DriftEvent {
             Self::Deleted => f.write_str("was deleted"),
             Self::Expired => f.write_str("expired"),
             Self::Renamed { to } => write!(f, "was renamed to {to}"),
-            Self::MadeAnew { id: Some(id) } => write!(f, "was made anew, with id {id}"),
-            Self::MadeAnew { id: None } => f.write_str("was made anew"),
+            Self::MadeAnew { id, lives_as } => {
+                f.write_str("was made anew")?;
+                id.as_ref().map_or(Ok(()), |id| write!(f, ", with id {id}"))?;
+                lives_as.as_ref().map_or(Ok(()), |name| write!(f, "; what it was is named {name} now"))
+            }
             Self::Failed { message } if message.is_empty() => f.write_str("failed"),
             Self::Failed { message } => write!(f, "failed: {message}"),
             Self::BuildMoved { build: Build { source, digest }, seen_in } => {
@@ -143,7 +148,9 @@ fn event_of(change: &Change, is_recorded: bool, is_changed: bool) -> Option<Drif
     let named = change.notes.iter().find_map(|note| match note {
         Note::DeletedBehind => Some(DriftEvent::Deleted),
         Note::Expired { .. } => Some(DriftEvent::Expired),
-        Note::RecreatedBehind { .. } => Some(DriftEvent::MadeAnew { id: change.id.clone() }),
+        Note::RecreatedBehind { lives_as, .. } => {
+            Some(DriftEvent::MadeAnew { id: change.id.clone(), lives_as: lives_as.clone() })
+        }
         Note::Failed { message } => Some(DriftEvent::Failed { message: message.clone() }),
         _ => None,
     });

@@ -328,8 +328,11 @@ impl<'a> Round<'a, '_> {
             Owner::Nobody => {
                 let recorded = self.given.world.inventory.as_ref().and_then(|inventory| inventory.get(&change.key));
                 let recorded = recorded.filter(|entry| entry.standing == Standing::Owned);
-                let recreated = recorded.and_then(|entry| entry.id.clone());
-                change.notes.extend(recreated.map(|recorded| Note::RecreatedBehind { recorded }));
+                let recreated = recorded.and_then(|entry| entry.id.clone()).map(|recorded| {
+                    let lives_on = self.given.world.by_id(change.key.kind, &recorded);
+                    Note::RecreatedBehind { lives_as: lives_on.map(|live| live.key.name.clone()), recorded }
+                });
+                change.notes.extend(recreated);
                 if action == Action::Keep {
                     return Action::Adopt;
                 }

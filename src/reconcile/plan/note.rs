@@ -159,10 +159,12 @@ pub enum Note {
     DeletedBehind,
     /// It was given another name behind the manifests' back.
     RenamedBehind,
-    /// It was deleted and made anew behind the manifests' back.
+    /// It was deleted or given another name behind the manifests' back, and another one was made under its own.
     RecreatedBehind {
         /// The id that is recorded.
         recorded: ObjectId,
+        /// The name that it has now, if it is there still.
+        lives_as: Option<Name>,
     },
     /// Its time to live ended it.
     Expired {

@@ -178,7 +178,10 @@ fn drift_to_json(drift: &Drift) -> Json {
     out["is_drift"] = json!(drift.is_meddling());
     match &drift.event {
         DriftEvent::Renamed { to } => out["to"] = json!(to),
-        DriftEvent::MadeAnew { id } => out["id"] = json!(id.as_ref().map(ToString::to_string)),
+        DriftEvent::MadeAnew { id, lives_as } => {
+            out["id"] = json!(id.as_ref().map(ToString::to_string));
+            out["lives_as"] = json!(lives_as);
+        }
         DriftEvent::Failed { message } => out["message"] = json!(message),
         DriftEvent::BuildMoved { build, seen_in } => {
             out["source"] = json!(build.source);

@@ -108,7 +108,7 @@ pub(crate) fn drift() -> Json {
         ("changed", json!({})),
         ("deleted", json!({})),
         ("renamed", json!({"to": text()})),
-        ("made_anew", json!({"id": text_or_null()})),
+        ("made_anew", json!({"id": text_or_null(), "lives_as": text_or_null()})),
         ("failed", json!({"message": text()})),
         ("expired", json!({})),
         (

@@ -166,9 +166,7 @@ impl fmt::Display for Note {
             Self::TakenUpAgain => f.write_str("it had been released, and is taken up again"),
             Self::DeletedBehind => f.write_str("it was deleted behind the manifests' back"),
             Self::RenamedBehind => f.write_str("it was renamed behind the manifests' back"),
-            Self::RecreatedBehind { recorded } => {
-                write!(f, "it was made anew behind the manifests' back: its id was {recorded}")
-            }
+            Self::RecreatedBehind { recorded, lives_as } => recreated_behind(f, recorded, lives_as.as_ref()),
             Self::Expired { is_recreated: true } => f.write_str("its time to live ended it, and it is made anew"),
             Self::Expired { is_recreated: false } => f.write_str("its time to live ended it, and it stays away"),
             Self::DriftHeld { paths } if paths.is_empty() => {
@@ -196,6 +194,11 @@ fn maybe_renamed(f: &mut fmt::Formatter<'_>, candidates: &[Name], misnamed: Opti
         write!(f, "`{old}` of its `renamed_from` is not live, ")?;
     }
     write!(f, "and {} {are} declared no longer: is this a rename?", names.join(", "))
+}
+
+fn recreated_behind(f: &mut fmt::Formatter<'_>, recorded: &ObjectId, lives_as: Option<&Name>) -> fmt::Result {
+    write!(f, "it was made anew behind the manifests' back: its id was {recorded}")?;
+    lives_as.map_or(Ok(()), |name| write!(f, ", which is `{name}` now"))
 }
 
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {

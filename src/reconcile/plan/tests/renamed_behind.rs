@@ -217,6 +217,17 @@ fn what_nobody_declares_is_recorded_under_the_name_that_somebody_gave_it() {
 
 /// The entry of what is gone makes room for the one of what has its name now, not the other way round.
 #[test]
+fn what_was_put_aside_for_another_one_is_named() {
+    let live = owned(&(volume("v", "1Gi", "") + &volume("x", "1Gi", "")));
+    let mut ours = live.inventory.as_deref().unwrap().clone();
+    ours.apply(Effect::Drop { key: key("volume", "x"), id: None });
+    let aside = renamed_behind(&live.with_inventory(&ours), &[("v", "w"), ("x", "v")]);
+    insta::assert_snapshot!(default(&volume("v", "1Gi", ""), &aside), @"adopt volume/v (it was made anew behind the manifests' back: its id was made-1, which is `w` now)");
+    let drifted: Vec<_> = drift(&aside).iter().map(|drift| format!("{} {}", drift.key, drift.event)).collect();
+    assert_eq!(drifted, ["volume/v was made anew, with id made-2; what it was is named w now"]);
+}
+
+#[test]
 fn what_has_the_name_of_something_gone_keeps_its_entry() {
     let usurped =
         renamed_behind(&without(&owned(&(volume("a", "1Gi", "") + &volume("b", "2Gi", ""))), "b"), &[("a", "b")]);

@@ -181,7 +181,7 @@ fn a_plan_says_what_has_no_room_and_goes_on_when_there_is() {
         image: python -> python:2
         image cannot change in place
         the quota for sandboxes has 1 left, and a new pool/c beside the old one takes 2
-        help: have the limit raised, or let pool/c say `replace: recreate`, so that the old one is deleted first
+        help: have the limit raised, or let pool/c say `replace: recreate` below `lifecycle`, so that the old one is deleted first
         at ours.yaml:1:55
 
     Plan: 1 blocked, 3 unchanged.

@@ -222,7 +222,7 @@ impl Inventory {
         }
     }
 
-    /// Returns the name under which an object is recorded, where nothing without an id can be told from it but by its name.
+    /// Returns under which name an object is recorded: that of the entry with its id, or its own where that entry has none.
     fn recorded(&self, key: Key, id: Option<ObjectId>) -> Option<Key> {
         let Some(id) = id else { return Some(key) };
         let by_name = || self.get(&key).is_some_and(|entry| entry.id.is_none()).then(|| key.clone());

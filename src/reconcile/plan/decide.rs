@@ -349,7 +349,7 @@ impl<'a> Round<'a, '_> {
     /// made yet, where they hold data: only a plan that has both can tell what is to become of them.
     fn in_its_place<'l>(&'l self, live: &'l Live, declared: &Key, recorded: &'l Key) -> Option<&'l Key> {
         let is_in_question = declared.kind.info().holds_data && live.key == *declared;
-        if !is_in_question || *recorded == *declared || !is_renamed_behind(recorded, live) {
+        if !is_in_question || !is_renamed_behind(recorded, live) {
             return None;
         }
         let own = self.given.world.inventory.as_ref()?.get(declared);

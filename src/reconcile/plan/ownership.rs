@@ -214,16 +214,6 @@ pub(super) fn is_renamed_behind(recorded: &Key, live: &Live) -> bool {
     *recorded != live.key && ![recorded, &live.key].iter().any(|key| kinds::is_reserved(&key.name))
 }
 
-/// Returns the recorded name of an object that has a declared one because somebody gave it that, while what is on record
-/// under the declared name is another one.
-pub(super) fn recorded_as_another<'a>(live: &'a Live, declared: &Key, world: &'a World) -> Option<&'a Key> {
-    world.inventory.as_ref()?.get(declared)?;
-    match Owner::of(live, world) {
-        Owner::Ours(recorded, _) if recorded != declared && is_renamed_behind(recorded, live) => Some(recorded),
-        _ => None,
-    }
-}
-
 /// Returns the entries of objects that are not there any more and that nobody declares.
 pub(super) fn gone(changes: &[Change], inventory: &Inventory, world: &World) -> Vec<Effect> {
     let declared: HashSet<&Key> = changes.iter().map(|change| &change.key).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::{Decision, held};
 use super::matching::Matches;
 use super::note::Note;
-use super::ownership::{Owner, is_renamed_behind, recorded_as_another, released};
+use super::ownership::{Owner, is_renamed_behind, released};
 use super::renames::recorded;
 use super::{Action, Change, rolling};
 use crate::kinds::{Key, Live, Object, OnRemove};
@@ -101,20 +101,24 @@ pub(super) fn remove<'a>(keys: &[Key], world: &'a World) -> Vec<Decision<'a>> {
 /// which one it is.
 fn to_destroy<'a>(object: &Object, matches: &Matches<'a>, world: &'a World) -> Option<&'a Live> {
     let found = matches.of_declared(&object.key).and_then(|found| found.live);
-    let is_another_s = |live: &Live, name: &Key| recorded_as_another(live, name, world).is_some();
-    let is_left = |live: &&Live| !matches.has_live(&live.key) || is_another_s(live, &live.key);
+    let is_left = |live: &&Live| !matches.has_live(&live.key) || is_another_s(live, &live.key, world);
     match found {
-        Some(live) if !is_another_s(live, &object.key) => Some(live),
+        Some(live) if !is_another_s(live, &object.key, world) => Some(live),
         _ => recorded(&object.key, world).filter(is_left),
     }
 }
 
 /// Returns whether somebody gave an object of ours, which these manifests do not name, the name of one that is not on record.
 fn is_for_another(object: &Object, live: &Live, desired: &Desired, recorded: &Key) -> bool {
-    live.key == object.key
-        && *recorded != object.key
-        && is_renamed_behind(recorded, live)
-        && desired.get(recorded).is_none()
+    live.key == object.key && is_renamed_behind(recorded, live) && desired.get(recorded).is_none()
+}
+
+/// Returns whether a live object has a declared name because somebody gave it that, while what is on record under that name
+/// is another one.
+fn is_another_s(live: &Live, declared: &Key, world: &World) -> bool {
+    let is_on_record = || world.inventory.as_ref().is_some_and(|inventory| inventory.get(declared).is_some());
+    matches!(Owner::of(live, world), Owner::Ours(recorded, _) if recorded != declared && is_renamed_behind(recorded, live))
+        && is_on_record()
 }
 
 /// What was applied decides, where it is on record; a manifest that was not applied yet may only ask for more to stay.

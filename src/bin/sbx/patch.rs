@@ -2,6 +2,7 @@
 
 mod parts;
 mod removal;
+mod renaming;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,11 +34,18 @@ struct Edit {
     text: String,
 }
 
+impl Edit {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.span.start < other.span.end && other.span.start < self.span.end
+    }
+}
+
 impl Patch {
     /// Makes the diff for what drifted.
     pub(crate) fn of(drifted: &[Drift], manifests: &Manifests, root: &Path) -> Self {
         let mut patch = Self::default();
         let mut edits: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
+        let mut following = Vec::new();
         for drift in drifted.iter().filter(|drift| !matches!(drift.event, DriftEvent::BuildMoved { .. })) {
             let is_vacated = |name: &Name| drifted.iter().any(|other| other.leaves(drift.key.kind, name));
             let of_object = match undo_declaration(drift, manifests, &is_vacated) {
@@ -50,7 +58,14 @@ impl Patch {
             for edit in of_object.edits {
                 edits.entry(edit.span.source).or_default().push(edit);
             }
+            following.extend(of_object.following);
             patch.left_out.extend(of_object.left_out.into_iter().map(|why| format!("{}: {why}", drift.key)));
+        }
+        for edit in following {
+            let of_file = edits.entry(edit.span.source).or_default();
+            if !of_file.iter().any(|other| other.overlaps(&edit)) {
+                of_file.push(edit);
+            }
         }
         for (source, edits) in edits {
             patch.add_file(source, edits, manifests, root);
@@ -83,9 +98,14 @@ fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     text
 }
 
+/// What one object takes to become what is live.
 #[derive(Default)]
 struct OfObject {
+    /// The edits where it is declared.
     edits: Vec<Edit>,
+    /// The edits in what refers to it, where nothing else is written by then.
+    following: Vec<Edit>,
+    /// What is left out, and why.
     left_out: Vec<String>,
 }
 
@@ -103,7 +123,7 @@ fn undo_declaration(
         DriftEvent::Renamed { to } if is_declared(object.key.kind, to, manifests) && !is_vacated(to) => {
             return Err(format!("it was renamed to {to}, and another object is declared with that name"));
         }
-        DriftEvent::Renamed { to } => renaming(object, to, manifests),
+        DriftEvent::Renamed { to } => renaming::of(object, to, manifests),
         DriftEvent::Deleted => return removal::of(object, manifests),
         event => return Err(format!("it {}", escape(&event.to_string()))),
     };
@@ -139,25 +159,6 @@ fn declared<'a>(drift: &Drift, manifests: &'a Manifests) -> Option<&'a Object> {
 
 fn is_declared(kind: KindId, name: &Name, manifests: &Manifests) -> bool {
     manifests.desired.get(&Key { kind, name: name.clone() }).is_some()
-}
-
-/// Returns the edit that gives an object the name that it has now. What refers to it is left to who reads the patch.
-fn renaming(object: &Object, to: &Name, manifests: &Manifests) -> OfObject {
-    let span = object.origin.name;
-    let written = manifests.documents.sources.snippet(span);
-    // A name that is spelt in another way, or that an alias stands for, is somebody's own to write.
-    let style = match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(name) if name == object.key.name.as_str() => Style::Json,
-        None if written == object.key.name.as_str() => Style::Yaml,
-        _ => {
-            let why = format!("it was renamed to {to}, and its name is written as `{}`", escape(written));
-            return OfObject { edits: Vec::new(), left_out: vec![why] };
-        }
-    };
-    let text = style.value(&Json::from(to.as_str()));
-    let holders = referring_to(object, manifests);
-    let left_out = holders.map(|holders| format!("it was renamed to {to}, and {holders} refers to its old name"));
-    OfObject { edits: vec![Edit { span, text }], left_out: left_out.into_iter().collect() }
 }
 
 /// Returns the declared objects that refer to this one.

@@ -31,6 +31,42 @@ spec:
   replicas: 5
 ";
 
+const REFERRED_TO: &str = "\
+apiVersion: sbx/v1
+kind: Volume
+metadata: {name: data}
+spec: {size: 1Gi}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: plain}
+spec: {image: python:3.12}
+---
+apiVersion: sbx/v1
+kind: Template
+metadata: {name: keeping}
+spec:
+  image: python:3.12
+  volume_mounts:
+    - volume_name: data  # shared
+      mount_path: /data
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: warm}
+spec: {template_name: \"plain\", replicas: 1}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: moved}
+spec: {template_name: plain, replicas: 0}
+---
+apiVersion: sbx/v1
+kind: Pool
+metadata: {name: escaped}
+spec: {template_name: \"pl\\x61in\", replicas: 0}
+";
+
 fn applied() -> Environment {
     let environment = Environment::new();
     environment.write("w.yaml", DECLARED);
@@ -321,15 +357,12 @@ fn what_was_renamed_gets_its_new_name() {
      spec: {image: a}
      ---
     -{apiVersion: sbx/v1, kind: Pool, metadata: {name: "warm"}, spec: {template_name: plain, replicas: 1}}
-    +{apiVersion: sbx/v1, kind: Pool, metadata: {name: "hot"}, spec: {template_name: plain, replicas: 1}}
+    +{apiVersion: sbx/v1, kind: Pool, metadata: {name: "hot"}, spec: {template_name: simple, replicas: 1}}
     "#);
-    let shown = environment.sbx(&["drift", "-o", "patch", "-f", "w.yaml", "--endpoint", &url]);
-    assert!(shown.stderr.contains("pool/warm refers to its old name"), "{shown}");
     environment.write("drift.patch", &run.stdout);
     let mut git = std::process::Command::new("git");
     let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-    environment.write("w.yaml", &environment.read("w.yaml").replace("template_name: plain", "template_name: simple"));
     let plan = sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
     let page = sbx(&["drift", "-o", "markdown"]).stdout;
@@ -401,6 +434,78 @@ fn the_fields_of_what_was_renamed_are_patched_too_also_once_it_has_its_new_name(
     let again = sbx(&["drift", "-o", "patch"]);
     assert!(again.stdout.contains("replicas: 2") && !again.stderr.contains("not declared"), "{again}");
     environment.write("w.yaml", &environment.read("w.yaml").replace("replicas: 1", "replicas: 2"));
+    let plan = sbx(&["plan", "--exit-code"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+}
+
+#[test]
+fn the_patch_follows_a_new_name_to_all_that_refers_to_it() {
+    let environment = Environment::new();
+    environment.write("w.yaml", REFERRED_TO);
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
+    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    for (path, body) in [
+        ("volumes/data", "{\"name\": \"store\"}"),
+        ("templates/plain", "{\"name\": \"python\"}"),
+        // Its reference is as it was, only the number is edited.
+        ("pools/moved", "{\"replicas\": 2}"),
+    ] {
+        let answer = server.request("PATCH", &format!("/v2/sandboxes/{path}"), body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let run = sbx(&["drift", "-o", "patch"]);
+    insta::assert_snapshot!(run.to_string().replace(&url, "URL"), @r#"
+    $ sbx drift -o patch -f w.yaml --endpoint URL
+    --- stdout
+    --- a/w.yaml
+    +++ b/w.yaml
+    @@ -1,11 +1,11 @@
+     apiVersion: sbx/v1
+     kind: Volume
+    -metadata: {name: data}
+    +metadata: {name: store}
+     spec: {size: 1Gi}
+     ---
+     apiVersion: sbx/v1
+     kind: Template
+    -metadata: {name: plain}
+    +metadata: {name: python}
+     spec: {image: python:3.12}
+     ---
+     apiVersion: sbx/v1
+    @@ -14,18 +14,18 @@
+     spec:
+       image: python:3.12
+       volume_mounts:
+    -    - volume_name: data  # shared
+    +    - volume_name: store  # shared
+           mount_path: /data
+     ---
+     apiVersion: sbx/v1
+     kind: Pool
+     metadata: {name: warm}
+    -spec: {template_name: "plain", replicas: 1}
+    +spec: {template_name: "python", replicas: 1}
+     ---
+     apiVersion: sbx/v1
+     kind: Pool
+     metadata: {name: moved}
+    -spec: {template_name: plain, replicas: 0}
+    +spec: {template_name: python, replicas: 2}
+     ---
+     apiVersion: sbx/v1
+     kind: Pool
+    --- stderr
+    # template/plain: it was renamed to python, and pool/escaped refers to its old name
+    --- exit code 0
+    "#);
+    environment.write("drift.patch", &run.stdout);
+    let mut git = std::process::Command::new("git");
+    let applied = git.current_dir(environment.work()).args(["apply", "drift.patch"]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    environment.write("w.yaml", &environment.read("w.yaml").replace("\"pl\\x61in\"", "python"));
     let plan = sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
 }

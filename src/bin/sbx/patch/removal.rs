@@ -19,7 +19,8 @@ pub(super) fn of(object: &Object, manifests: &Manifests) -> Result<OfObject, Str
     let at = |offset: usize| u32::try_from(offset).map_err(|_| "it was deleted, and its file is too large to patch");
     let span = Span { source: document.source, start: at(lines.start)?, end: at(lines.end)? };
     let left_out = referring_to(object, manifests).map(|holders| format!("it was deleted, and {holders} refers to it"));
-    Ok(OfObject { edits: vec![Edit { span, text: String::new() }], left_out: left_out.into_iter().collect() })
+    let edits = vec![Edit { span, text: String::new() }];
+    Ok(OfObject { edits, left_out: left_out.into_iter().collect(), ..OfObject::default() })
 }
 
 /// Returns the lines of the document whose value stands here, from its `---`, if it has one, to before the next one. `None`

@@ -39,7 +39,7 @@ use self::held::Held;
 use self::matching::Matches;
 use self::undeclared::Undeclared;
 use super::diff::{Cause, FieldChange};
-use super::inventory::{Effect, Entry};
+use super::inventory::{Effect, Entry, Inventory};
 use super::world::{Desired, World};
 use crate::kinds::{CreateOptions, Key, Live, Origin, Reference, Resource, SecretRef, Spec, Value};
 use crate::types::{Name, ObjectId};
@@ -254,7 +254,7 @@ pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
     } else {
         Cow::Owned(desired.restricted_to(|object| policy.scope.has_declared(object)))
     };
-    let (held, in_scope) = Held::find(in_scope, world, policy);
+    let (held, in_scope) = Held::find(in_scope, desired, world, policy);
     let given = Given { desired: &in_scope, all: desired, held: &held, world, policy };
     let matches = Matches::of(&in_scope, world);
     let undeclared = Undeclared::find(given, &matches);
@@ -383,19 +383,25 @@ impl Change {
         self.fields.iter().any(|field| field.cause.is_drift()) || self.notes.iter().any(is_drift)
     }
 
-    /// Returns whether the manifests ask for something of it that was never applied.
-    pub fn is_ahead(&self) -> bool {
+    /// Returns whether the manifests ask for something of it that was never applied, going by what is on record.
+    pub fn is_ahead(&self, inventory: &Inventory) -> bool {
         let came_about = |note: &Note| {
             matches!(
                 note,
-                Note::DeletedBehind | Note::RenamedBehind | Note::RecreatedBehind { .. } | Note::Expired { .. }
+                Note::DeletedBehind
+                    | Note::RenamedBehind
+                    | Note::RecreatedBehind { .. }
+                    | Note::Expired { .. }
+                    | Note::Failed { .. }
             )
         };
+        let applied = inventory.get(&self.key).and_then(Entry::applied);
         match self.action {
             Action::Keep | Action::Adopt => false,
             Action::Delete => true,
             _ if !self.fields.is_empty() => self.fields.iter().any(|field| field.cause != Cause::Drift),
-            _ => !self.notes.iter().any(came_about),
+            // No field tells of what is not there.
+            _ => applied != self.spec.as_ref() || !self.notes.iter().any(came_about),
         }
     }
 

@@ -371,7 +371,7 @@ impl<'a> Round<'a, '_> {
         };
         let mut fields = diff(&object.spec, spec, &|declared, live| self.is_same(declared, live));
         if let Some(entry) = entry.filter(|_| !fields.is_empty()) {
-            attribute(&mut fields, &object.spec, entry, self.given.world);
+            attribute(&mut fields, &object.spec, entry, self.given.all, self.given.world);
         }
         // What was applied is decoded only where something turns on it.
         let untellable = unverifiable(&object.spec);

@@ -21,7 +21,12 @@ pub(super) struct Held {
 
 impl Held {
     /// Returns what stays, and what is declared with that in it. Without [`OnDrift::Hold`] nothing does.
-    pub(super) fn find<'a>(desired: Cow<'a, Desired>, world: &World, policy: &Policy) -> (Self, Cow<'a, Desired>) {
+    pub(super) fn find<'a>(
+        desired: Cow<'a, Desired>,
+        all: &Desired,
+        world: &World,
+        policy: &Policy,
+    ) -> (Self, Cow<'a, Desired>) {
         if policy.on_drift != OnDrift::Hold {
             return (Self::default(), desired);
         }
@@ -29,18 +34,18 @@ impl Held {
         let matches = Matches::of(&desired, world);
         let objects = desired.iter().map(|object| {
             let live = matches.of_declared(&object.key).and_then(|found| found.live);
-            live.and_then(|live| held.hold(object, live, world)).unwrap_or_else(|| object.clone())
+            live.and_then(|live| held.hold(object, live, all, world)).unwrap_or_else(|| object.clone())
         });
         let desired = Desired::new(objects);
         (held, Cow::Owned(desired))
     }
 
-    fn hold(&mut self, object: &Object, live: &Live, world: &World) -> Option<Object> {
+    fn hold(&mut self, object: &Object, live: &Live, all: &Desired, world: &World) -> Option<Object> {
         // Another object that somebody made under its name is not drift, and not ours to leave alone.
         let entry = Owner::of(live, world).entry()?;
         let live = live.spec.as_ref().ok()?;
         let mut fields = diff(&object.spec, live, &|declared, live| declared == live);
-        attribute(&mut fields, &object.spec, entry, world);
+        attribute(&mut fields, &object.spec, entry, all, world);
         fields.retain(|field| field.cause == Cause::Drift);
         let paths: Vec<_> = fields.iter().map(|field| field.path).collect();
         let spec = object.spec.with_fields_of(live, &paths);

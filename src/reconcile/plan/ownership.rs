@@ -7,7 +7,7 @@ use super::{Action, Change, Plan, Step, Verb};
 use crate::kinds::{self, Key, KindId, Live, Reference, Spec, Value};
 use crate::reconcile::diff::{Cause, FieldChange};
 use crate::reconcile::inventory::{Effect, Entry, Inventory, Standing};
-use crate::reconcile::world::World;
+use crate::reconcile::world::{Desired, World};
 use crate::types::ObjectId;
 
 /// Whose a live object is.
@@ -44,16 +44,16 @@ impl<'a> Owner<'a> {
 }
 
 /// Says of each field who made it differ, going by what was applied last.
-pub(super) fn attribute(fields: &mut [FieldChange], declared: &Spec, entry: &Entry, world: &World) {
+pub(super) fn attribute(fields: &mut [FieldChange], spec: &Spec, entry: &Entry, all: &Desired, world: &World) {
     let Some(applied) = entry.applied() else { return };
     for change in fields {
         let Some(index) = applied.kind().fields().iter().position(|field| field.path == change.path) else { continue };
         change.applied.clone_from(&applied.values()[index]);
-        change.cause = cause(change, declared.values()[index].as_ref(), world);
+        change.cause = cause(change, spec.values()[index].as_ref(), all, world);
     }
 }
 
-fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause {
+fn cause(change: &FieldChange, declared: Option<&Value>, all: &Desired, world: &World) -> Cause {
     // What was left alone may be anything, and so may what we ourselves put out of the way.
     let Some(applied) = &change.applied else { return Cause::Declared };
     let is_as_applied = match &change.from {
@@ -62,10 +62,27 @@ fn cause(change: &FieldChange, declared: Option<&Value>, world: &World) -> Cause
         }),
         None => applied.is_satisfied_by_absence(),
     };
-    if is_as_applied || change.from.iter().flat_map(Value::references).any(is_reserved) {
+    let live: Vec<_> = change.from.iter().flat_map(Value::references).collect();
+    if live.iter().any(|reference| is_reserved(reference)) {
         return Cause::Declared;
     }
-    if declared == Some(applied) { Cause::Drift } else { Cause::Both }
+    match (is_as_applied, declared == Some(applied)) {
+        // It stayed the same, and what it points at was put aside: the declared name is another object's now.
+        (true, true) if live.iter().any(|reference| is_put_aside(reference, all, world)) => Cause::Drift,
+        (true, _) => Cause::Declared,
+        (false, true) => Cause::Drift,
+        (false, false) => Cause::Both,
+    }
+}
+
+/// Returns whether somebody gave an object of ours a name that nobody declares.
+fn is_put_aside(reference: &Reference, all: &Desired, world: &World) -> bool {
+    let of_record = || {
+        let live = world.get(&reference.key()?)?;
+        let (recorded, _) = world.inventory.as_ref()?.entry_of(live)?;
+        Some(is_renamed_behind(recorded, live) && all.get(&live.key).is_none())
+    };
+    of_record().unwrap_or(false)
 }
 
 fn is_reserved(reference: &Reference) -> bool {

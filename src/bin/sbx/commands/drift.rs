@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sbx::kinds::Key;
-use sbx::reconcile::plan::{Change, plan};
+use sbx::reconcile::plan::plan;
 use sbx::reconcile::{Desired, World, drift, drift_from};
 
 use crate::args::{Connection, ManifestArgs};
@@ -98,11 +98,13 @@ fn recorded(
     project: &Project,
     inventory: Option<InventorySeen>,
 ) -> Report {
-    let plan = manifests.map(|manifests| plan(&manifests.desired, world, &manifests.policy(project)));
-    let ahead = |change: &&Change| change.is_ahead();
-    let ahead: Option<Vec<Key>> =
-        plan.map(|plan| plan.changes.iter().filter(ahead).map(|change| change.key.clone()).collect());
-    let n_objects = world.inventory.as_deref().map_or(0, |inventory| Desired::applied(inventory).len());
+    let record = world.inventory.as_deref();
+    let ahead = manifests.zip(record).map(|(manifests, record)| {
+        let plan = plan(&manifests.desired, world, &manifests.policy(project));
+        let ahead = plan.changes.iter().filter(|change| change.is_ahead(record));
+        ahead.map(|change| change.key.clone()).collect()
+    });
+    let n_objects = record.map_or(0, |record| Desired::applied(record).len());
     Report { drifted: drift(world), ahead, n_objects, basis: Basis::Inventory, inventory }
 }
 

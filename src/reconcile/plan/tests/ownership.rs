@@ -489,10 +489,17 @@ fn drift_is_what_somebody_did_since_the_last_apply() {
     ");
     let ahead = |text: &str| {
         let plan = plan(&desired(text), &live, &Policy::default());
-        plan.changes.iter().filter(|change| change.is_ahead()).map(|change| change.key.to_string()).collect::<Vec<_>>()
+        let record = live.inventory.as_deref().unwrap();
+        let ahead = plan.changes.iter().filter(|change| change.is_ahead(record));
+        ahead.map(|change| change.key.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(ahead(&declared.concat()), [] as [&str; 0]);
     assert_eq!(ahead(&(declared.concat() + &volume("x", "1Gi", ", lifecycle: {renamed_from: none}"))), ["volume/x"]);
+    // What is gone or renamed, and is to be another one or named otherwise by now.
+    let grown = declared.concat().replace("name: w}, spec: {size: 1Gi}", "name: w}, spec: {size: 2Gi}");
+    assert_eq!(ahead(&grown), ["volume/w"]);
+    let renamed = [template("t2", "a", ", lifecycle: {renamed_from: t}"), pool("p", "t2", "1", "")];
+    assert!(ahead(&renamed.concat()).contains(&"template/t2".to_owned()));
 }
 
 /// An old template that a sandbox keeps alive goes with the template, or once the sandbox is gone, whatever is left of

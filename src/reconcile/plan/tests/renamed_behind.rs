@@ -5,12 +5,15 @@ use super::*;
 use crate::reconcile::drift::drift;
 use crate::reconcile::plan::Scope;
 
-/// Returns the world where somebody gave objects other names, which nothing refers to.
+/// Returns the world where somebody gave objects other names, with all that refers to them.
 fn renamed_behind(world: &World, renames: &[(&str, &str)]) -> World {
+    let new_name = |name: &str| renames.iter().find(|(from, _)| name == *from).map(|(_, to)| *to);
     let mut moved = altered(world, |live| {
-        if let Some((_, to)) = renames.iter().find(|(from, _)| live.key.name.as_str() == *from) {
+        if let Some(to) = new_name(live.key.name.as_str()) {
             live.key.name = to.parse().unwrap();
         }
+        let spec = live.spec.as_ref().unwrap();
+        live.spec = Ok(spec.with_renamed_references(&|reference| new_name(&reference.name).map(Arc::from)));
     });
     moved.inventory.clone_from(&world.inventory);
     moved
@@ -225,6 +228,51 @@ fn what_was_put_aside_for_another_one_is_named() {
     insta::assert_snapshot!(default(&volume("v", "1Gi", ""), &aside), @"adopt volume/v (it was made anew behind the manifests' back: its id was made-1, which is `w` now)");
     let drifted: Vec<_> = drift(&aside).iter().map(|drift| format!("{} {}", drift.key, drift.event)).collect();
     assert_eq!(drifted, ["volume/v was made anew, with id made-2; what it was is named w now"]);
+}
+
+/// What refers to it stayed the same, and its declaration too: that it differs now is none of the manifests' doing.
+#[test]
+fn what_refers_to_something_put_aside_has_drifted() {
+    let declared = template("t", "a", "") + &pool("p", "t", "1", "");
+    let live = owned(&(declared.clone() + &template("x", "a", "")));
+    let mut ours = live.inventory.as_deref().unwrap().clone();
+    ours.apply(Effect::Drop { key: key("template", "x"), id: None });
+    let aside = renamed_behind(&live.with_inventory(&ours), &[("t", "t-old"), ("x", "t")]);
+    insta::assert_snapshot!(default(&declared, &aside), @r"
+    adopt template/t (it was made anew behind the manifests' back: its id was made-1, which is `t-old` now)
+    replace pool/p [template_name: t-old -> t] (template_name cannot change in place) (`p--sbx-f42a5eca` is built beside it, then swapped; the API tells only that one replica is ready)
+    0. create pool/p--sbx-f42a5eca after []
+    1. swap pool/p p--sbx-1a2cd933 <- p--sbx-f42a5eca after [0]
+    2. delete pool/p--sbx-1a2cd933 after [1]
+    ");
+    assert!(plan(&desired(&declared), &aside, &Policy::default()).changes.iter().all(|change| !change.is_ahead(&ours)));
+    let drifted: Vec<_> = drift(&aside).iter().map(|drift| format!("{} {}", drift.key, drift.event)).collect();
+    let expected = ["template/t was made anew, with id made-2; what it was is named t-old now", "pool/p was changed"];
+    assert_eq!(drifted, expected);
+
+    let hold = Policy { on_drift: OnDrift::Hold, ..Policy::default() };
+    insta::assert_snapshot!(planned(&declared, &aside, &hold), @r"
+    adopt template/t (it was made anew behind the manifests' back: its id was made-1, which is `t-old` now)
+    keep pool/p (what changed behind the manifests' back is left as it is: template_name)
+    ");
+    let held = performed(&plan(&desired(&declared), &aside, &hold), &aside);
+    insta::assert_snapshot!(planned(&declared, &held, &hold), @r"
+    keep template/t
+    keep pool/p (what changed behind the manifests' back is left as it is: template_name)
+    ");
+    insta::assert_snapshot!(default(&declared, &held), @r"
+    keep template/t
+    replace pool/p [template_name: t-old -> t] (template_name cannot change in place) (`p--sbx-f42a5eca` is built beside it, then swapped; the API tells only that one replica is ready)
+    0. create pool/p--sbx-f42a5eca after []
+    1. swap pool/p p--sbx-1a2cd933 <- p--sbx-f42a5eca after [0]
+    2. delete pool/p--sbx-1a2cd933 after [1]
+    ");
+
+    // Where the manifests have both, it is they who give the pool another template.
+    let both = declared + &template("t-old", "a", "");
+    let plan = plan(&desired(&both), &aside, &hold);
+    let pool = plan.changes.iter().find(|change| change.key == key("pool", "p")).unwrap();
+    assert_eq!(pool.fields[0].cause, Cause::Declared, "{}", text_of(&plan));
 }
 
 #[test]

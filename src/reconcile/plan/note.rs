@@ -138,6 +138,8 @@ pub enum Note {
         needed: u64,
         /// How much of it is left.
         free: u64,
+        /// Whether there would be room if the old one were deleted first.
+        is_room_behind: bool,
     },
     /// It is live, differs from what is declared, and is not ours.
     NotOwned {
@@ -276,6 +278,8 @@ pub enum Note {
         needed: u64,
         /// How much of it is left.
         free: u64,
+        /// Whether it takes that while it is made, and less afterwards.
+        is_passing: bool,
     },
     /// The manifest protects it against being destroyed.
     PreventsDestroy,

@@ -5,7 +5,7 @@ use std::ops::Add as _;
 use super::Action;
 use super::decide::{Decision, Obstacles};
 use super::note::Note;
-use crate::kinds::{Capacity, Lookup, Quota, Spec};
+use crate::kinds::{Capacity, Lookup, Quota, Resource, Spec};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
 
 /// Returns the changes for which nothing is left once all that comes before them has taken its share.
@@ -25,7 +25,8 @@ pub(super) fn exceeded(decisions: &[Decision<'_>], desired: &Desired, world: &Wo
     let (passing, lasting): (Vec<_>, Vec<_>) =
         decisions.iter().zip(shares).partition(|(_, share)| share.during != share.after);
     for (decision, share) in passing.into_iter().chain(lasting) {
-        if let Some(note) = lacking(&free, share.during.saturating_sub(share.before)) {
+        if let Some((what, needed, free)) = lacking(&free, share.during.saturating_sub(share.before)) {
+            let note = Note::OverQuota { what, needed, free, is_passing: share.during != share.after };
             obstacles.insert(decision.change.key.clone(), note);
         } else {
             take(&mut free, share.after.saturating_sub(share.before));
@@ -60,9 +61,10 @@ impl Share {
     }
 }
 
-pub(super) fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<Note> {
-    let short = free.iter().zip(needed.amounts()).find(|(free, (_, needed))| free.is_some_and(|free| *needed > free));
-    short.map(|(free, (what, needed))| Note::OverQuota { what, needed, free: free.unwrap_or_default() })
+/// Returns what there is too little of: the resource, how much of it is needed, and how much is free.
+pub(super) fn lacking(free: &[Option<u64>; 5], needed: Quota) -> Option<(Resource, u64, u64)> {
+    let mut amounts = free.iter().zip(needed.amounts());
+    amounts.find_map(|(free, (what, needed))| free.filter(|free| needed > *free).map(|free| (what, needed, free)))
 }
 
 fn take(free: &mut [Option<u64>; 5], amounts: Quota) {

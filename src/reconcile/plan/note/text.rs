@@ -47,6 +47,9 @@ impl Note {
                 }
             }
             Self::BrokenRule { help, .. } => help.clone(),
+            Self::OverQuota { is_passing: true, .. } | Self::NoRoomBeside { is_room_behind: false, .. } => {
+                "delete something, or have the limit raised".to_owned()
+            }
             Self::OverQuota { .. } => "delete something, ask for less, or have the limit raised".to_owned(),
             Self::NoRoomBeside { beside, .. } => format!(
                 "have the limit raised, or let {beside} say `replace: recreate` below `lifecycle`, so that the old one is deleted first"
@@ -125,7 +128,7 @@ impl fmt::Display for Note {
             }
             Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
             Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
-            Self::NoRoomBeside { beside, what, needed, free } => no_room(f, beside, *what, [*needed, *free]),
+            Self::NoRoomBeside { beside, what, needed, free, .. } => no_room(f, beside, *what, [*needed, *free]),
             Self::Outdated { path, from, to, .. } => outdated(f, path, from.as_ref(), to.as_ref()),
             Self::HeldBy { holders, now } => held_by(f, holders, *now),
             Self::InDoubt { with } => {
@@ -149,9 +152,10 @@ impl fmt::Display for Note {
             Self::NameWithAnother { of } => name_with_another(f, of),
             Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),
-            Self::OverQuota { what, needed, free } => {
+            Self::OverQuota { what, needed, free, is_passing } => {
                 let (needed, free) = (what.spell(*needed), what.spell(*free));
-                write!(f, "the quota for {what} has {free} left, and this takes {needed}")
+                let when = if *is_passing { " while it is made" } else { "" };
+                write!(f, "the quota for {what} has {free} left, and this takes {needed}{when}")
             }
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),

@@ -85,10 +85,13 @@ fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: 
     let (mut used, mut obstacles) = (capacity.used, Obstacles::new());
     for (place, Build { decision, needs, to_make, gives, source, .. }) in builds.into_iter().enumerate() {
         let change = &mut decisions[decision].change;
-        if let Some(Note::OverQuota { what, needed, free }) = lacking(&Capacity { used, ..capacity }.free(), to_make) {
+        let lacks = |used: Quota| lacking(&Capacity { used, ..capacity }.free(), to_make);
+        if let Some((what, needed, free)) = lacks(used) {
             // A source goes with all that is made from it, or not at all: those left behind would serve nobody.
             let blocked = source.unwrap_or_else(|| change.key.clone());
-            obstacles.insert(blocked, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
+            let is_room_behind = lacks(used.saturating_sub(gives)).is_none();
+            let beside = change.key.clone();
+            obstacles.insert(blocked, Note::NoRoomBeside { beside, what, needed, free, is_room_behind });
             continue;
         }
         used = used.add(needs).saturating_sub(gives);
@@ -106,13 +109,17 @@ fn unroomed_dependants(decisions: &[Decision<'_>]) -> Obstacles {
     let mut obstacles = Obstacles::new();
     for Decision { change, .. } in decisions.iter().filter(|decision| can_roll(decision.change.key.kind)) {
         let over = change.notes.iter().find_map(|note| match note {
-            Note::OverQuota { what, needed, free } if change.action == Action::Blocked => Some((*what, *needed, *free)),
+            Note::OverQuota { what, needed, free, .. } if change.action == Action::Blocked => {
+                // What its old one gives back counts as free already.
+                Some((*what, *needed, *free))
+            }
             _ => None,
         });
         let Some((what, needed, free)) = over else { continue };
         let sources = change.spec.iter().flat_map(Spec::references).filter_map(Reference::key);
         for source in sources.filter(|source| rolling.contains_key(source)) {
-            obstacles.insert(source, Note::NoRoomBeside { beside: change.key.clone(), what, needed, free });
+            let beside = change.key.clone();
+            obstacles.insert(source, Note::NoRoomBeside { beside, what, needed, free, is_room_behind: false });
         }
     }
     obstacles

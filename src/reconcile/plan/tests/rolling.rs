@@ -260,6 +260,21 @@ keep pool/q
     assert!(plan.changes.iter().all(|change| change.action == Action::Replace), "{}", text_of(&plan));
 }
 
+/// A pool of none is made with one, for which its old one gives nothing back.
+#[test]
+fn where_the_quota_has_room_for_none_recreating_is_advised_only_if_it_makes_room() {
+    let help = |replicas: &str| {
+        let all = |image: &str| template("t", image, "") + &pool("p", "t", replicas, "");
+        let live = with_sandboxes(world(&all("a")), 2, 2);
+        let plan = plan(&desired(&all("b")), &live, &Policy::default());
+        let notes = plan.changes.into_iter().flat_map(|change| change.notes);
+        notes.filter_map(|note| matches!(note, Note::NoRoomBeside { .. }).then(|| note.help())).collect::<Vec<_>>()
+    };
+    let recreate = "have the limit raised, or let pool/p say `replace: recreate` below `lifecycle`, so that the old one is deleted first";
+    assert_eq!(help("2"), [Some(recreate.to_owned())]);
+    assert_eq!(help("0"), [Some("delete something, or have the limit raised".to_owned())]);
+}
+
 #[test]
 fn where_references_stay_behind_it_is_recreated() {
     let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &template("u", image, "");

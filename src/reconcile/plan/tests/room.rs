@@ -111,8 +111,8 @@ fn a_paused_pool_needs_room_for_one_for_a_moment() {
     let full = plan(&desired(&(p + &paused)), &limited(live, sandboxes(2)), &Policy::default());
     insta::assert_snapshot!(text_of(&full), @r"
     keep template/t
-    blocked pool/a (the quota for sandboxes has 0 left, and this takes 1)
-    blocked pool/b (the quota for sandboxes has 0 left, and this takes 1)
+    blocked pool/a (the quota for sandboxes has 0 left, and this takes 1 while it is made)
+    blocked pool/b (the quota for sandboxes has 0 left, and this takes 1 while it is made)
     keep pool/p
     ");
 }

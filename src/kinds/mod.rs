@@ -9,6 +9,7 @@ mod form;
 mod hash;
 mod json;
 mod kind;
+mod lifecycle;
 mod lifecycle_json;
 mod mark;
 pub mod migration;

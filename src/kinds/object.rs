@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kind::{Key, KindId, KindInfo, Lookup, Naming};
+use super::kind::{Key, KindId, KindInfo, Lookup};
+use super::lifecycle;
 use super::read::{self, code};
 use super::reserved::{is_provided, is_reserved};
 use super::spec::Spec;
@@ -259,18 +260,18 @@ fn read_labels(node: &Node, what: &str, out: &mut Diagnostics) -> Option<Labels>
 fn read_lifecycle(node: &Node, kind: Option<KindId>, out: &mut Diagnostics) -> Option<Lifecycle> {
     let info = kind.map(|kind| kind.info());
     let mut fields = Fields::new(node, "`lifecycle`", out)?;
-    let prevent_destroy = fields.optional("prevent_destroy");
-    let has_labels = info.is_none_or(|info| info.naming == Naming::Label);
-    let renamed_from = if has_labels { fields.optional("renamed_from") } else { None };
-    let on_remove = fields.optional("on_remove");
-    let timeout = fields.optional("timeout");
-    // What a kind cannot do it does not know: these are asked for, and so known, only where they mean something.
-    let is_replaceable = has_labels && info.is_none_or(|info| !info.holds_data);
-    let replace = if is_replaceable { fields.optional("replace") } else { None };
-    let outlives = info.is_none_or(|info| info.outlives_its_source || info.is_built);
+    // What a kind does not know is not asked for, and so reported as unknown.
+    let mut known = |name: &'static str| {
+        if info.is_none_or(|info| lifecycle::knows(info, name)) { fields.optional(name) } else { None }
+    };
     let superseded_word = info.map_or("on_template_change", |info| info.on_superseded);
-    let on_superseded = if outlives { fields.optional(superseded_word) } else { None };
-    let on_expiry = if info.is_none_or(|info| info.expires) { fields.optional("on_expiry") } else { None };
+    let prevent_destroy = known("prevent_destroy");
+    let on_remove = known("on_remove");
+    let renamed_from = known("renamed_from");
+    let replace = known("replace");
+    let on_superseded = known(superseded_word);
+    let on_expiry = known("on_expiry");
+    let timeout = known("timeout");
     fields.finish(out);
 
     let mut ok = true;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::field::{Absent, Change, Field, Shape};
 use super::kind::{KindId, KindInfo, Naming};
+use super::lifecycle::{self, Takes};
 use super::lifecycle_json::lifecycle_to_json;
 use super::nested;
 use super::object::Object;
@@ -72,6 +73,9 @@ pub fn split_kind(path: &str) -> (&str, &str) {
 }
 
 fn explain_in(kind: KindId, path: &str) -> Option<Explanation> {
+    if let Some(rest) = path.strip_prefix("lifecycle") {
+        return explain_lifecycle(kind.info(), rest);
+    }
     let path = path.strip_prefix("spec.").unwrap_or(path);
     if path.is_empty() || path == "spec" {
         return Some(explain_kind(kind));
@@ -145,6 +149,7 @@ fn explain_kind(kind: KindId) -> Explanation {
             ("also", names.join(", ")),
             ("kind", info.kind.to_owned()),
             ("apiVersion", info.api_version.to_string()),
+            ("lifecycle", lifecycle::settings(info).iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ")),
         ],
         fields: kind.fields().iter().map(|field| (field.path, first_sentence(field.doc))).collect(),
     }
@@ -214,6 +219,26 @@ fn explain_group(kind: KindId, path: &str) -> Option<Explanation> {
     })
 }
 
+/// What stands below `lifecycle`, or one setting there.
+fn explain_lifecycle(info: &KindInfo, rest: &str) -> Option<Explanation> {
+    let settings = lifecycle::settings(info);
+    let title = format!("{}.lifecycle{rest}", info.singular);
+    let Some(name) = rest.strip_prefix('.') else {
+        return rest.is_empty().then(|| Explanation {
+            title,
+            shape: "a mapping, beside `spec`",
+            doc: "How an object is treated over its life.",
+            facts: Vec::new(),
+            fields: settings.iter().map(|setting| (setting.name, first_sentence(setting.doc))).collect(),
+        });
+    };
+    let setting = settings.into_iter().find(|setting| setting.name == name)?;
+    let words = if let Takes::OneOf(words) = setting.takes { Some(("words", words.join(", "))) } else { None };
+    let more = [("default", setting.default), ("example", setting.example.to_owned())];
+    let facts = words.into_iter().chain(more).collect();
+    Some(Explanation { title, shape: setting.takes.name(), doc: setting.doc, facts, fields: Vec::new() })
+}
+
 fn first_sentence(doc: &'static str) -> &'static str {
     doc.split_inclusive(". ").next().unwrap_or(doc).trim_end()
 }
@@ -257,27 +282,8 @@ fn name_schema(naming: Naming) -> Json {
 }
 
 fn lifecycle_schema(info: &KindInfo) -> Json {
-    let has_labels = info.naming == Naming::Label;
-    let mut properties = json!({
-        "prevent_destroy": {"type": "boolean", "description": "Refuse every plan that would destroy the object."},
-        "on_remove": {"enum": ["delete", "retain"], "description": "What happens when it is declared no longer."},
-        "timeout": {"type": ["string", "integer"], "description": "How long to wait for it to be ready, such as 10m. The whole step that makes it ends five minutes later at most."},
-    });
-    if has_labels {
-        properties["renamed_from"] =
-            json!({"type": "string", "description": "The name the object had before; none for a new object."});
-    }
-    if has_labels && !info.holds_data {
-        properties["replace"] =
-            json!({"enum": ["rolling", "recreate"], "description": "How it is made anew when it cannot change."});
-    }
-    if info.outlives_its_source || info.is_built {
-        properties[info.on_superseded] = json!({"enum": ["keep", "replace"], "description": "What happens when what it was made from is superseded."});
-    }
-    if info.expires {
-        properties["on_expiry"] =
-            json!({"enum": ["ignore", "recreate"], "description": "What happens when its time to live ended it."});
-    }
+    let settings = lifecycle::settings(info);
+    let properties: Map<_, _> = settings.iter().map(|setting| (setting.name.to_owned(), setting.schema())).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 

@@ -361,6 +361,28 @@ fn the_schema_knows_every_field_of_every_kind() {
 }
 
 #[test]
+fn every_kind_reads_the_settings_that_it_explains_and_no_others() {
+    let (objects, _) = decoded(COMPLETE);
+    let all: std::collections::BTreeSet<_> =
+        all().flat_map(|kind| lifecycle::settings(kind.info())).map(|setting| setting.name).collect();
+    assert_eq!(all.len(), 9, "{all:?}");
+    for object in objects {
+        let settings = lifecycle::settings(object.key.kind.info());
+        for name in &all {
+            let known = settings.iter().find(|setting| setting.name == *name);
+            let mut manifest = object_to_manifest(&object);
+            manifest["lifecycle"] = json!({ *name: known.map_or("keep", |setting| setting.example) });
+            let text = manifest.to_string().replace("\"true\"", "true");
+            let (_, diagnostics) = decoded(&text);
+            assert_eq!(diagnostics.iter().next().is_none(), known.is_some(), "{text}: {diagnostics:?}");
+            let info = object.key.kind.info();
+            let explained = explain(&format!("{}.{}.lifecycle.{name}", info.singular, info.api_version.suffix()));
+            assert_eq!(explained.is_some(), known.is_some(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_kind_of_another_version_says_so() {
     let problem = |head: &str| {
         let (_, diagnostics) = decoded(&format!("{{{head}, metadata: {{name: a}}, spec: {{size: 1Gi}}}}"));

@@ -21,6 +21,7 @@ use crate::ui::style::{self, paint};
 Examples:
   sbx schema pool
   sbx schema pool.replicas
+  sbx schema pool.lifecycle                How a pool is treated over its life
   sbx schema > manifests/.schema.json      For editors; hidden files are no manifests
   sbx schema project                       The JSON Schema of sbx.yaml
   sbx schema plan                          The JSON Schema of `sbx plan -o json`")]
@@ -71,8 +72,11 @@ pub(crate) fn project_text() -> String {
 fn unknown(path: &str) -> Failure {
     let (word, field) = kinds::split_kind(path);
     let hint = if let Some(kind) = kinds::meant_by(word).first() {
-        let paths: Vec<_> = kind.fields().iter().map(|field| field.path).collect();
-        let near = sbx::manifest::suggest(field, paths.iter().copied());
+        let lifecycle = kinds::explain(&format!("{word}.lifecycle")).into_iter().flat_map(|known| known.fields);
+        let settings = lifecycle.map(|(setting, _)| format!("lifecycle.{setting}"));
+        let fields = kind.fields().iter().map(|field| field.path.to_owned());
+        let paths: Vec<_> = fields.chain(settings).collect();
+        let near = sbx::manifest::suggest(field, paths.iter().map(String::as_str));
         near.map_or_else(
             || format!("its fields are {}", paths.join(", ")),
             |near| format!("did you mean `{word}.{near}`?"),
@@ -140,6 +144,7 @@ mod tests {
           also:       pools, po
           kind:       Pool
           apiVersion: sbx/v1
+          lifecycle:  prevent_destroy, on_remove, renamed_from, replace, timeout
 
         Fields:
           template_name   The template, which must have no volume mounts.
@@ -155,12 +160,38 @@ mod tests {
           changes:  in place
           example:  5
         ");
+        insta::assert_snapshot!(explain("sandbox.lifecycle"), @r"
+        sandbox.lifecycle: a mapping, beside `spec`
+
+          How an object is treated over its life.
+
+        Fields:
+          prevent_destroy      Refuse every plan that would destroy the object.
+          on_remove            What happens when it is declared no longer.
+          renamed_from         The name the object had before; none for a new object.
+          on_template_change   What happens when what it was made from is superseded.
+          on_expiry            What happens when its time to live ended it.
+          timeout              How long to wait for it to be ready, such as 10m.
+        ");
+        insta::assert_snapshot!(explain("template.lifecycle.replace"), @r"
+        template.lifecycle.replace: a word
+
+          How it is made anew when it cannot change. `rolling` builds the new one beside the old
+          one and swaps their names; `recreate` deletes the old one first.
+
+          words:   rolling, recreate
+          default: rolling
+          example: recreate
+        ");
     }
 
     #[test]
     fn what_is_unknown_gets_a_way_out() {
         assert_eq!(unknown("pool.replica").hints(), ["did you mean `pool.replicas`?"]);
-        assert_eq!(unknown("volume.xyz").hints(), ["its fields are size"]);
+        assert_eq!(unknown("pool.lifecycle.replce").hints(), ["did you mean `pool.lifecycle.replace`?"]);
+        let fields = "its fields are size, lifecycle.prevent_destroy, lifecycle.on_remove, lifecycle.renamed_from, \
+                      lifecycle.timeout";
+        assert_eq!(unknown("volume.xyz").hints(), [fields]);
         let all = "the kinds are volume, template, pool, sandbox, registry, snapshot; \
                    the other schemas project, inventory, plan, saved-plan, events, drift";
         assert_eq!(unknown("thing").hints(), [all]);

@@ -24,6 +24,8 @@ use crate::failure::Failure;
 const MOST_BYTES: usize = 65_536;
 /// What is kept free for the lines that count what did not fit: one for each section, and the end.
 const RESERVE: usize = 2_048;
+/// The most that is shown of what became of an apply.
+const MOST_OF_OUTCOME: usize = MOST_BYTES / 4;
 /// The most lines that are shown of one change, and the most characters of one line.
 const MOST_LINES: usize = 40;
 const MOST_CHARS: usize = 300;
@@ -63,20 +65,40 @@ pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&Report
     let mut page = Page::new(subject);
     page.always(&format!("**{}**\n\n", prose(&plain(&summary_line(view.plan, view.purpose)))));
     for refusal in &view.plan.refusals {
-        let text = format!("> **Refused:** {}<br>{}\n\n", prose(&refusal.to_string()), prose(&refusal.help()));
-        page.offer(&text);
+        let refused = |text: &str| format!("> **Refused:** {}<br>{}\n\n", prose(text), prose(&refusal.help()));
+        let text = refusal.to_string();
+        if !page.offer(&refused(&text)) {
+            page.always(&refused(&clipped(&text)));
+        }
     }
     if let Some(ended) = ended {
-        page.offer(&block("text", &plain(&ended.to_text()).lines().map(ToOwned::to_owned).collect::<Vec<_>>()));
+        page.always(&block("text", &first_lines(&plain(&ended.to_text()))));
     }
     let undone = ended.map(Report::undone).unwrap_or_default();
+    let whole = whole_lines(view.plan).iter().map(|line| prose(&plain(line)) + "\n\n").collect::<String>();
+    page.reserve += whole.len();
     for section in &SECTIONS {
         page.section(section, view, &undone);
     }
-    for line in whole_lines(view.plan) {
-        page.offer(&format!("{}\n\n", prose(&plain(&line))));
-    }
+    page.always(&whole);
     page.text
+}
+
+/// Returns what became of an apply: as much as leaves most of the page to the changes.
+fn first_lines(text: &str) -> Vec<String> {
+    let (mut lines, mut n_bytes) = (Vec::new(), 0);
+    for line in text.lines().map(clipped) {
+        n_bytes += line.len() + 1;
+        if n_bytes > MOST_OF_OUTCOME {
+            break;
+        }
+        lines.push(line);
+    }
+    let n_more = text.lines().count() - lines.len();
+    if n_more > 0 {
+        lines.push(format!("… and {n_more} more lines, not shown"));
+    }
+    lines
 }
 
 /// Returns why a command ended without a result.
@@ -127,6 +149,8 @@ pub(crate) fn diagnostics(
 /// A page that knows how much more fits on it.
 struct Page {
     text: String,
+    /// What is kept free for what comes last.
+    reserve: usize,
 }
 
 impl Page {
@@ -137,7 +161,7 @@ impl Page {
         let marker = format!("<!-- sbx:{} {target}-->\n", subject.command);
         let title = format!("### `sbx {}`: {}\n\n", subject.command, code(&clipped(subject.workspace)));
         let saved = subject.against.map(|it| format!("The live state is as it was saved at {}.\n\n", it.at));
-        Self { text: marker + &title + &saved.unwrap_or_default() }
+        Self { text: marker + &title + &saved.unwrap_or_default(), reserve: RESERVE }
     }
 
     fn always(&mut self, text: &str) {
@@ -146,7 +170,7 @@ impl Page {
 
     /// Adds a text if it fits.
     fn offer(&mut self, text: &str) -> bool {
-        let fits = self.text.len() + text.len() + RESERVE <= MOST_BYTES;
+        let fits = self.text.len() + text.len() + self.reserve <= MOST_BYTES;
         if fits {
             self.text.push_str(text);
         }

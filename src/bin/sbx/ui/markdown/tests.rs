@@ -145,6 +145,32 @@ fn what_does_not_fit_is_counted() {
     assert!(page.contains(&format!("… and {} more created, not shown", 2_000 - n_shown)), "{n_shown}");
 }
 
+#[test]
+fn what_became_of_a_large_apply_and_what_it_takes_are_never_left_out() {
+    let image = "x".repeat(200);
+    let declared: Vec<_> = (0..1_500)
+        .map(|n| format!("{{apiVersion: sbx/v1, kind: Template, metadata: {{name: t{n}}}, spec: {{image: {image}}}}}"))
+        .collect();
+    let mut plan_made = plan_of(&desired(&declared.join("\n---\n")), &world(""), &Policy::default());
+    plan_made.n_unmanaged = 7;
+    let mut state = RunState::new(1_500);
+    for step in 0..1_500 {
+        let error = Arc::new(StepError::Aborted);
+        state.fold(Event { step, phase: Phase::Failed { error, elapsed: Duration::ZERO } });
+    }
+    let outcome = Outcome { state, is_interrupted: false, is_out_of_time: false };
+    let view =
+        View { plan: &plan_made, place: &|_| None, purpose: Purpose::Apply, show_unchanged: false, inventory: None };
+    let subject = Subject { command: "apply", target: None, workspace: "w", against: None };
+    let page = plan(&view, &subject, Some(&Report::new(&plan_made, &outcome)));
+    assert!(page.len() < MOST_BYTES, "{} bytes", page.len());
+    assert!(page.contains("Not done: 1500 failed."), "{page}");
+    let n_failures = page.matches("  failed  create template/t").count();
+    assert!(n_failures > 10, "{n_failures} failures are told");
+    assert!(page.contains("more lines, not shown") && page.contains("more created, not shown"), "{page}");
+    assert!(page.contains("7 live objects are not managed"), "{page}");
+}
+
 /// Returns what stands outside of fences, each line for itself. Panics at a fence that is not closed.
 fn outside_of_fences(page: &str) -> Vec<&str> {
     let mut fence: Option<String> = None;

@@ -151,6 +151,8 @@ pub struct KindInfo {
     pub on_superseded: &'static str,
     /// Whether objects may have a time to live.
     pub expires: bool,
+    /// Whether what an object that failed holds can be reached again, by starting it once more.
+    pub recovers: bool,
     /// Whether programs make objects for themselves, so that most are none that anybody declares.
     pub made_by_programs: bool,
     /// What is not known of an object that the server calls ready, if that matters when it takes another one's place.

@@ -47,6 +47,7 @@ impl Kind for PoolKind {
         is_built: false,
         on_superseded: "on_template_change",
         expires: false,
+        recovers: false,
         made_by_programs: false,
         ready_caveat: Some("the API tells only that one replica is ready"),
         ready_timeout: Duration::from_mins(10),

@@ -55,6 +55,7 @@ impl Kind for RegistryKind {
         is_built: false,
         on_superseded: "on_template_change",
         expires: false,
+        recovers: false,
         made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(1),

@@ -48,6 +48,7 @@ impl Kind for SandboxKind {
         is_built: false,
         on_superseded: "on_template_change",
         expires: true,
+        recovers: false,
         made_by_programs: true,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),

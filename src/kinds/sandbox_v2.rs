@@ -96,6 +96,7 @@ impl Kind for SandboxV2Kind {
         is_built: false,
         on_superseded: "on_snapshot_change",
         expires: true,
+        recovers: true,
         made_by_programs: true,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(5),

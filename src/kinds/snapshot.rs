@@ -70,6 +70,7 @@ impl Kind for SnapshotKind {
         is_built: true,
         on_superseded: "on_image_change",
         expires: false,
+        recovers: false,
         made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(15),

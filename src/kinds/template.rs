@@ -65,6 +65,7 @@ impl Kind for TemplateKind {
         is_built: false,
         on_superseded: "on_template_change",
         expires: false,
+        recovers: false,
         made_by_programs: false,
         ready_caveat: None,
         ready_timeout: Duration::from_mins(1),

@@ -133,7 +133,9 @@ pub fn drift_from(desired: &Desired, world: &World) -> Vec<Drift> {
 /// Where there is a record, the plan says by it who made a change: what an unfinished rollout of ours did, or another object
 /// brings about, is none of somebody else's.
 fn drift_of(change: &Change, is_recorded: bool) -> Option<Drift> {
-    let meddled = change.fields.iter().filter(|field| !is_recorded || field.cause.is_drift());
+    // Without one, what differs only in what its name is going to stand for is as it was.
+    let meddled =
+        change.fields.iter().filter(|field| if is_recorded { field.cause.is_drift() } else { field.from != field.to });
     let fields = meddled.map(|field| FieldDrift {
         path: field.path,
         applied: field.applied.clone().or_else(|| field.to.clone()),

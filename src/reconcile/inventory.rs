@@ -268,6 +268,15 @@ impl Inventory {
         self.intents.extend(intents);
     }
 
+    /// Returns what an apply that did not end was going to make with this name, after it had deleted another one: the spec,
+    /// with what was left alone in it, and unknown fields.
+    pub(super) fn begun(&self, key: &Key) -> Option<(&Spec, &serde_json::Map<String, serde_json::Value>)> {
+        self.intents.iter().filter(|intent| intent.key == *key).find_map(|intent| match &intent.deed {
+            Deed::Create { spec, carry } => Some((spec, carry)),
+            Deed::Update | Deed::Rename | Deed::Delete => None,
+        })
+    }
+
     /// Returns whether something was begun, and nobody has seen yet how it ended.
     pub fn is_unsettled(&self) -> bool {
         !self.intents.is_empty()

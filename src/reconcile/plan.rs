@@ -55,7 +55,7 @@ pub struct Plan {
     pub effects: Vec<Effect>,
     /// Why no step of this plan may be performed. Empty means: they may.
     pub refusals: Vec<Refusal>,
-    /// How many live objects nobody declares and nobody here owns.
+    /// How many live objects nobody here owns, nor will once the plan is done.
     pub n_unmanaged: usize,
     /// How many owned objects are declared no longer, and stay since nobody asked for them to be pruned.
     pub n_undeclared: usize,
@@ -260,7 +260,7 @@ pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
     let undeclared = Undeclared::find(given, &matches);
     let mut plan = steps::assemble(decide::decide(given, &matches, &undeclared), world);
     plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };
-    plan.n_unmanaged = undeclared::n_unmanaged(given, &matches);
+    plan.n_unmanaged = undeclared::n_unmanaged(given, &matches, &plan.changes);
     plan.refuse_beyond(policy, world);
     plan
 }

@@ -74,11 +74,14 @@ fn stream<'a>(objects: impl Iterator<Item = &'a Exported>) -> String {
     objects.map(|object| object.text.as_str()).collect::<Vec<_>>().join("---\n")
 }
 
+/// Why what has a reserved name is left out.
+const RESERVED: &str = "a replacement built it or left it";
+
 /// Returns the manifest of an object, or why no manifest leaves it as it is.
 fn manifest_of(live: &Live, world: &World) -> Result<String, String> {
     let name = &live.key.name;
     if is_reserved(name) {
-        return Err("it is under construction".to_owned());
+        return Err(RESERVED.to_owned());
     }
     let owner = live.id.as_ref().and_then(|id| world.siblings.get(&(live.key.kind, id.clone())));
     if let Some(owner) = owner {
@@ -93,7 +96,7 @@ fn manifest_of(live: &Live, world: &World) -> Result<String, String> {
             || format!("it refers to {} `{}`, which is not there", reference.kind.info().singular, reference.name);
         let key = reference.key().ok_or_else(missing)?;
         if is_reserved(&key.name) {
-            return Err(format!("it refers to {key}, which is under construction"));
+            return Err(format!("it refers to {key}, which a replacement built or left"));
         }
         world.get(&key).ok_or_else(missing)?;
     }
@@ -194,7 +197,7 @@ mod tests {
         let unreadable = Live { spec: Err(unreadable), ..volume("v") };
         let pool = live(kinds::POOL, "p", &json!({"template_name": "t", "replicas": 1}));
         let cases = [
-            (why_not([volume("v--sbx-01234567")], "v--sbx-01234567"), "it is under construction"),
+            (why_not([volume("v--sbx-01234567")], "v--sbx-01234567"), RESERVED),
             (why_not([failed], "t"), "it failed: no such image"),
             (why_not([unreadable], "v"), "its size: no number"),
             (why_not([template("t", "a b")], "t"), "`a b` is not a container image"),
@@ -212,7 +215,7 @@ mod tests {
         let reference = Reference { kind: TEMPLATE, name: Arc::from("t--sbx-01234567") };
         let pool = live(kinds::POOL, "p", &json!({"template_name": reference.name, "replicas": 1}));
         let why = why_not([template("t--sbx-01234567", "a"), pool], "p");
-        assert_eq!(why.as_deref(), Some("it refers to template/t--sbx-01234567, which is under construction"));
+        assert_eq!(why.as_deref(), Some("it refers to template/t--sbx-01234567, which a replacement built or left"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct Consent {
     /// How many operations run at once
     #[arg(long, default_value = "10", value_name = "N", value_parser = at_least_one)]
     parallelism: NonZeroUsize,
-    /// How long it may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
+    /// How long the steps may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     #[command(flatten)]

@@ -32,7 +32,7 @@ pub(crate) struct RecordArgs {
     /// Keep the record of what is owned at URL: a path, s3://, gs://, az://, file://, or `none` for no record
     ///
     /// It ends with `.json`. Without this it is `.sbx/inventory/NAME.json` below the project, with the name of the
-    /// endpoint. Object stores are opened with the variables that their own tools read, such as `AWS_ACCESS_KEY_ID`.
+    /// target, else of the context, else of the endpoint; the local server has its own. Object stores are opened with the variables that their own tools read, such as `AWS_ACCESS_KEY_ID`.
     #[arg(long, value_name = "URL")]
     pub(crate) inventory: Option<String>,
     /// Go on although the inventory looks like that of another workspace

@@ -81,7 +81,7 @@ impl Inventory {
 fn read(mut fields: Fields<'_>) -> Result<Inventory, String> {
     let kind: String = fields.required("type")?;
     if kind != TYPE {
-        return Err(format!("it is a `{kind}`"));
+        return Err(format!("its `type` is `{kind}`, and that of an inventory is `{TYPE}`"));
     }
     let mut inventory = Inventory {
         endpoint: fields.optional("endpoint")?,

@@ -43,7 +43,7 @@ impl Inventory {
             match (&intent.deed, live) {
                 (Deed::Create { spec, .. }, Some(live)) if known.is_none() && is_made(spec, live, &is_meant) => {
                     settled.effects.extend(self.displaced(&live.key, world));
-                    settled.effects.push(Effect::Put { key: live.key.clone(), entry: found(&intent.entry, live) });
+                    settled.effects.push(Effect::Put { key: live.key.clone(), entry: made(&intent.entry, live) });
                 }
                 (Deed::Create { .. }, None) if says_more(intent) && !self.is_taken_back(intent, world) => {
                     settled.open.push(intent.clone());
@@ -171,6 +171,22 @@ fn swapped<'a>(intent: &Intent, world: &'a World) -> Option<&'a Live> {
 
 fn found(intended: &Entry, live: &Live) -> Entry {
     Entry { id: live.id.clone(), expires_at: live.expires_at, ..intended.clone() }
+}
+
+/// Returns the entry of what was made, with the values that it got: what it was to get in a call after that is not on record
+/// as applied, so that it is no drift.
+fn made(intended: &Entry, live: &Live) -> Entry {
+    let entry = found(intended, live);
+    let (Some(spec), Ok(live_spec)) = (entry.applied(), &live.spec) else { return entry };
+    let fields = spec.kind().fields().iter().zip(spec.values()).zip(live_spec.values());
+    let in_place = fields.filter(|((field, _), _)| field.change == Change::InPlace);
+    let cut_off = in_place.filter_map(|((field, intended), live)| {
+        let (intended, live) = (intended.as_ref()?, live.as_ref()?);
+        (!intended.is_satisfied_by(live, &|intended, live| intended == live)).then(|| (field.path, live.clone()))
+    });
+    let cut_off: Vec<_> = cut_off.collect();
+    let applied = (!cut_off.is_empty()).then(|| spec.with_changes(&cut_off).into());
+    Entry { applied: applied.unwrap_or_else(|| entry.applied.clone()), ..entry }
 }
 
 /// Values that the server fills in where the intent left them out are no difference, nor are those that change in place:

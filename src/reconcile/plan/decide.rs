@@ -392,7 +392,9 @@ impl<'a> Round<'a, '_> {
         change.fields = in_place;
 
         if let Health::Failed(message) = &live.health {
+            let kind = object.key.kind;
             change.notes.push(Note::Failed { message: message.clone() });
+            change.notes.extend((kind.info().holds_data && kind.info().recovers).then_some(Note::DataLost { kind }));
             change.fields.append(&mut replacing);
             return Action::Replace;
         }

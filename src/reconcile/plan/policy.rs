@@ -181,9 +181,10 @@ impl Plan {
     fn beyond_limit(&self, allowed: Option<usize>, world: &World) -> Option<Refusal> {
         let n = self.destroys().count();
         let n_owned = world.inventory.as_ref().map(|inventory| inventory.n_owned());
-        // What failed cannot be reached any more, whatever it held.
         let has_failed = |change: &&Change| change.notes.iter().any(|note| matches!(note, Note::Failed { .. }));
-        let holds_data = |change: &&Change| change.key.kind.info().holds_data && !has_failed(change);
+        // What failed for good cannot be reached any more, whatever it held.
+        let is_lost = |change: &&Change| has_failed(change) && !change.key.kind.info().recovers;
+        let holds_data = |change: &&Change| change.key.kind.info().holds_data && !is_lost(change);
         let data: Vec<_> = self.destroys().filter(holds_data).map(|change| change.key.clone()).collect();
         let is_large_part =
             n_owned.is_some_and(|n_owned| n_owned >= SMALLEST_OWNED && n * 100 > n_owned * MOST_PERCENT);
@@ -205,7 +206,9 @@ impl Refusal {
     pub fn help(&self) -> String {
         match self {
             Self::PreventDestroy { .. } => {
-                "take `lifecycle.prevent_destroy` away first, in a change of its own".to_owned()
+                "take `lifecycle.prevent_destroy` away first, in a change of its own; what is declared no longer can be declared \
+                 once more without it, or let go of with `sbx forget`"
+                    .to_owned()
             }
             Self::DestroyLimit { n, .. } => format!("look at what is destroyed, then add `--allow-destroy {n}`"),
             Self::Impossible { .. } => {

@@ -145,10 +145,15 @@ impl Draft<'_> {
     }
 
     fn add_create(&mut self, change: usize, object: &Object, replaced: Option<&Live>) {
-        let carry = replaced.map(|live| live.extra.clone()).unwrap_or_default();
-        let carry = carry.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        // What an apply deleted to make it anew, and did not come to, is nowhere else by now.
+        let begun = self.others.world.and_then(|world| world.inventory.as_ref()?.begun(&object.key));
+        let begun = begun.filter(|_| replaced.is_none());
+        let carry = replaced.map(|live| &live.extra).or(begun.map(|(_, carry)| carry)).into_iter().flatten();
+        let carry = carry.filter(|(_, value)| !value.is_null());
+        let carry = carry.map(|(name, value)| (name.clone(), value.clone())).collect();
         let options = CreateOptions { ready_timeout: object.lifecycle.timeout.map(|timeout| timeout.0), carry };
-        let verb = Verb::Create { spec: self.settled(object, replaced), options };
+        let spec = begun.map_or_else(|| self.settled(object, replaced), |(spec, _)| self.renewed(object, spec));
+        let verb = Verb::Create { spec, options };
         let step = self.push(change, &object.key, verb, None);
         self.provides.insert(object.key.clone(), step);
     }
@@ -157,8 +162,12 @@ impl Draft<'_> {
     /// another name first.
     pub(super) fn settled(&self, object: &Object, replaced: Option<&Live>) -> Spec {
         let live = replaced.and_then(|live| live.spec.as_ref().ok());
-        let live = live.map(|spec| spec.with_renamed_references(&|from| self.ends.get(from).cloned()));
-        live.map_or_else(|| object.spec.settled(None), |live| object.spec.renewed(&live, &self.others))
+        live.map_or_else(|| object.spec.settled(None), |live| self.renewed(object, live))
+    }
+
+    fn renewed(&self, object: &Object, old: &Spec) -> Spec {
+        let old = old.with_renamed_references(&|from| self.ends.get(from).cloned());
+        object.spec.renewed(&old, &self.others)
     }
 
     fn add_delete(&mut self, change: usize, live: &Live) -> usize {

@@ -183,11 +183,12 @@ fn pruned<'a>(one: &One<'a>, obstacles: &Obstacles) -> Decision<'a> {
     Decision { object: None, live: Some(live), is_protected: entry.lifecycle.prevent_destroy, change }
 }
 
-/// Returns how many live objects nobody declares, and nobody here or next to us owns.
-pub(super) fn n_unmanaged(given: Given<'_>, matches: &Matches<'_>) -> usize {
+/// Returns how many live objects nobody here or next to us owns, nor will once these changes are made.
+pub(super) fn n_unmanaged(given: Given<'_>, matches: &Matches<'_>, changes: &[Change]) -> usize {
     if given.world.inventory.is_none() {
         return 0;
     }
+    let is_left = |change: &&Change| change.notes.iter().any(|note| matches!(note, Note::NotOwned { .. }));
     let is_declared = |live: &&Live| matches.has_live(&live.key) || given.all.get(&live.key).is_some();
-    given.world.unmanaged().filter(|live| !is_declared(live)).count()
+    changes.iter().filter(is_left).count() + given.world.unmanaged().filter(|live| !is_declared(live)).count()
 }

@@ -136,6 +136,19 @@ fn every_obstacle_and_every_refusal_has_a_case() {
 }
 
 #[test]
+fn all_that_is_blocked_says_how_to_go_on() {
+    let mut n_blocked = 0;
+    for path in tree::files("tests/cases", "txt") {
+        let text = tree::read(&path);
+        for block in text.split("\n\n").filter(|block| block.starts_with("! blocked")) {
+            n_blocked += 1;
+            assert!(block.contains("\n    help: "), "{}: {block}", path.display());
+        }
+    }
+    assert!(n_blocked >= OBSTACLES.len(), "{n_blocked}");
+}
+
+#[test]
 fn every_failure_has_a_case() {
     let failures = tree::read("src/bin/sbx/failure.rs");
     let failures = between(&failures, "pub(crate) fn exit(&self)", "\n    }\n");

@@ -200,6 +200,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
         image: python:3.12 -> python:3.13
         image cannot change in place
         it needs volume/data, which is blocked
+        help: see to what blocks volume/data first
         at w.yaml:8:18
 
     ! blocked sandbox/lost
@@ -272,15 +273,15 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
     $ sbx destroy -f w.yaml --local --yes --parallelism 1 --allow-destroy 2
     --- stdout
     = keep volume/data
-        it holds data and is kept
-        help: set `lifecycle.on_remove: delete` to delete it with its data
+        it is kept: `on_remove` is `retain`, the default for what holds data
+        help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     - delete template/plain
     - delete pool/warm
 
     = keep sandbox/box
-        it holds data and is kept
-        help: set `lifecycle.on_remove: delete` to delete it with its data
+        it is kept: `on_remove` is `retain`, the default for what holds data
+        help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     ! blocked template/python
         held by sandbox/box, no TTL

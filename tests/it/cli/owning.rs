@@ -171,8 +171,8 @@ fn a_destroy_removes_what_is_managed_and_lets_go_of_data() {
     $ sbx destroy --local --yes --parallelism 1 --quiet
     --- stdout
     = keep volume/data
-        it holds data and is kept
-        help: set `lifecycle.on_remove: delete` to delete it with its data
+        it is kept: `on_remove` is `retain`, the default for what holds data
+        help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     - delete template/plain
     - delete pool/warm

@@ -105,6 +105,58 @@ fn what_failed_is_on_record_as_intended_and_settled_by_the_next_apply() {
 }
 
 #[test]
+fn what_was_deleted_to_be_made_anew_is_made_with_what_it_had() {
+    for saves in [false, true] {
+        let environment = Environment::new();
+        let server = Server::start(&environment, &[]);
+        let by_hand = "{\"name\": \"tools\", \"image\": \"a\", \"resources\": {\"storage\": \"3Gi\"}, \"proxy_config\": {\"x\": 1}}";
+        let answer = server.request("POST", "/v2/sandboxes/templates", by_hand);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        let manifest = |image: &str| {
+            format!(
+                "{{apiVersion: sbx/v1, kind: Template, metadata: {{name: tools}}, spec: {{image: {image}}}, \
+                 lifecycle: {{replace: recreate}}}}\n"
+            )
+        };
+        let url = server.url();
+        let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["--endpoint", &url]].concat());
+        environment.write("w.yaml", &manifest("a"));
+        assert_eq!(sbx(&["apply", "-f", "w.yaml", "--yes"]).code, Some(0));
+        environment.write("w.yaml", &manifest("b"));
+        server.fault(r#"{"operation": "create_template", "count": 1, "status": 403}"#);
+        let failed = sbx(&["apply", "-f", "w.yaml", "--yes"]);
+        assert_eq!(failed.code, Some(1), "{failed}");
+
+        let again = if saves {
+            let saved = sbx(&["plan", "-f", "w.yaml", "--out", "plan.json"]);
+            assert_eq!(saved.code, Some(0), "{saved}");
+            sbx(&["apply", "plan.json", "--yes"])
+        } else {
+            sbx(&["apply", "-f", "w.yaml", "--yes"])
+        };
+        assert_eq!(again.code, Some(0), "{again}");
+        let template = server.request("GET", "/v2/sandboxes/templates/tools", "");
+        assert!(template.contains("\"storage\":\"3Gi\"") && template.contains("\"x\":1"), "{template}");
+    }
+}
+
+#[test]
+fn a_pool_that_was_made_and_not_paused_yet_has_not_drifted() {
+    let environment = Environment::new();
+    let server = Server::start(&environment, &[]);
+    let url = server.url();
+    environment.write("w.yaml", &DECLARED.replace("replicas: {min: 1, max: 5}", "replicas: 0"));
+    server.fault(r#"{"operation": "update_pool", "count": 1, "status": 403}"#);
+    let failed = apply(&environment, &["--endpoint", &url]);
+    assert_eq!(failed.code, Some(1), "{failed}");
+    let drift = environment.sbx(&["drift", "-f", "w.yaml", "--endpoint", &url, "--exit-code"]);
+    assert_eq!(drift.code, Some(2), "{drift}");
+    let run = apply(&environment, &["--endpoint", &url, "--on-drift", "fail"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(server.request("GET", "/v2/sandboxes/pools/warm", "").contains("\"replicas\":0"));
+}
+
+#[test]
 fn an_apply_that_was_killed_is_taken_over_at_once() {
     let environment = Environment::new();
     let server = Server::start(&environment, &[]);

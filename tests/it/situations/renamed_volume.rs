@@ -56,6 +56,7 @@ fn a_renamed_volume_keeps_its_data_and_its_templates() {
         volume_mounts: /data (datasets) -> /data (corpus)
         volume_mounts cannot change in place
         it needs volume/corpus, which is blocked
+        help: see to what blocks volume/corpus first
         at manifests/all.yaml:9:18
 
     1 owned object is declared no longer and stays; `--prune` removes what is not declared
@@ -78,6 +79,7 @@ fn a_renamed_volume_keeps_its_data_and_its_templates() {
         volume_mounts: /data (datasets) -> /data (corpus)
         volume_mounts cannot change in place
         it needs volume/corpus, which is blocked
+        help: see to what blocks volume/corpus first
         at manifests/all.yaml:9:18
 
     1 owned object is declared no longer and stays; `--prune` removes what is not declared

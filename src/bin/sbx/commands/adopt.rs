@@ -1,9 +1,10 @@
 //! `sbx adopt`: record what is live and declared as ours.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sbx::kinds::Key;
-use sbx::reconcile::plan::{Adoption, adopt};
+use sbx::reconcile::plan::{Adoption, Note, adopt};
 use serde_json::{Value as Json, json};
 
 use crate::args::{Connection, ManifestArgs};
@@ -85,6 +86,10 @@ impl Adopt {
         }
         if let Some(left) = adoption.left_alone.first() {
             cx.ui.hint(&format!("record what differs as it is with --take-over {left}, or --take-over all"));
+        }
+        if let Some((_, record)) = adoption.siblings.first() {
+            let owned = Note::OwnedBySibling { record: Arc::clone(record) };
+            owned.help().iter().for_each(|help| cx.ui.hint(&escape(help)));
         }
         let is_whole = adoption.left_alone.is_empty() && adoption.siblings.is_empty();
         Ok(if is_whole { Exit::Done } else { Exit::Partial })

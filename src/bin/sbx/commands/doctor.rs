@@ -10,6 +10,7 @@ use sbx::kinds::{self, Capacity};
 use sbx::reconcile::inventory::{Effect, Habits};
 use sbx::reconcile::{Plan, World};
 use sbx::server::runtime::machine::{self, Finding};
+use sbx::types::Name;
 use serde_json::json;
 
 use self::probe::Probe;
@@ -91,7 +92,8 @@ impl Check {
 
     fn bad(name: &'static str, failure: &Failure) -> Self {
         let reasons: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
-        let hint = failure.hints().into_iter().next();
+        let hints = failure.hints();
+        let hint = (!hints.is_empty()).then(|| hints.join("; or "));
         Self { hint, ..Self::new(name, State::Bad, reasons.join(": ")) }
     }
 
@@ -255,13 +257,12 @@ async fn inventory(workspace: &Workspace, live: World) -> Result<(Vec<Check>, Wo
 
 /// Finds what rollouts and probes left.
 fn leftovers(world: &World) -> Vec<Check> {
-    let named = |is_one: &dyn Fn(&str) -> bool| {
-        let found = world.iter().filter(|live| is_one(live.key.name.as_str()));
+    let named = |is_one: &dyn Fn(&Name) -> bool| {
+        let found = world.iter().filter(|live| is_one(&live.key.name));
         found.map(|live| live.key.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let reserved = world.iter().filter(|live| kinds::is_reserved(&live.key.name));
-    let of_rollouts = reserved.map(|live| live.key.to_string()).collect::<Vec<_>>().join(", ");
-    let of_probes = named(&|name| name.starts_with(probe::PREFIX));
+    let of_rollouts = named(&kinds::is_reserved);
+    let of_probes = named(&|name| probe::is_of_probe(name.as_str()));
     let mut checks = Vec::new();
     if !of_rollouts.is_empty() {
         let check = Check::new("rollouts", State::Notable, format!("left, or in use still: {of_rollouts}"));

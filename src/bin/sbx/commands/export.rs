@@ -21,8 +21,8 @@ use crate::workspace::Workspace;
 /// Write manifests for what is live
 ///
 /// A plan of what is written is empty. What no manifest can declare is left out and listed on standard error, and so is
-/// what is under construction or owned by another project. Sandboxes are exported only when asked for: most are made by
-/// programs, for a while.
+/// what a replacement built or left, and what another project owns. Sandboxes are exported only when asked for: most are
+/// made by programs, for a while.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use sbx::kinds::Value;
 use sbx::manifest::{Diagnostics, Severity, Sources};
 use sbx::reconcile::plan::{Action, Change, Note};
 
-use super::difference::{SAME_NAME, by_part};
+use super::difference::{SAME_NAME, by_part, drift_mark};
 use super::outcome::Report;
 use super::plan::{Place, View};
 use super::progress::to_do;
@@ -44,10 +44,10 @@ fn level_of(change: &Change) -> Option<Level> {
 }
 
 fn message_of(change: &Change) -> String {
-    let fields = change.fields.iter().map(|field| {
-        let drift = if field.cause.is_drift() { " (changed behind the manifests)" } else { "" };
-        change_of(field.path, field.from.as_ref(), field.to.as_ref()) + drift
-    });
+    let fields = change
+        .fields
+        .iter()
+        .map(|field| change_of(field.path, field.from.as_ref(), field.to.as_ref()) + &drift_mark(field));
     let notes = change.notes.iter().flat_map(|note| {
         let help = Note::help(note).map(|help| format!("help: {help}"));
         std::iter::once(note.to_string()).chain(help)

@@ -207,6 +207,33 @@ fn is_left_otherwise(change: &Change) -> bool {
     change.action == Action::Keep && change.notes.iter().any(is_said)
 }
 
+/// Returns whether an object is not ours any more, and stays.
+fn is_let_go_of(change: &Change) -> bool {
+    change.action == Action::Keep && change.notes.contains(&Note::Released)
+}
+
+/// Sums up a plan that sends nothing: what the record says anew, and what stays.
+fn nothing_to_send(plan: &Plan) -> String {
+    let n = |is_so: fn(&Change) -> bool| plan.changes.iter().filter(|change| is_so(change)).count();
+    let (n_left, n_released) = (n(is_left_otherwise), n(is_let_go_of));
+    let summary = plan.summary();
+    let n_kept = summary.keep - n_left - n_released;
+    let it_is = if n_left == 1 { "it is" } else { "they are" };
+    let recorded = [(summary.adopt, "to adopt"), (n_released, "to let go of")];
+    let recorded: Vec<_> =
+        recorded.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", counted(*n, "object"))).collect();
+    if recorded.is_empty() {
+        let kept = (n_kept > 0 || n_left == 0).then(|| format!("{} as declared", is_or_are(n_kept)));
+        let left = (n_left > 0).then(|| format!("{} left as {it_is}", is_or_are(n_left)));
+        let stays: Vec<_> = kept.into_iter().chain(left).collect();
+        return format!("No changes. Nothing to do: {}.", stays.join(", "));
+    }
+    let kept = (n_kept > 0).then(|| format!("; {n_kept} as declared"));
+    let left = (n_left > 0).then(|| format!("; {n_left} left as {it_is}"));
+    let stays: String = kept.into_iter().chain(left).collect();
+    format!("No changes. {}, which sends nothing{stays}.", recorded.join(" and "))
+}
+
 fn is_or_are(n: usize) -> String {
     format!("{} {}", counted(n, "object"), if n == 1 { "is" } else { "are" })
 }
@@ -216,22 +243,7 @@ pub(crate) fn summary_line(plan: &Plan, purpose: Purpose) -> String {
     let summary = plan.summary();
     if summary.n_changes() == 0 && summary.blocked == 0 {
         return match purpose {
-            Purpose::Apply if summary.adopt > 0 => {
-                let adopted = counted(summary.adopt, "object");
-                let kept = if summary.keep > 0 { format!("; {} as declared", summary.keep) } else { String::new() };
-                format!("No changes. {adopted} to adopt, which sends nothing{kept}.")
-            }
-            Purpose::Apply => {
-                let n_left = plan.changes.iter().filter(|change| is_left_otherwise(change)).count();
-                let as_declared = |n| format!("{} as declared", is_or_are(n));
-                let left = |n| format!("{} left as {}", is_or_are(n), if n == 1 { "it is" } else { "they are" });
-                let what = match (summary.keep - n_left, n_left) {
-                    (n, 0) => as_declared(n),
-                    (0, n_left) => left(n_left),
-                    (n, n_left) => format!("{}, {}", as_declared(n), left(n_left)),
-                };
-                format!("No changes. Nothing to do: {what}.")
-            }
+            Purpose::Apply => nothing_to_send(plan),
             Purpose::Remove | Purpose::Destroy => "Nothing to delete.".to_owned(),
         };
     }
@@ -373,6 +385,7 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
               + /older (old)
             image, volume_mounts cannot change in place
             it needs volume/old, which is blocked
+            help: see to what blocks volume/old first
             at a.yaml:3:9
 
         Plan: 1 to update, 1 to rename, 2 blocked, 1 unchanged.
@@ -425,12 +438,12 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
     fn a_destroy_says_what_stays() {
         insta::assert_snapshot!(shown(&plan_destroy(&desired(LIVE), &world(LIVE)), Purpose::Remove), @r"
         = keep volume/data
-            it holds data and is kept
-            help: set `lifecycle.on_remove: delete` to delete it with its data
+            it is kept: `on_remove` is `retain`, the default for what holds data
+            help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
         = keep volume/old
-            it holds data and is kept
-            help: set `lifecycle.on_remove: delete` to delete it with its data
+            it is kept: `on_remove` is `retain`, the default for what holds data
+            help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
         - delete template/plain
         - delete template/python

@@ -47,6 +47,14 @@ impl Note {
                 }
             }
             Self::BrokenRule { help, .. } => help.clone(),
+            Self::Unreadable { .. } => {
+                "see whether a later version of sbx can read it, or change it by other means".to_owned()
+            }
+            Self::NameTaken { .. } => "see to what keeps the object that has the name from changing".to_owned(),
+            Self::NeedsBlocked { needs: first } | Self::RenamedFromHere { later: first } => {
+                format!("see to what blocks {first} first")
+            }
+            Self::NotLive => "`sbx get all` lists what there is".to_owned(),
             Self::OverQuota { is_passing: true, .. } | Self::NoRoomBeside { is_room_behind: false, .. } => {
                 "delete something, or have the limit raised".to_owned()
             }
@@ -80,7 +88,7 @@ impl Note {
             }
             Self::MaybeSource { of } => format!("say in the manifest of {of} which of the two it is"),
             Self::NotAllowed { action } => format!("add `{}` to `--allow`", action.as_str()),
-            Self::Retained => "set `lifecycle.on_remove: delete` to delete it with its data".to_owned(),
+            Self::Retained => "set `lifecycle.on_remove: delete` to delete it, with what it holds".to_owned(),
             Self::Outdated { choice, .. } => {
                 format!("delete it when it is no longer needed, or let its manifest say `{choice}: replace`")
             }
@@ -182,7 +190,7 @@ impl fmt::Display for Note {
             Self::MaybeRenamed { candidates, misnamed, .. } => maybe_renamed(f, candidates, misnamed.as_ref()),
             Self::Released => f.write_str("it is declared no longer; it is kept, and not managed any more"),
             Self::NotAllowed { action } => write!(f, "held back: to {} is not allowed here", action.as_str()),
-            Self::Retained => f.write_str("it holds data and is kept"),
+            Self::Retained => f.write_str("it is kept: `on_remove` is `retain`, the default for what holds data"),
             Self::NotLive => f.write_str("there is no such object"),
             Self::Saved { text, .. } => f.write_str(text),
             Self::NothingToDestroy => f.write_str("it is not live: nothing is left to destroy"),

@@ -437,6 +437,13 @@ fn many_destroys_need_a_word() {
     ");
     assert!(refused(8, Some(4)).is_empty());
     assert_eq!(refused(8, Some(3)).len(), 1);
+    // More than ten of many, and a large part of what is more than just a few.
+    let is_refused = |n_owned: usize, n_left: usize| {
+        let policy = Policy { prune: true, ..Policy::default() };
+        !plan(&desired(&many(n_left)), &owned(&many(n_owned)), &policy).refusals.is_empty()
+    };
+    assert!(is_refused(50, 39) && !is_refused(50, 40));
+    assert!(is_refused(4, 2) && !is_refused(3, 1));
     let data = owned(&volume("v", "1Gi", ", lifecycle: {on_remove: delete}"));
     insta::assert_snapshot!(planned("", &data, &pruning()), @r"
     delete volume/v

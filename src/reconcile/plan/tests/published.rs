@@ -202,3 +202,24 @@ fn what_the_server_adds_is_no_difference() {
     let plan = plan(&desired(&[snapshot("python", "a"), declared.to_owned()].concat()), &world, &Policy::default());
     assert!(plan.is_empty(), "{}", text_of(&plan));
 }
+
+/// A failed sandbox can be started again, with its disk.
+#[test]
+fn a_sandbox_that_failed_is_not_destroyed_without_a_word() {
+    let declared = snapshot("python", "a") + &sandbox("box", "python", "");
+    let live = owned(&declared);
+    let mut failed = altered(&live, |live| {
+        if live.key.name.as_str() == "box" {
+            live.health = Health::Failed("the host went away".to_owned());
+        }
+    });
+    failed.inventory.clone_from(&live.inventory);
+    let refused = |allow_destroy| {
+        let plan = plan(&desired(&declared), &failed, &Policy { allow_destroy, ..Policy::default() });
+        let notes: Vec<_> = plan.changes.iter().flat_map(|change| &change.notes).map(ToString::to_string).collect();
+        assert!(notes.iter().any(|note| note.contains("disk")), "{notes:?}");
+        plan.refusals
+    };
+    assert!(matches!(refused(None).as_slice(), [Refusal::DestroyLimit { n: 1, data, .. }] if data.len() == 1));
+    assert!(refused(Some(1)).is_empty());
+}

@@ -16,9 +16,9 @@ fn destroy_keeps_what_holds_data_and_what_that_needs() {
     let plan = plan_destroy(&desired(&text.concat()), &live);
     assert_eq!(
         text_of(&plan),
-        "keep volume/v (it holds data and is kept)\ndelete volume/w\n\
+        "keep volume/v (it is kept: `on_remove` is `retain`, the default for what holds data)\ndelete volume/w\n\
          blocked template/m (held by sandbox/s, no TTL)\ndelete template/t\ndelete pool/p\n\
-         keep sandbox/s (it holds data and is kept)\n\
+         keep sandbox/s (it is kept: `on_remove` is `retain`, the default for what holds data)\n\
          0. delete volume/w after []\n1. delete pool/p after []\n2. delete template/t after [1]\n"
     );
 }
@@ -34,7 +34,7 @@ fn destroy_treats_an_object_as_its_own_manifest_says_also_amid_renames() {
     assert_eq!(
         text_of(&plan_destroy(&desired(&declared.concat()), &live)),
         "blocked volume/b (it is live as `a`) (its rename is not done yet)\n\
-         keep volume/c (it is live as `b`) (it holds data and is kept)\n\
+         keep volume/c (it is live as `b`) (it is kept: `on_remove` is `retain`, the default for what holds data)\n\
          keep volume/d (it is not live: nothing is left to destroy)\n"
     );
 }
@@ -75,14 +75,14 @@ fn destroy_removes_what_is_owned() {
         [volume("v", "1Gi", ""), template("t", "a", ""), pool("p", "t", "1", ""), template("x", "a", "")].concat();
     let live = meddled(&ours, &theirs);
     insta::assert_snapshot!(text_of(&plan_destroy_owned(&live)), @r"
-    keep volume/v (it holds data and is kept)
+    keep volume/v (it is kept: `on_remove` is `retain`, the default for what holds data)
     delete template/t
     delete pool/p
     0. delete pool/p after []
     1. delete template/t after [0]
     ");
     insta::assert_snapshot!(text_of(&plan_destroy(&desired(&theirs), &live)), @r"
-    keep volume/v (it holds data and is kept)
+    keep volume/v (it is kept: `on_remove` is `retain`, the default for what holds data)
     delete template/t
     keep template/x (it is not managed here, and stays)
     delete pool/p

@@ -399,11 +399,14 @@ fn what_has_the_name_of_something_else_is_not_destroyed_for_it() {
     ");
     assert_eq!(
         shown(&both, &swapped),
-        format!("keep volume/a (it is live as `b`) (it holds data and is kept)\n{}", shown(&b, &swapped))
+        format!(
+            "keep volume/a (it is live as `b`) (it is kept: `on_remove` is `retain`, the default for what holds data)\n{}",
+            shown(&b, &swapped)
+        )
     );
     insta::assert_snapshot!(shown(&b, &usurped), @"keep volume/b (it is not live: nothing is left to destroy)");
     insta::assert_snapshot!(shown(&both, &usurped), @r"
-    keep volume/a (it is live as `b`) (it holds data and is kept)
+    keep volume/a (it is live as `b`) (it is kept: `on_remove` is `retain`, the default for what holds data)
     keep volume/b (it is not live: nothing is left to destroy)
     ");
 }

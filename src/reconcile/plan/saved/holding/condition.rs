@@ -24,8 +24,7 @@ impl<'a> Holding<'a, '_> {
             return Err(Moved { then: "it broke no rule".to_owned(), now: violation.message });
         }
         let change = &self.judge.plan.changes[step.change];
-        let live = self.judge.replaced(change);
-        let is_there = |name: &String| live.is_some_and(|live| live.extra.get(name).is_some_and(|v| !v.is_null()));
+        let is_there = |name: &str| self.judge.carried(change, name).is_some();
         match carry.iter().find(|(name, value)| value.is_null() && !is_there(name)) {
             None => Ok(()),
             Some((name, _)) => {

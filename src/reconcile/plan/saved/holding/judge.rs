@@ -220,14 +220,24 @@ impl<'a> Judge<'a> {
         None
     }
 
-    /// Takes what a new object carries over from the live one that it takes the place of.
+    /// Takes what a new object carries over from the one that it takes the place of.
     pub(super) fn fill(&self, step: usize, carry: &mut Map<String, Json>) {
-        let live = self.replaced(&self.plan.changes[self.plan.steps[step].change]);
+        let change = &self.plan.changes[self.plan.steps[step].change];
         for (name, value) in carry.iter_mut().filter(|(_, value)| value.is_null()) {
-            if let Some(found) = live.and_then(|live| live.extra.get(name)) {
+            if let Some(found) = self.carried(change, name) {
                 value.clone_from(found);
             }
         }
+    }
+
+    /// Returns the unknown field of the object that a new one takes the place of, or of the one that an apply which did not
+    /// end deleted for that.
+    pub(super) fn carried(&self, change: &Change, name: &str) -> Option<&'a Json> {
+        let found = match self.replaced(change) {
+            Some(live) => live.extra.get(name),
+            None => self.world.inventory.as_ref()?.begun(&change.key)?.1.get(name),
+        };
+        found.filter(|value| !value.is_null())
     }
 
     pub(super) fn replaced(&self, change: &Change) -> Option<&'a Live> {

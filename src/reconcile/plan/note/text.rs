@@ -65,6 +65,11 @@ impl Note {
             Self::Recreated { why: NotRolling::Renamed } => {
                 "apply the rename by itself first, and it is replaced without a gap".to_owned()
             }
+            Self::OldKept { holders, .. } => {
+                let serves = |holder: &&Holder| !holder.key.kind.info().outlives_its_source;
+                let Holder { key, .. } = holders.iter().find(serves)?;
+                format!("plan {key} together with it: until it follows, it serves the old one only")
+            }
             Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
             Self::NotOwned { key } => {

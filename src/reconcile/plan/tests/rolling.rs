@@ -1,5 +1,6 @@
 //! Replacement without a gap: what each situation asks for.
 
+use super::ownership::key;
 use super::*;
 use crate::kinds::{Capacity, Quota};
 use crate::reconcile::inventory::Inventory;
@@ -258,6 +259,22 @@ keep pool/q
 ");
     let plan = plan(&desired(&all("b", RECREATE)), &live, &Policy::default());
     assert!(plan.changes.iter().all(|change| change.action == Action::Replace), "{}", text_of(&plan));
+}
+
+/// What a selection leaves out stays on the old template, where nobody who asks for the new one finds it.
+#[test]
+fn a_template_that_is_planned_without_its_pools_says_what_that_takes_away() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &sandbox("s", "t", "");
+    let helped = |targets: &[(&str, &str)]| {
+        let targets = targets.iter().map(|(kind, name)| key(kind, name)).collect();
+        let scope = crate::reconcile::plan::Scope { targets, ..Default::default() };
+        let plan = plan(&desired(&all("b")), &owned(&all("a")), &Policy { scope, ..Policy::default() });
+        let notes = plan.changes.into_iter().flat_map(|change| change.notes);
+        notes.filter(|note| matches!(note, Note::OldKept { .. })).map(|note| note.help()).collect::<Vec<_>>()
+    };
+    let help = "plan pool/p together with it: until it follows, it serves the old one only";
+    assert_eq!(helped(&[("template", "t")]), [Some(help.to_owned())]);
+    assert_eq!(helped(&[("template", "t"), ("pool", "p")]), [None], "the sandbox stays by itself");
 }
 
 /// A pool of none is made with one, for which its old one gives nothing back.

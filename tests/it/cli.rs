@@ -20,6 +20,7 @@ mod nesting;
 mod observing;
 mod owning;
 mod pacing;
+mod patching;
 mod piping;
 mod planted;
 mod projects;

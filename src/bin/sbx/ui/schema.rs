@@ -165,7 +165,7 @@ fn common_fields(change: Json, step: Json) -> Json {
         "summary": record(ACTIONS.into_iter().map(|action| (action.to_owned(), count())).collect()),
         "changes": described(list(change), "One for each object, each after those that it refers to."),
         "steps": described(list(step), "The calls that an apply makes, each after all that it waits for."),
-        "n_unmanaged": described(count(), "How many live objects nobody declares and nobody owns."),
+        "n_unmanaged": described(count(), "How many live objects nobody owns, nor will once the plan is done."),
         "n_undeclared": described(count(), "How many owned objects are declared no longer and stay."),
         "peaks": list(record(json!({
             "what": text(),

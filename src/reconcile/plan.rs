@@ -32,6 +32,7 @@ pub use note::{Holder, NotRolling, Note};
 pub use policy::{OnDrift, Policy, Refusal, Scope, TakeOver};
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::decide::Given;
@@ -249,20 +250,32 @@ pub struct Summary {
 
 /// Plans to bring the live state to what is declared.
 pub fn plan(desired: &Desired, world: &World, policy: &Policy) -> Plan {
-    let in_scope = if policy.scope.is_everything() {
-        Cow::Borrowed(desired)
-    } else {
-        Cow::Owned(desired.restricted_to(|object| policy.scope.has_declared(object)))
-    };
-    let (held, in_scope) = Held::find(in_scope, desired, world, policy);
+    if policy.scope.is_everything() {
+        return plan_part(Cow::Borrowed(desired), desired, world, policy).0;
+    }
+    let mut part = desired.restricted_to(|object| policy.scope.has_declared(object));
+    loop {
+        let (plan, left_behind) = plan_part(Cow::Borrowed(&part), desired, world, policy);
+        if left_behind.is_empty() {
+            return plan;
+        }
+        part = desired.restricted_to(|object| part.get(&object.key).is_some() || left_behind.contains(&object.key));
+    }
+}
+
+/// Plans a part of what is declared. Returns with it what else is declared and would be left serving what is replaced.
+fn plan_part(part: Cow<'_, Desired>, desired: &Desired, world: &World, policy: &Policy) -> (Plan, BTreeSet<Key>) {
+    let (held, in_scope) = Held::find(part, desired, world, policy);
     let given = Given { desired: &in_scope, all: desired, held: &held, world, policy };
     let matches = Matches::of(&in_scope, world);
     let undeclared = Undeclared::find(given, &matches);
-    let mut plan = steps::assemble(decide::decide(given, &matches, &undeclared), world);
+    let decisions = decide::decide(given, &matches, &undeclared);
+    let left_behind = rolling::left_behind(&decisions, given);
+    let mut plan = steps::assemble(decisions, world);
     plan.n_undeclared = if policy.prune { 0 } else { undeclared.len() };
     plan.n_unmanaged = undeclared::n_unmanaged(given, &matches, &plan.changes);
     plan.refuse_beyond(policy, world);
-    plan
+    (plan, left_behind)
 }
 
 /// Plans to remove declared objects that are owned, those that hold data only if their manifest says so.

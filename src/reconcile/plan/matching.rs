@@ -65,6 +65,11 @@ impl<'a> Matches<'a> {
         self.by_live.contains_key(key)
     }
 
+    /// Returns the declared object that a live one is.
+    pub(super) fn of_live(&self, key: &Key) -> Option<&'a Key> {
+        self.by_live.get(key).copied()
+    }
+
     pub(super) fn of_declared(&self, key: &Key) -> Option<&Match<'a>> {
         self.by_declared.get(key)
     }

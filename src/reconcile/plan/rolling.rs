@@ -15,8 +15,10 @@ pub(super) use leftovers::{Leftovers, abandoned, abort, collect, collect_orphans
 pub(super) use steps::{Plot, is_returning, renamed};
 pub(super) use turns::give as give_turns;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::decide::{Decision, Given};
+use super::matching::Matches;
 use super::note::{NotRolling, Note};
 use super::reserved::{self, Leaves};
 use super::{Action, Change, Rollout};
@@ -223,6 +225,28 @@ impl<'a, 'r> Rollouts<'a, 'r> {
 /// since what they hold would stay with the old object.
 fn can_roll(kind: KindId) -> bool {
     !kind.info().holds_data
+}
+
+/// Returns what is declared, is no part of the plan, and is made from something that the plan replaces: left behind, it
+/// would serve nobody, since whoever asks for that by its name gets the new one.
+pub(super) fn left_behind(decisions: &[Decision<'_>], given: Given<'_>) -> BTreeSet<Key> {
+    if given.desired.len() == given.all.len() {
+        return BTreeSet::new();
+    }
+    let changes = decisions.iter().map(|decision| &decision.change);
+    let replaced = changes.filter(|change| change.rollout.as_ref().is_some_and(Rollout::is_replacement));
+    let holders = replaced.flat_map(|change| &change.notes).filter_map(|note| match note {
+        Note::OldKept { holders, .. } => Some(holders),
+        _ => None,
+    });
+    let serves = |key: &&Key| !key.kind.info().outlives_its_source;
+    let mut serving = holders.flatten().map(|holder| &holder.key).filter(serves).peekable();
+    if serving.peek().is_none() {
+        return BTreeSet::new();
+    }
+    let matches = Matches::of(given.all, given.world);
+    let declared = serving.filter_map(|key| matches.of_live(key));
+    declared.filter(|key| given.desired.get(key).is_none()).cloned().collect()
 }
 
 fn named(kind: KindId, name: &Name) -> Key {

@@ -68,7 +68,7 @@ impl Note {
             Self::OldKept { holders, .. } => {
                 let serves = |holder: &&Holder| !holder.key.kind.info().outlives_its_source;
                 let Holder { key, .. } = holders.iter().find(serves)?;
-                format!("plan {key} together with it: until it follows, it serves the old one only")
+                format!("see to {key}: until it is made anew, it serves the old one only")
             }
             Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),

@@ -261,20 +261,37 @@ keep pool/q
     assert!(plan.changes.iter().all(|change| change.action == Action::Replace), "{}", text_of(&plan));
 }
 
-/// What a selection leaves out stays on the old template, where nobody who asks for the new one finds it.
+/// What a selection leaves out would stay on the old template, where nobody who asks for the new one finds it.
 #[test]
-fn a_template_that_is_planned_without_its_pools_says_what_that_takes_away() {
-    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &sandbox("s", "t", "");
-    let helped = |targets: &[(&str, &str)]| {
+fn a_template_brings_the_pools_on_it_into_a_part_of_the_plan() {
+    let all = |image: &str| {
+        template("t", image, "") + &pool("p", "t", "2", "") + &sandbox("s", "t", "") + &template("u", image, "")
+    };
+    let planned = |live: &str, targets: &[(&str, &str)]| {
         let targets = targets.iter().map(|(kind, name)| key(kind, name)).collect();
         let scope = crate::reconcile::plan::Scope { targets, ..Default::default() };
-        let plan = plan(&desired(&all("b")), &owned(&all("a")), &Policy { scope, ..Policy::default() });
-        let notes = plan.changes.into_iter().flat_map(|change| change.notes);
-        notes.filter(|note| matches!(note, Note::OldKept { .. })).map(|note| note.help()).collect::<Vec<_>>()
+        plan(&desired(&all("b")), &owned(live), &Policy { scope, ..Policy::default() })
     };
-    let help = "plan pool/p together with it: until it follows, it serves the old one only";
-    assert_eq!(helped(&[("template", "t")]), [Some(help.to_owned())]);
-    assert_eq!(helped(&[("template", "t"), ("pool", "p")]), [None], "the sandbox stays by itself");
+    let only_template = planned(&all("a"), &[("template", "t")]);
+    let both = planned(&all("a"), &[("template", "t"), ("pool", "p")]);
+    assert_eq!(text_of(&only_template), text_of(&both));
+    let keys: Vec<_> = only_template.changes.iter().map(|change| change.key.to_string()).collect();
+    assert_eq!(keys, ["template/t", "pool/p"], "and nothing else");
+    // One that only stays needs nobody.
+    assert_eq!(planned(&all("b"), &[("template", "t")]).changes.len(), 1);
+}
+
+#[test]
+fn a_pool_that_cannot_follow_its_template_is_told() {
+    let all = |image: &str| template("t", image, "") + &pool("p", "t", "2", "") + &sandbox("s", "t", "");
+    let mut live = owned(&all("a"));
+    let mut inventory = live.inventory.as_deref().cloned().expect("a record");
+    inventory.apply(Effect::Drop { key: key("pool", "p"), id: None });
+    live.inventory = Some(inventory.into());
+    let plan = plan(&desired(&all("b").replace("replicas: 2", "replicas: 3")), &live, &Policy::default());
+    let kept = |note: &&Note| matches!(note, Note::OldKept { .. });
+    let help: Vec<_> = plan.changes.iter().flat_map(|change| &change.notes).filter(kept).map(Note::help).collect();
+    assert_eq!(help, [Some("see to pool/p: until it is made anew, it serves the old one only".to_owned())]);
 }
 
 /// A pool of none is made with one, for which its old one gives nothing back.

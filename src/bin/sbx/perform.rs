@@ -185,7 +185,7 @@ async fn agree(view: &View<'_>, workspace: &Workspace, consent: &Consent, ui: &m
     let place = paint(style::STRONG, escape(&workspace.label()));
     let what = match view.purpose {
         Purpose::Apply => "Make these changes",
-        Purpose::Remove => "Delete these objects",
+        Purpose::Remove | Purpose::AbortRollouts => "Delete these objects",
         // It may take everything: whoever agrees says where.
         Purpose::Destroy => {
             let name = workspace.name();

@@ -128,6 +128,16 @@ pub enum Note {
         /// The object.
         of: Key,
     },
+    /// It was replaced, and another object is made from it until the replacement of that one ends.
+    ServesStill {
+        /// That object.
+        by: Key,
+    },
+    /// It was built to replace another object, and serves what it is made from, whose own replacement did not end.
+    ServesAlready {
+        /// What it is made from.
+        source: Key,
+    },
     /// The quota has no room for a new object beside the old one.
     NoRoomBeside {
         /// The object.
@@ -403,6 +413,9 @@ impl Note {
                 | Self::BrokenRule { .. }
                 | Self::OverQuota { .. }
                 | Self::NoRoomBeside { .. }
+                | Self::LastOf { .. }
+                | Self::ServesStill { .. }
+                | Self::ServesAlready { .. }
                 | Self::PreventsDestroy
                 | Self::NotLive
                 | Self::Saved { is_obstacle: true, .. }

@@ -113,16 +113,16 @@ impl Apply {
         tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world, &mut cx.ui);
         selection::tell_of_none(policy, &manifests.desired, &world, &mut cx.ui);
-        let plan = if self.abort_rollouts {
-            plan::plan_abort_rollouts(&manifests.desired, &world)
+        let (purpose, plan) = if self.abort_rollouts {
+            (Purpose::AbortRollouts, plan::plan_abort_rollouts(&manifests.desired, &world))
         } else {
-            plan::plan(&manifests.desired, &world, policy)
+            (Purpose::Apply, plan::plan(&manifests.desired, &world, policy))
         };
         let place = |change: &Change| manifests.place_of(change);
         let view = View {
             plan: &plan,
             place: &place,
-            purpose: Purpose::Apply,
+            purpose,
             show_unchanged: false,
             inventory: workspace.inventory(),
         };

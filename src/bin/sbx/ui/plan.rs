@@ -42,6 +42,8 @@ pub(crate) struct InventorySeen {
 pub(crate) enum Purpose {
     /// Bringing the live state to what is declared.
     Apply,
+    /// Removing what unfinished replacements left.
+    AbortRollouts,
     /// Removing the objects that were named.
     Remove,
     /// Removing all that is managed, or a part of it.
@@ -52,7 +54,7 @@ impl Purpose {
     /// Returns the command that does it.
     pub(crate) fn command(self) -> &'static str {
         match self {
-            Self::Apply => "apply",
+            Self::Apply | Self::AbortRollouts => "apply",
             Self::Remove => "delete",
             Self::Destroy => "destroy",
         }
@@ -202,7 +204,7 @@ pub(crate) fn sign(action: Action) -> (&'static str, Style) {
 /// Returns whether an object is not what is declared, and stays so.
 fn is_left_otherwise(change: &Change) -> bool {
     let is_said = |note: &Note| {
-        matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false } | Note::LastOf { .. })
+        matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false })
     };
     change.action == Action::Keep && change.notes.iter().any(is_said)
 }
@@ -244,6 +246,7 @@ pub(crate) fn summary_line(plan: &Plan, purpose: Purpose) -> String {
     if summary.n_changes() == 0 && summary.blocked == 0 {
         return match purpose {
             Purpose::Apply => nothing_to_send(plan),
+            Purpose::AbortRollouts => "Nothing to delete: no replacement left anything that can go.".to_owned(),
             Purpose::Remove | Purpose::Destroy => "Nothing to delete.".to_owned(),
         };
     }

@@ -70,7 +70,9 @@ impl Note {
                 let Holder { key, .. } = holders.iter().find(serves)?;
                 format!("see to {key}: until it is made anew, it serves the old one only")
             }
-            Self::LastOf { of } => format!("apply the manifest of {of} first, which gives it its name back"),
+            Self::LastOf { .. } | Self::ServesStill { .. } | Self::ServesAlready { .. } => {
+                "apply the manifests, which ends the replacement; those from before it take it back".to_owned()
+            }
             Self::PreventsDestroy => "take `prevent_destroy` away first, in a change of its own".to_owned(),
             Self::NotOwned { key } => {
                 format!("add `--take-over {key}` to make it what is declared, or change the manifest to what is live")
@@ -140,7 +142,11 @@ impl fmt::Display for Note {
                 held_by(f, holders, *now)
             }
             Self::LeftBy { of } => write!(f, "left by a replacement of {of}"),
-            Self::LastOf { of } => write!(f, "kept: {of} is not live, and this is what is left of it"),
+            Self::LastOf { of } => write!(f, "{of} is not live, and this is what is left of it"),
+            Self::ServesStill { by } => write!(f, "{by} is made from it until its own replacement ends"),
+            Self::ServesAlready { source } => {
+                write!(f, "it serves {source} already, whose replacement did not end")
+            }
             Self::NoRoomBeside { beside, what, needed, free, .. } => no_room(f, beside, *what, [*needed, *free]),
             Self::Outdated { path, from, to, .. } => outdated(f, path, from.as_ref(), to.as_ref()),
             Self::HeldBy { holders, now } => held_by(f, holders, *now),

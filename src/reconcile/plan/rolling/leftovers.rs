@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{can_roll, named};
-use crate::kinds::{self, Key, Live};
+use crate::kinds::{self, Key, Live, Reference};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::plan::decide::{Decision, Obstacles};
 use crate::reconcile::plan::note::{Holder, Note};
@@ -247,8 +247,8 @@ pub(in crate::reconcile::plan) fn abandoned<'a>(
     left.filter(|(live, _)| !in_use.contains(&live.key)).map(|(live, of)| leftover(live, of)).collect()
 }
 
-/// Returns deletions of all that unfinished replacements left and that nothing refers to. What may be the last of an
-/// object that is not live by its name stays, as does what has a declared name.
+/// Returns deletions of all that unfinished replacements left, but for what somebody needs still: what may be the last of
+/// an object that is not live by its name, what serves in the place of one, and what others refer to.
 pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a World) -> Vec<Decision<'a>> {
     let leftovers = Leftovers::find(desired, world);
     let mut decisions: Vec<Decision<'a>> = Vec::new();
@@ -256,11 +256,11 @@ pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a Wor
     for live in world.iter().collect::<Vec<_>>().into_iter().rev() {
         let Some(of) = left_of(live, &leftovers, desired, world) else { continue };
         let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
-        let decision = if world.get(&of).is_none() && desired.get(&of).is_some() {
-            let mut last = leftover(live, of.clone());
-            last.change.action = Action::Keep;
-            last.change.notes = vec![Note::LastOf { of }];
-            last
+        let decision = if let Some(note) = still_needed(live, &of, desired, world) {
+            let mut needed = leftover(live, of);
+            needed.change.action = Action::Blocked;
+            needed.change.notes.push(note);
+            needed
         } else if holders.is_empty() {
             going.insert(&live.key);
             leftover(live, of)
@@ -271,6 +271,30 @@ pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a Wor
     }
     decisions.reverse();
     decisions
+}
+
+/// Returns why what a replacement left is needed until that goes on, if it is.
+fn still_needed(live: &Live, of: &Key, desired: &Desired, world: &World) -> Option<Note> {
+    if world.get(of).is_none() {
+        return desired.get(of).map(|_| Note::LastOf { of: of.clone() });
+    }
+    if let Some(holder) = served(live, world) {
+        return Some(Note::ServesStill { by: holder.key.clone() });
+    }
+    // What it is made from has its name already, and the old one did not end.
+    let is_half_way = |source: &Key| {
+        let mut old = world.iter().filter(|old| reserved::is_for(source, old));
+        old.any(|old| served(old, world).is_some())
+    };
+    let mut sources = live.references().filter_map(Reference::key);
+    let source = sources.find(|source| !kinds::is_reserved(&source.name) && is_half_way(source))?;
+    Some(Note::ServesAlready { source })
+}
+
+/// Returns an object with a declared name that serves what this one is.
+fn served<'a>(live: &Live, world: &'a World) -> Option<&'a Live> {
+    let serves = |holder: &&Live| !holder.key.kind.info().outlives_its_source && !kinds::is_reserved(&holder.key.name);
+    world.holders(&live.key).find(serves)
 }
 
 /// Returns the object that a live one is left of, declared or recorded.

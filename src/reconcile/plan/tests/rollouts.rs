@@ -142,6 +142,36 @@ fn nothing_is_orphaned(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Gives unfinished replacements up: what has a declared name is there still, and serves no less than before.
+fn aborted(declared: &Desired, live: &World, choices: &[Index]) -> Result<World, TestCaseError> {
+    let abort = plan_abort_rollouts(declared, live);
+    let now = perform(&abort, live, choices, abort.steps.len(), false)?;
+    let is_named = |live: &&Live| !kinds::is_reserved(&live.key.name);
+    for named in live.iter().filter(is_named) {
+        prop_assert!(now.get(&named.key).is_some(), "{} is gone\n{}", named.key, text_of(&abort));
+    }
+    for declared in declared.iter().filter(|object| live.get(&object.key).is_none() && holds_name(live, &object.key)) {
+        prop_assert!(holds_name(&now, &declared.key), "all of {} is gone\n{}", declared.key, text_of(&abort));
+    }
+    for template in (0..TEMPLATES).map(template_name) {
+        let declared = Key { kind: kinds::TEMPLATE, name: Name::parse(&template).expect("a name") };
+        let is_on = |pool: &&Live| {
+            let mut sources = pool.references().filter_map(Reference::key).filter_map(|key| live.get(&key));
+            sources.any(|source| source.key == declared || reserved::is_for(&declared, source))
+        };
+        let of_named: u32 = live.iter().filter(is_named).filter(is_on).map(replicas).sum();
+        let least = warm_of(live, &template).min(of_named);
+        let has = warm_of(&now, &template);
+        prop_assert!(has >= least, "{template} has {has} of {least}\n{}", text_of(&abort));
+    }
+    Ok(now)
+}
+
+/// Returns whether there is an object under a name that replacements of this one give.
+fn holds_name(world: &World, key: &Key) -> bool {
+    world.iter().any(|live| reserved::is_for(key, live))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
@@ -150,7 +180,7 @@ proptest! {
         first in declared(), second in declared(), goes_back in any::<bool>(),
         choices in prop::collection::vec(any::<Index>(), 40),
         cuts in prop::collection::vec((any::<Index>(), any::<bool>()), 1..4),
-        room in prop::option::of(0..6_u64),
+        room in prop::option::of(0..6_u64), aborts in prop::bool::weighted(0.3),
     ) {
         let (before, then) = (manifests(&first), manifests(&second));
         let limited = |world: World| match room {
@@ -165,6 +195,9 @@ proptest! {
             let plan = plan(&then, &live, &Policy::default());
             let n_steps = cut.index(plan.steps.len() + 1);
             live = limited(perform(&plan, &live, &choices, n_steps, half)?);
+        }
+        if aborts {
+            live = limited(aborted(&then, &live, &choices)?);
         }
         let goal = if goes_back { &before } else { &then };
         let mut texts = Vec::new();

@@ -18,6 +18,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+pub use self::section::LONGEST as LONGEST_SECTION;
+
 use self::checks::Checks;
 use self::step::{Performed, StepCx};
 use self::swap::Names;
@@ -44,7 +46,7 @@ pub struct ApplyCx {
     pub owner: Option<Arc<str>>,
     /// When time is up: nothing starts after it, and what runs has [`GRACE`] to end.
     pub deadline: Option<Deadline>,
-    /// Cuts running steps off where they are, but for calls that belong together.
+    /// Cuts running steps off where they are, but for calls that belong together, which have [`LONGEST_SECTION`] to end.
     pub abort: CancellationToken,
 }
 

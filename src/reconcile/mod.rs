@@ -19,7 +19,7 @@ mod observe;
 pub mod plan;
 mod world;
 
-pub use apply::{ApplyCx, GRACE, Outcome, Recorder, apply};
+pub use apply::{ApplyCx, GRACE, LONGEST_SECTION, Outcome, Recorder, apply};
 pub use diff::{Cause, FieldChange};
 pub use drift::{Drift, DriftEvent, FieldDrift, drift, drift_from};
 pub use error::StepError;

@@ -81,6 +81,21 @@ async fn a_second_rename_that_fails_for_good_takes_the_first_one_back() {
     assert_eq!(site.image().await, "b");
 }
 
+/// What lies between two renames is worth more than one try.
+#[tokio::test]
+async fn a_second_rename_that_the_server_fails_at_is_tried_again() {
+    let site = Site::open().await;
+    site.must_apply(&manifests("a")).await;
+    site.transport.n_failing.store(2, Ordering::SeqCst);
+    site.must_apply(&manifests("b")).await;
+    assert_eq!(site.image().await, "b");
+    // Where that is of no use, the way back is tried as often.
+    site.transport.n_failing.store(5, Ordering::SeqCst);
+    let (_, outcome) = site.apply(&manifests("a")).await;
+    assert!(matches!(*error_of(&outcome), StepError::SwapFailed { is_undone: true, .. }), "{outcome:?}");
+    assert_eq!(site.image().await, "b");
+}
+
 #[tokio::test]
 async fn a_name_that_could_not_be_given_back_is_said_and_comes_back_with_the_next_apply() {
     let site = Site::open().await;

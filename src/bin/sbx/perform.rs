@@ -1,13 +1,14 @@
 //! Performing a plan: shown, agreed to, applied, summed up. All commands that write go this way.
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sbx::client::Deadline;
 use sbx::kinds::{KindId, Misnamed, Secrets};
 use sbx::reconcile::plan::Plan;
-use sbx::reconcile::{ApplyCx, EventSink, GRACE, Lack, Outcome, World, apply};
+use sbx::reconcile::{ApplyCx, EventSink, GRACE, LONGEST_SECTION, Lack, Outcome, World, apply};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -151,10 +152,14 @@ pub(crate) async fn perform(
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
     }
+    let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let entry = Entry::begin(plan, workspace, consent).await?;
-    let ended = run(plan, workspace, &entry, secrets, consent, format, ui).await;
-    let recorded = entry.finish(plan, ended.as_ref().ok()).await;
-    let outcome = ended?;
+    let cx = context(workspace, &entry, secrets, consent);
+    if format == Format::Json {
+        ui.line(&json::begin(&label, cx.parallelism, consent.timeout).to_string());
+    }
+    let outcome = run(plan, workspace, &entry, &cx, format, &mut interrupts, ui).await;
+    let recorded = write_down(entry, plan, &outcome, &mut interrupts, ui).await;
     let report = Report::new(plan, &outcome);
     match format {
         Format::Json => ui.line(&json::outcome(plan, &outcome).to_string()),
@@ -225,30 +230,31 @@ async fn confirm_with(word: &str, question: &str, is_agreed: bool, ui: &mut Ui) 
     if answer.trim() == word { Ok(()) } else { Err(Failure::Declined) }
 }
 
-async fn run(
-    plan: &Plan,
-    workspace: &Workspace,
-    entry: &Entry<'_>,
-    secrets: Arc<Secrets>,
-    consent: &Consent,
-    format: Format,
-    ui: &mut Ui,
-) -> Result<Outcome, Failure> {
-    let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
-    let stop = CancellationToken::new();
-    let (sender, mut events) = mpsc::channel(EVENTS);
+/// Returns what an apply that begins now takes beside its plan.
+fn context(workspace: &Workspace, entry: &Entry<'_>, secrets: Arc<Secrets>, consent: &Consent) -> ApplyCx {
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
     cx.deadline = consent.timeout.map(Deadline::after);
     cx.recorder = entry.recorder();
     cx.secrets = secrets;
     cx.owner.clone_from(&workspace.owner);
+    cx
+}
+
+async fn run(
+    plan: &Plan,
+    workspace: &Workspace,
+    entry: &Entry<'_>,
+    cx: &ApplyCx,
+    format: Format,
+    interrupts: &mut Interrupts,
+    ui: &mut Ui,
+) -> Outcome {
+    let stop = CancellationToken::new();
+    let (sender, mut events) = mpsc::channel(EVENTS);
     let mut pace = workspace.client.pace();
-    if format == Format::Json {
-        ui.line(&json::begin(&workspace.label(), consent.parallelism, consent.timeout).to_string());
-    }
     let mut progress = Progress::new(plan, format == Format::Json, ui);
     let mut outcome = None;
-    let mut applying = Box::pin(apply(plan, &cx, EventSink::new(sender), stop.clone()));
+    let mut applying = Box::pin(apply(plan, cx, EventSink::new(sender), stop.clone()));
     let mut redraw = interval_at(Instant::now() + REVEAL_AFTER, REDRAW_EVERY);
     let mut time_is_up = Box::pin(until(cx.deadline));
     let mut is_told_of_time = false;
@@ -275,13 +281,13 @@ async fn run(
                 stop.cancel();
                 progress.note(&format!("Stopping: {why}. {} still running.", progress.n_running()), ui);
             }
-            _ = interrupts.next() => interrupted(&stop, &cx.abort, &mut progress, ui)?,
+            _ = interrupts.next() => interrupted(&stop, &cx.abort, &mut progress, ui),
         }
     }
     progress.finish();
     match outcome {
-        Some(outcome) => Ok(outcome),
-        None => Ok(applying.await),
+        Some(outcome) => outcome,
+        None => applying.await,
     }
 }
 
@@ -293,17 +299,9 @@ fn tell_that_time_is_up(progress: &mut Progress<'_>, ui: &mut Ui) {
     }
 }
 
-/// Does what an interrupt asks for: the first lets what runs end, the second ends it, the third waits for nothing.
-///
-/// # Errors
-///
-/// [`Failure::Interrupted`] at the third.
-fn interrupted(
-    stop: &CancellationToken,
-    abort: &CancellationToken,
-    progress: &mut Progress<'_>,
-    ui: &mut Ui,
-) -> Result<(), Failure> {
+/// Does what an interrupt asks for: the first lets what runs end, the second ends it, but for calls that belong together,
+/// and more say what is waited for.
+fn interrupted(stop: &CancellationToken, abort: &CancellationToken, progress: &mut Progress<'_>, ui: &mut Ui) {
     if !stop.is_cancelled() {
         stop.cancel();
         let n_running = progress.n_running();
@@ -312,10 +310,33 @@ fn interrupted(
         abort.cancel();
         progress.note("Stopped. What was running may or may not have been done.", ui);
     } else {
-        // Two calls that belong together are still on their way, and nothing comes back.
-        return Err(Failure::Interrupted);
+        let longest = LONGEST_SECTION.as_secs();
+        progress.note(&format!("Two calls that belong together are still on their way, for {longest} s at most."), ui);
     }
-    Ok(())
+}
+
+/// Writes down how an apply ended. Whoever does not want to wait for that says so twice.
+///
+/// # Errors
+///
+/// [`Failure::Inventory`] and [`Failure::Interrupted`].
+async fn write_down(
+    entry: Entry<'_>,
+    plan: &Plan,
+    outcome: &Outcome,
+    interrupts: &mut Interrupts,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    let mut writing = pin!(entry.finish(plan, outcome));
+    for is_last in [false, true] {
+        tokio::select! {
+            written = &mut writing => return written,
+            _ = interrupts.next() => if !is_last {
+                ui.status("What was done is being written down. Interrupt again to leave that to the next run.");
+            },
+        }
+    }
+    Err(Failure::Interrupted)
 }
 
 /// Waits until a deadline has passed; forever if there is none.

@@ -388,16 +388,16 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Writes down how it ended; without an outcome it was interrupted.
+    /// Writes down how it ended.
     ///
     /// # Errors
     ///
     /// [`Failure::Inventory`], also when the lock was lost meanwhile.
-    pub(crate) async fn finish(self, plan: &Plan, outcome: Option<&Outcome>) -> Result<(), Failure> {
+    pub(crate) async fn finish(self, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
         let Some((record, recording, mut run)) = self.open else { return Ok(()) };
-        let report = outcome.map(|outcome| Report::new(plan, outcome));
-        run.outcome = report.as_ref().map_or("interrupted", Report::word).to_owned();
-        run.summary = report.as_ref().map_or_else(|| "Interrupted twice.".to_owned(), Report::to_line);
+        let report = Report::new(plan, outcome);
+        report.word().clone_into(&mut run.outcome);
+        run.summary = report.to_line();
         recording.finish(run).await?;
         record.check_lock()
     }

@@ -1,12 +1,18 @@
 //! What of a step must not be cut in two, when the apply is told to stop at once.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// How long a section may go on once its step is told to stop. One call to a server that answers takes far less.
+pub const LONGEST: Duration = Duration::from_secs(30);
 
 /// Marks the parts of a step that are run to their end, whoever says stop.
 ///
-/// Two calls that only make sense together, such as the two renames of a swap, are one section. It ends by itself: each
-/// of its calls has a deadline.
+/// Two calls that only make sense together, such as the two renames of a swap, are one section. It is given [`LONGEST`]
+/// to end.
 #[derive(Debug)]
 pub(super) struct Section {
     depth: watch::Sender<usize>,
@@ -31,7 +37,8 @@ impl Section {
         let cut = async {
             abort.cancelled().await;
             // The sender is `self`, so that it cannot be gone.
-            let _ = self.depth.subscribe().wait_for(|depth| *depth == 0).await;
+            let mut depth = self.depth.subscribe();
+            let _ = timeout(LONGEST, depth.wait_for(|depth| *depth == 0)).await;
         };
         tokio::select! {
             // What is done is done: the work is looked at first.
@@ -44,8 +51,6 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::{Instant, sleep};
 
     use super::*;
@@ -77,6 +82,17 @@ mod tests {
         assert_eq!(stopped_after(2 * SECOND).await, (None, 3 * SECOND), "in it: cut at its end");
         assert_eq!(stopped_after(7 * SECOND / 2).await, (None, 7 * SECOND / 2), "after it");
         assert_eq!(stopped_after(9 * SECOND).await, (Some(()), 4 * SECOND), "too late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_section_that_does_not_end_is_cut_in_the_end() {
+        let (section, abort, started) = (Section::new(), CancellationToken::new(), Instant::now());
+        let work = section.run(async {
+            abort.cancel();
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(section.until_aborted(&abort, work).await, None);
+        assert_eq!(started.elapsed(), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]

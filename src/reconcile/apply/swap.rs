@@ -3,8 +3,12 @@
 //! Between the two renames the name is nobody's, so they are one [`Section`](super::section::Section): an abort of the step lets it end, and a
 //! second rename that fails for good takes the first one back.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::step::{Performed, StepCx, check, look};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::kinds::{Key, Live, Reference};
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -123,19 +127,22 @@ async fn undo(names: &Names, old: Option<&Live>, cause: StepError, client: &Clie
     }
 }
 
-/// How often a rename is tried whose object did not move.
+/// How often a rename is tried whose object did not move, and what is waited in between: what lies between two renames is
+/// worth more than one try.
 const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Gives an object another name, and looks whether it has it: of a lost answer, and of one that was settled by the name
 /// alone, the id tells.
 async fn rename(live: &Live, to: &Key, client: &Client) -> Result<Live, StepError> {
     let mut last = None;
-    for _ in 0..TRIES {
+    for nth in 0..TRIES {
+        if nth > 0 {
+            sleep(PAUSE).await;
+        }
         let result = live.key.kind.rename(client, &live.key.name, &to.name).await;
         match result {
-            Err(error) if !(error.is_ambiguous() || error.is_not_found() || error.is_retryable()) => {
-                return Err(error.into());
-            }
+            Err(error) if is_final(&error) => return Err(error.into()),
             result => last = result.err().or(last),
         }
         match look(to, client).await {
@@ -151,6 +158,12 @@ async fn rename(live: &Live, to: &Key, client: &Client) -> Result<Live, StepErro
         Some(cause) => Err(StepError::RenameLost { key: live.key.clone(), to: to.name.clone(), cause }),
         None => Err(StepError::Gone { key: live.key.clone() }),
     }
+}
+
+/// Returns whether it is no use to try the same rename again.
+fn is_final(error: &client::Error) -> bool {
+    let is_server_s = error.status().is_some_and(|status| status.is_server_error());
+    !(is_server_s || error.is_ambiguous() || error.is_not_found() || error.is_retryable())
 }
 
 fn is_same(before: &Live, now: &Live) -> bool {

@@ -17,7 +17,9 @@ use super::renames::old_key;
 use super::rolling::{self, Leftovers, Rollouts};
 use super::undeclared::Undeclared;
 use super::{Action, Change, OnDrift, Policy, Rollout, quota};
-use crate::kinds::{self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Part, Reference, Tree, Violation};
+use crate::kinds::{
+    self, Health, Key, Live, Object, OnExpiry, OnSuperseded, Part, Reference, RenamedFrom, Tree, Violation,
+};
 use crate::reconcile::diff::{FieldChange, diff, untold, unverifiable};
 use crate::reconcile::inventory::{Entry, Standing};
 use crate::reconcile::world::{DeclaredOrLive, Desired, World};
@@ -299,6 +301,11 @@ impl<'a> Round<'a, '_> {
                 change.notes.extend(is_recovered.then_some(Note::Recovered));
                 let is_released = entry.standing == Standing::Released;
                 change.notes.extend(is_released.then_some(Note::TakenUpAgain));
+                let old_name = RenamedFrom::Name(change.key.name.clone());
+                let is_taken_back = !is_renamed && entry.lifecycle.renamed_from.as_ref() == Some(&old_name);
+                if is_taken_back && action == Action::Rename {
+                    change.notes.push(Note::RenameTakenBack);
+                }
                 if is_renamed && action == Action::Rename && self.given.policy.on_drift == OnDrift::Hold {
                     change.notes.push(Note::DriftHeld { paths: Vec::new() });
                     return Action::Keep;
@@ -485,7 +492,7 @@ impl<'a> Round<'a, '_> {
             let is_way = |note: &Note| match note {
                 // That it would go without a gap is a way out.
                 Note::Recreated { why } => *why != NotRolling::Renamed,
-                _ => matches!(note, Note::BuiltBeside { .. } | Note::PublishedAnew { .. }),
+                _ => matches!(note, Note::BuiltBeside { .. } | Note::PublishedAnew { .. } | Note::TakesTurn { .. }),
             };
             change.notes.retain(|note| !is_way(note));
             change.rollout = None;

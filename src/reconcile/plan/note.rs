@@ -86,7 +86,7 @@ pub enum Note {
         /// The server's text.
         message: String,
     },
-    /// It is deleted before it is made anew, although its manifest does not ask for that.
+    /// It is deleted before it is made anew.
     Recreated {
         /// Why.
         why: NotRolling,
@@ -99,6 +99,11 @@ pub enum Note {
         is_there: bool,
         /// What is not known of it when it takes over, if there is something.
         caveat: Option<&'static str>,
+    },
+    /// The quota has no room for all that are built beside others at once, so that they are built one after the other.
+    TakesTurn {
+        /// Its place among them, from 1 on.
+        turn: usize,
     },
     /// The new one takes over its name by being made, and the old one goes on to be known by its id.
     PublishedAnew {
@@ -264,6 +269,8 @@ pub enum Note {
         /// The other object.
         later: Key,
     },
+    /// It was renamed once, and that rename is declared no longer.
+    RenameTakenBack,
     /// The rename that would make it what is declared is not done yet.
     RenamePending,
     /// The server does not have its kind, or one that it cannot be without.
@@ -351,6 +358,8 @@ pub enum Note {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotRolling {
+    /// Its manifest asks for that.
+    Asked,
     /// It gets another name as well.
     Renamed,
     /// What it is made from is deleted first too.

@@ -75,7 +75,11 @@ impl<'a, 'r> Rollouts<'a, 'r> {
 
     /// Says of an object that is to be made anew whether that is done without a gap.
     pub(super) fn choose(&self, object: &'a Object, live: &Live, change: &mut Change, same: Same<'_>) {
-        if object.key.kind.info().holds_data || object.lifecycle.replace == Some(Replace::Recreate) {
+        if object.key.kind.info().holds_data {
+            return;
+        }
+        if object.lifecycle.replace == Some(Replace::Recreate) {
+            change.notes.push(Note::Recreated { why: NotRolling::Asked });
             return;
         }
         let rollout = match object.key.kind.info().naming {

@@ -231,9 +231,9 @@ fn a_template_that_says_so_is_recreated_together_with_its_pools() {
         &declared.concat(),
         &live,
         "
-replace template/t [image: a -> b] (image cannot change in place)
+replace template/t [image: a -> b] (image cannot change in place) (deleted first, then made anew, as `replace: recreate` asks)
 replace pool/p [template_name: t -> t] (template `t` is replaced) (deleted first, then made anew, as template `t` is)
-replace pool/q [template_name: t -> t] (template `t` is replaced)
+replace pool/q [template_name: t -> t] (template `t` is replaced) (deleted first, then made anew, as `replace: recreate` asks)
 0. delete pool/p after []
 1. delete pool/q after []
 2. delete template/t after [0, 1]
@@ -330,7 +330,7 @@ keep sandbox/s (outdated: its template_name is t, declared is u; it is kept)
         &(template("t", "b", ", lifecycle: {replace: recreate}") + &sandbox("s", "t", follows)),
         &live,
         "
-replace template/t [image: a -> b] (image cannot change in place)
+replace template/t [image: a -> b] (image cannot change in place) (deleted first, then made anew, as `replace: recreate` asks)
 replace sandbox/s [template_name: t -> t] (template `t` is replaced) (the disk of this sandbox is lost, with everything on it)
 0. delete sandbox/s after []
 1. delete template/t after [0]

@@ -166,6 +166,44 @@ fn a_second_interrupt_stops_at_once() {
     ");
 }
 
+/// Between its two renames the name is nobody's: however often somebody says stop, the second one is waited for.
+#[test]
+fn no_interrupt_splits_a_swap() {
+    let environment = Environment::new();
+    let server = Server::start(&environment, &[]);
+    let apply = ["apply", "-f", "w.yaml", "--yes", "-o", "json", "--endpoint", &server.url()];
+    environment.write("w.yaml", CHAIN);
+    assert_eq!(environment.sbx(&apply).code, Some(0));
+    environment.write("w.yaml", &CHAIN.replace("image: x", "image: y"));
+    server.fault(r#"{"operation": "update_template", "skip": 1, "count": 1, "delay_ms": 5000}"#);
+    let mut command = environment.command();
+    let mut process = command.args(apply).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.request("GET", "/v2/sandboxes/templates/plain", "").starts_with("HTTP/1.1 200") {
+        assert_eq!(process.try_wait().unwrap(), None, "it goes on");
+        std::thread::yield_now();
+    }
+    let mut stderr = std::io::BufReader::new(process.stderr.take().expect("it is piped"));
+    let mut said = String::new();
+    for name in ["INT", "TERM", "INT"] {
+        signal(&process, name);
+        std::io::BufRead::read_line(&mut stderr, &mut said).expect("it answers");
+    }
+    let output = process.wait_with_output().expect("it ends");
+    std::io::Read::read_to_string(&mut stderr, &mut said).expect("it is UTF-8");
+    insta::assert_snapshot!(format!("{said}{:?}", output.status.code()), @"
+    Stopping: 1 still running. Interrupt again to stop now.
+    Stopped. What was running may or may not have been done.
+    Two calls that belong together are still on their way, for <duration> at most.
+    hint: run the same again: it goes on from here
+    Some(130)
+    ");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let last = stdout.lines().last().expect("it says how it ended");
+    assert!(last.contains("\"type\":\"outcome\"") && last.contains("\"is_interrupted\":true"), "{last}");
+    let names = environment.sbx(&["get", "templates", "-o", "name", "--endpoint", &server.url()]);
+    assert_eq!(names.stdout.lines().next(), Some("template/plain"), "{names}");
+}
+
 #[test]
 fn serve_refuses_what_it_cannot_do() {
     let environment = Environment::new();

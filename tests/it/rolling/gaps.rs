@@ -118,8 +118,41 @@ async fn nor_is_a_pool_where_the_quota_has_room_for_one_at_a_time() {
     let most = samples.iter().map(|sample| sample.pools.iter().map(|pool| pool.2).sum::<u64>()).max();
     assert!(most.is_some_and(|most| most > declared && most <= sandboxes), "they take turns: {most:?}");
     assert_pools_stay(&samples, "t", 1);
+    for sample in samples.iter().filter(|sample| sample.templates.iter().any(|name| name == "t")) {
+        let warm: u64 = sample.pools.iter().filter(|pool| pool.1 == "t").map(|pool| pool.2).sum();
+        assert!(warm >= POOLS[0].1, "the one that is built first serves: {:?}", sample.pools);
+    }
     assert_nothing_is_left(&samples);
     assert_eq!(site.image().await, "b");
     let again = site.must_apply(&manifests("t", "b")).await;
     assert!(again.steps.is_empty(), "{:?}", again.steps);
+}
+
+/// A pool moves to another template, alone or while its old one, its new one or both are replaced.
+#[tokio::test]
+async fn nor_is_a_pool_whose_own_template_changes() {
+    let other = |image: &str| {
+        format!("---\n{{apiVersion: sbx/v1, kind: Template, metadata: {{name: u}}, spec: {{image: {image}}}}}\n")
+    };
+    for (image, image_of_other) in [("a", "a"), ("b", "a"), ("a", "b"), ("b", "b")] {
+        let site = Site::open().await;
+        site.must_apply(&(manifests("t", "a") + &other("a"))).await;
+        site.samples();
+        let moved = manifests("t", image).replacen("template_name: t", "template_name: u", 1) + &other(image_of_other);
+        site.must_apply(&moved).await;
+        let samples = site.samples();
+        assert_pools_stay(&samples, "t", 1);
+        let has_other = |sample: &Sample| sample.templates.iter().any(|name| name == "u");
+        assert_back_soon("u", &samples.iter().map(has_other).collect::<Vec<_>>(), 1);
+        // Who creates from the template that one leaves finds the other one.
+        for sample in samples.iter().filter(|sample| sample.templates.iter().any(|name| name == "t")) {
+            let warm: u64 = sample.pools.iter().filter(|pool| pool.1 == "t").map(|pool| pool.2).sum();
+            assert!(warm >= POOLS[1].1, "{:?}", sample.pools);
+        }
+        assert_nothing_is_left(&samples);
+        let last = samples.last().expect("something was done");
+        assert!(last.pools.contains(&("p".to_owned(), "u".to_owned(), 2)), "{:?}", last.pools);
+        let again = site.must_apply(&moved).await;
+        assert!(again.steps.is_empty(), "{:?}", again.steps);
+    }
 }

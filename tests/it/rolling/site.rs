@@ -30,6 +30,8 @@ pub(super) struct Watched {
     n_before_the_end: AtomicUsize,
     /// How many renames to `t` are refused.
     pub(super) n_refused: AtomicUsize,
+    /// To how many of them the server answers that it failed.
+    pub(super) n_failing: AtomicUsize,
     /// Whether pools are shown as if they referred to templates by their names only.
     pub(super) references_stay: AtomicBool,
     /// Whether new templates are shown without the fields that a client need not know.
@@ -72,11 +74,15 @@ impl Watched {
         self.n_before_the_end.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err()
     }
 
-    fn is_refused(&self, request: &Request<Bytes>) -> bool {
+    /// Returns the status that a rename to `t` gets in the place of its effect, if it does.
+    fn refusal(&self, request: &Request<Bytes>) -> Option<StatusCode> {
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let one_less = |left: usize| left.checked_sub(1);
+        let strikes = |n: &AtomicUsize| n.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
         let is_rename = request.method() == Method::PATCH && body["name"] == "t";
-        let refuse = |left: usize| left.checked_sub(1);
-        is_rename && self.n_refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok()
+        let refuse = || strikes(&self.n_refused).then_some(StatusCode::FORBIDDEN);
+        let fail = || strikes(&self.n_failing).then_some(StatusCode::INTERNAL_SERVER_ERROR);
+        if is_rename { refuse().or_else(fail) } else { None }
     }
 
     fn alter(&self, path: &str, response: Response<Bytes>) -> Response<Bytes> {
@@ -94,9 +100,9 @@ impl Watched {
 impl Transport for Watched {
     fn send(&self, request: Request<Bytes>, _: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            if self.is_refused(&request) {
+            if let Some(status) = self.refusal(&request) {
                 let mut response = Response::new(Bytes::from_static(b"{}"));
-                *response.status_mut() = StatusCode::FORBIDDEN;
+                *response.status_mut() = status;
                 return Ok(response);
             }
             let (is_read, path) = (request.method() == Method::GET, request.uri().path().to_owned());
@@ -143,6 +149,7 @@ impl Site {
             samples: Mutex::default(),
             n_before_the_end: AtomicUsize::new(usize::MAX),
             n_refused: AtomicUsize::new(0),
+            n_failing: AtomicUsize::new(0),
             references_stay: AtomicBool::new(false),
             forgets: AtomicBool::new(false),
         });

@@ -119,13 +119,8 @@ impl Apply {
             (Purpose::Apply, plan::plan(&manifests.desired, &world, policy))
         };
         let place = |change: &Change| manifests.place_of(change);
-        let view = View {
-            plan: &plan,
-            place: &place,
-            purpose,
-            show_unchanged: false,
-            inventory: workspace.inventory(),
-        };
+        let view =
+            View { plan: &plan, place: &place, purpose, show_unchanged: false, inventory: workspace.inventory() };
         perform(&view, workspace, &self.consent, self.outputs.format(), &mut cx.ui).await
     }
 }

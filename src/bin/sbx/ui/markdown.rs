@@ -15,9 +15,10 @@ use self::text::{code, comment_word, fence, html, prose};
 use super::difference::{
     PartInWords, SAME_NAME, by_part, drift_first, drift_mark, drift_mark_of, given, lines_of, unified,
 };
+use super::names;
 use super::outcome::Report;
 use super::output::Subject;
-use super::plan::{View, sign, summary_line, whole_lines};
+use super::plan::{Sequence, View, sign, summary_line, whole_lines};
 use crate::failure::Failure;
 
 /// The most that GitHub takes in a comment is 65,536 characters; bytes are never fewer.
@@ -77,8 +78,9 @@ pub(crate) fn plan(view: &View<'_>, subject: &Subject<'_>, ended: Option<&Report
     let undone = ended.map(Report::undone).unwrap_or_default();
     let whole = whole_lines(view.plan).iter().map(|line| prose(&plain(line)) + "\n\n").collect::<String>();
     page.reserve += whole.len();
+    let sequence = Sequence::of(view.plan);
     for section in &SECTIONS {
-        page.section(section, view, &undone);
+        page.section(section, view, &sequence, &undone);
     }
     page.always(&whole);
     page.text
@@ -178,7 +180,13 @@ impl Page {
     }
 
     /// Shows the changes of one kind; `undone` says which of them were tried, or to be, and are not made.
-    fn section(&mut self, section: &Section, view: &View<'_>, undone: &[Option<&'static str>]) {
+    fn section(
+        &mut self,
+        section: &Section,
+        view: &View<'_>,
+        sequence: &Sequence<'_>,
+        undone: &[Option<&'static str>],
+    ) {
         let fates = undone.iter().copied().chain(std::iter::repeat(None));
         let changes: Vec<_> = view.plan.changes.iter().zip(fates).filter(|(change, _)| (section.has)(change)).collect();
         if changes.is_empty() {
@@ -191,7 +199,7 @@ impl Page {
         };
         if self.offer(&format!("#### {} ({}{n_undone})\n\n", section.title, changes.len())) {
             let fits = |(change, fate): &&(&Change, Option<&str>)| {
-                details(view, change, *fate).is_some_and(|details| self.offer(&details))
+                details(sequence, change, *fate).is_some_and(|details| self.offer(&details))
                     || self.offer(&head(change, *fate))
             };
             n_shown = changes.iter().take_while(fits).count();
@@ -211,7 +219,7 @@ fn head(change: &Change, fate: Option<&str>) -> String {
 }
 
 /// Returns a change with its fields and notes, to be opened by a click; `None` if there is nothing to see there.
-fn details(view: &View<'_>, change: &Change, fate: Option<&str>) -> Option<String> {
+fn details(sequence: &Sequence<'_>, change: &Change, fate: Option<&str>) -> Option<String> {
     let (sign, _) = sign(change.action);
     let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was <code>{}</code>)", html(was.as_str())));
     let fate = fate.map_or_else(String::new, |fate| format!(": <b>{fate}</b>"));
@@ -227,10 +235,7 @@ fn details(view: &View<'_>, change: &Change, fate: Option<&str>) -> Option<Strin
         let help = note.help().map_or_else(String::new, |help| format!("<br>help: {}", prose(&clipped(&help))));
         format!("- {}{help}\n", prose(&clipped(&note.to_string())))
     });
-    let steps = view.swap_steps(change);
-    let steps =
-        if steps.is_empty() { String::new() } else { format!("\nSteps, in this order:\n\n{}", numbered(&steps)) };
-    let notes = notes.collect::<String>() + &steps;
+    let notes = notes.collect::<String>() + &in_order(sequence, change);
     if diff.is_empty() && notes.is_empty() {
         return None;
     }
@@ -273,6 +278,16 @@ fn diff_lines(change: &Change) -> Vec<String> {
         from.into_iter().chain(signed('+', field.path, &new, "")).collect::<Vec<_>>()
     });
     fields.collect()
+}
+
+/// Returns what a change comes after, or its steps where it puts a new object in the place of the old one.
+fn in_order(sequence: &Sequence<'_>, change: &Change) -> String {
+    let steps = sequence.of_swap(change);
+    if !steps.is_empty() {
+        return format!("\nSteps, in this order:\n\n{}", numbered(&steps));
+    }
+    let before = sequence.before(change);
+    if before.is_empty() { String::new() } else { format!("- after {}\n", prose(&names(before))) }
 }
 
 fn numbered(steps: &[String]) -> String {

@@ -1,15 +1,17 @@
 //! A plan as text that a reviewer understands in five seconds: a block for each change, then one line of counts.
 
 mod lump;
+mod sequence;
 
 use anstyle::Style;
 use sbx::reconcile::Plan;
-use sbx::reconcile::plan::{Action, Change, Note, Peak, Verb};
+use sbx::reconcile::plan::{Action, Change, Note, Peak};
 
+pub(crate) use self::sequence::Sequence;
 use super::diagnostic::counted;
 use super::difference::values;
 use super::escape;
-use super::progress::to_do;
+use super::names;
 use super::style::{self, paint};
 
 /// A plan, and how it is to be shown.
@@ -80,13 +82,14 @@ impl View<'_> {
         let (blocked, rest): (Vec<_>, Vec<_>) = shown.into_iter().partition(|change| change.action == Action::Blocked);
         let plain_keeps = plain_keeps.into_iter().filter(|_| self.show_unchanged);
 
+        let sequence = Sequence::of(self.plan);
         let mut out = String::new();
         let mut last = 0;
         let blocked = lump::lumps(blocked).into_iter().map(|lump| match lump.as_slice() {
-            [change] => self.block(change),
+            [change] => self.block(change, &sequence),
             changes => lump::block(changes),
         });
-        for block in plain_keeps.chain(rest).map(|change| self.block(change)).chain(blocked) {
+        for block in plain_keeps.chain(rest).map(|change| self.block(change, &sequence)).chain(blocked) {
             // Lines that stand alone stand close together.
             if last > 1 || (last == 1 && block.len() > 1) {
                 out.push('\n');
@@ -107,7 +110,7 @@ impl View<'_> {
     }
 
     /// Returns the lines about one change.
-    fn block(&self, change: &Change) -> Vec<String> {
+    fn block(&self, change: &Change, sequence: &Sequence<'_>) -> Vec<String> {
         let mut lines = vec![head(change)];
         lines.extend(values(change).into_iter().map(|text| format!("    {text}")));
         for note in &change.notes {
@@ -116,28 +119,26 @@ impl View<'_> {
             let help = note.help();
             lines.extend(help.map(|help| format!("    {} {}", paint(style::HINT, "help:"), escape(&help))));
         }
-        lines.extend(self.swap_lines(change));
+        lines.extend(sequence_lines(sequence, change));
         let is_at_fault = change.notes.iter().any(Note::is_obstacle);
         let place = (self.place)(change).filter(|_| is_at_fault);
         lines.extend(place.map(|place| format!("    {} {place}", paint(style::DIM, "at"))));
         lines
     }
+}
 
-    /// Returns the lines about the steps of a change that puts a new object in the place of the old one.
-    fn swap_lines(&self, change: &Change) -> Vec<String> {
-        let steps = self.swap_steps(change);
-        let head = (!steps.is_empty()).then(|| format!("    {}", paint(style::DIM, "steps, in this order:")));
-        let line = |(index, step)| format!("      {}. {step}", index + 1);
-        head.into_iter().chain(steps.into_iter().enumerate().map(line)).collect()
+/// Returns the lines about what a change comes after, or, where it puts a new object in the place of the old one, about its
+/// steps.
+fn sequence_lines(sequence: &Sequence<'_>, change: &Change) -> Vec<String> {
+    let steps = sequence.of_swap(change);
+    if steps.is_empty() {
+        let before = sequence.before(change);
+        let after = || format!("    {} {}", paint(style::DIM, "after"), names(&before));
+        return (!before.is_empty()).then(after).into_iter().collect();
     }
-
-    /// Returns the steps of a change that puts a new object in the place of the old one while both are there.
-    pub(super) fn swap_steps(&self, change: &Change) -> Vec<String> {
-        let is_own = |index: usize| self.plan.changes.get(index).is_some_and(|own| own.key == change.key);
-        let own: Vec<_> = self.plan.steps.iter().filter(|step| is_own(step.change)).collect();
-        let is_swap = own.iter().any(|step| matches!(step.verb, Verb::Swap { .. }));
-        own.into_iter().filter(|_| is_swap).map(to_do).collect()
-    }
+    let head = format!("    {}", paint(style::DIM, "steps, in this order:"));
+    let line = |(index, step)| format!("      {}. {step}", index + 1);
+    std::iter::once(head).chain(steps.into_iter().enumerate().map(line)).collect()
 }
 
 /// Returns the lines about a plan as a whole: what it takes on its way, and what it leaves alone.
@@ -203,9 +204,7 @@ pub(crate) fn sign(action: Action) -> (&'static str, Style) {
 
 /// Returns whether an object is not what is declared, and stays so.
 fn is_left_otherwise(change: &Change) -> bool {
-    let is_said = |note: &Note| {
-        matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false })
-    };
+    let is_said = |note: &Note| matches!(note, Note::DriftHeld { .. } | Note::Expired { is_recreated: false });
     change.action == Action::Keep && change.notes.iter().any(is_said)
 }
 

@@ -135,6 +135,12 @@ impl fmt::Display for Note {
             Self::Pending { status } => write!(f, "its status is `{status}`"),
             Self::Recreated { why } => recreated(f, why),
             Self::BuiltBeside { incoming, is_there, caveat } => built_beside(f, incoming, *is_there, *caveat),
+            Self::TakesTurn { turn } => {
+                write!(
+                    f,
+                    "the quota has no room for all that are built beside others at once: this one is number {turn}"
+                )
+            }
             Self::PublishedAnew { old, is_left } => published_anew(f, old, *is_left),
             Self::HalfReplaced => f.write_str("a replacement of it stopped half way"),
             Self::OldKept { name, holders, now } => {
@@ -169,13 +175,10 @@ impl fmt::Display for Note {
                 write!(f, "{later} is renamed from this name, so it comes first, and it is blocked")
             }
             Self::NameWithAnother { of } => name_with_another(f, of),
+            Self::RenameTakenBack => f.write_str("its rename is declared no longer, so that it gets its old name back"),
             Self::RenamePending => f.write_str("its rename is not done yet"),
             Self::BrokenRule { message, .. } => f.write_str(message),
-            Self::OverQuota { what, needed, free, is_passing } => {
-                let (needed, free) = (what.spell(*needed), what.spell(*free));
-                let when = if *is_passing { " while it is made" } else { "" };
-                write!(f, "the quota for {what} has {free} left, and this takes {needed}{when}")
-            }
+            Self::OverQuota { what, needed, free, is_passing } => over_quota(f, *what, [*needed, *free], *is_passing),
             Self::PreventsDestroy => f.write_str("`prevent_destroy` is set, and this would destroy it"),
             Self::NotOwned { .. } => f.write_str("it is live, differs from what is declared, and is not managed here"),
             Self::OwnedBySibling { record } => write!(f, "it belongs to another project: {record}"),
@@ -227,6 +230,12 @@ fn recreated_behind(f: &mut fmt::Formatter<'_>, recorded: &ObjectId, lives_as: O
 fn no_room(f: &mut fmt::Formatter<'_>, beside: &Key, what: Resource, [needed, free]: [u64; 2]) -> fmt::Result {
     let (needed, free) = (what.spell(needed), what.spell(free));
     write!(f, "the quota for {what} has {free} left, and a new {beside} beside the old one takes {needed}")
+}
+
+fn over_quota(f: &mut fmt::Formatter<'_>, what: Resource, [needed, free]: [u64; 2], is_passing: bool) -> fmt::Result {
+    let (needed, free) = (what.spell(needed), what.spell(free));
+    let when = if is_passing { " while it is made" } else { "" };
+    write!(f, "the quota for {what} has {free} left, and this takes {needed}{when}")
 }
 
 fn outdated(f: &mut fmt::Formatter<'_>, path: &str, from: Option<&Value>, to: Option<&Value>) -> fmt::Result {
@@ -306,6 +315,7 @@ fn built_beside(
 fn recreated(f: &mut fmt::Formatter<'_>, why: &NotRolling) -> fmt::Result {
     f.write_str("deleted first, then made anew")?;
     match why {
+        NotRolling::Asked => f.write_str(", as `replace: recreate` asks"),
         NotRolling::Renamed => f.write_str(", since it is renamed as well"),
         NotRolling::Source(source) => write!(f, ", as {} `{}` is", source.kind.info().singular, source.name),
         NotRolling::NameHeld(source) => {

@@ -97,6 +97,7 @@ fn take_turns(mut builds: Vec<Build>, decisions: &mut [Decision<'_>], capacity: 
         used = used.add(needs).saturating_sub(gives);
         if let Some(Rollout::Replaces { turn, .. }) = &mut change.rollout {
             *turn = place + 1;
+            change.notes.push(Note::TakesTurn { turn: *turn });
         }
     }
     obstacles

@@ -163,7 +163,7 @@ fn a_pool_moves_to_the_object_that_its_template_s_name_stands_for() {
         "
 rename template/b
 rename template/c
-replace pool/p [template_name: b -> b] (template `b` becomes another object than the one it is made from)
+replace pool/p [template_name: b -> b] (template `b` becomes another object than the one it is made from) (deleted first, then made anew, as `replace: recreate` asks)
 0. rename template/b after []
 1. rename template/a after [0]
 2. delete pool/p after []
@@ -222,7 +222,7 @@ fn what_is_made_waits_for_no_name_that_its_old_one_keeps() {
     ];
     check(&declared.concat(), &live, "
 create template/s
-replace template/t [image: b -> a] (image cannot change in place)
+replace template/t [image: b -> a] (image cannot change in place) (deleted first, then made anew, as `replace: recreate` asks)
 replace pool/p [template_name: t -> s] (template_name cannot change in place) (`p--sbx-f42a5eca` is built beside it, then swapped; the API tells only that one replica is ready)
 create pool/q (it is new, not renamed: the live `p` is declared with that name as well)
 0. create template/s after []

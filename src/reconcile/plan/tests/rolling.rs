@@ -34,7 +34,7 @@ fn a_template_goes_with_its_pools_and_what_follows_it() {
     check(&all("b"), &live, "
 replace template/t [image: a -> b] (image cannot change in place) (`t--sbx-ebe74444` is built beside it, then swapped)
 replace pool/p [template_name: t -> t] (template `t` is replaced) (`p--sbx-3472352d` is built beside it, then swapped; the API tells only that one replica is ready)
-replace pool/q [template_name: t -> t] (template `t` is replaced)
+replace pool/q [template_name: t -> t] (template `t` is replaced) (deleted first, then made anew, as `replace: recreate` asks)
 replace sandbox/s [template_name: t -> t] (template `t` is replaced) (the disk of this sandbox is lost, with everything on it)
 0. create template/t--sbx-ebe74444 after []
 1. create pool/p--sbx-3472352d after [0]
@@ -221,8 +221,8 @@ fn where_the_quota_has_room_for_one_they_take_turns() {
     let live = with_sandboxes(world(&all("a")), 5, 8);
     check(&all("b"), &live, "
 replace template/t [image: a -> b] (image cannot change in place) (`t--sbx-ebe74444` is built beside it, then swapped)
-replace pool/p [template_name: t -> t] (template `t` is replaced) (`p--sbx-3472352d` is built beside it, then swapped; the API tells only that one replica is ready)
-replace pool/q [template_name: t -> t] (template `t` is replaced) (`q--sbx-488cf38e` is built beside it, then swapped; the API tells only that one replica is ready)
+replace pool/p [template_name: t -> t] (template `t` is replaced) (`p--sbx-3472352d` is built beside it, then swapped; the API tells only that one replica is ready) (the quota has no room for all that are built beside others at once: this one is number 1)
+replace pool/q [template_name: t -> t] (template `t` is replaced) (`q--sbx-488cf38e` is built beside it, then swapped; the API tells only that one replica is ready) (the quota has no room for all that are built beside others at once: this one is number 2)
 0. create template/t--sbx-ebe74444 after []
 1. create pool/p--sbx-3472352d after [0]
 2. swap template/t t--sbx-38a71585 <- t--sbx-ebe74444 after [0, 1]

@@ -41,6 +41,15 @@ fn are_warm(pools: &Json) {
     }
 }
 
+/// Fails if who asks a pool by its name finds no replica that is ready: the API tells when the first one is.
+fn have_ready_ones(metrics: &str) {
+    for (name, _) in POOLS {
+        let line = format!("sbx_pool_replicas{{pool=\"{name}\",status=\"ready\"}} ");
+        let n_ready = metrics.lines().find_map(|found| found.strip_prefix(&line));
+        assert_ne!(n_ready, Some("0"), "{name}:\n{metrics}");
+    }
+}
+
 #[test]
 fn an_image_is_bumped_below_pools_and_sandboxes() {
     let stage = Stage::start();
@@ -98,14 +107,25 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
     Plan: 4 to replace.
     --- exit code 0
     ");
+    let metrics = stage.server.request("GET", "/metrics", "");
+    assert!(metrics.contains("sbx_pool_replicas{pool=\"large\",status=\"ready\"} 3"), "{metrics}");
+    for operation in ["create_pool", "update_pool", "update_template", "delete_pool"] {
+        stage.server.delay(operation, 50);
+    }
     let mut apply = stage.spawn(&["apply", "prod", "--yes", "--quiet"]);
+    let mut n_amid = 0;
     let status = loop {
-        are_warm(&stage.call("GET", "pools?limit=500", ""));
+        let pools = stage.call("GET", "pools?limit=500", "");
+        are_warm(&pools);
+        n_amid += usize::from(pools.to_string().contains("--sbx-"));
+        have_ready_ones(&stage.server.request("GET", "/metrics", ""));
         if let Some(status) = apply.try_wait().expect("it is ours") {
             break status;
         }
     };
     assert_eq!(status.code(), Some(0));
+    assert!(n_amid > 3, "it was looked at {n_amid} times while old and new pools stood side by side");
+    stage.server.no_faults();
 
     // Nothing is left to do, and no sandbox was touched: they stay on the old template, until they are gone.
     insta::assert_snapshot!(stage.done(&["plan", "prod", "--exit-code"]), @r"

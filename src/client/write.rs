@@ -31,6 +31,11 @@ pub(super) enum Naming<'a> {
     Moves { before: Option<&'a str> },
 }
 
+/// Returns whether the server itself says that what it made was not ready in time, and not something before the server.
+fn was_late(error: &Error) -> bool {
+    error.is_a(Kind::Timeout) && error.error_type() == Some("Timeout")
+}
+
 /// How often to look for what a create brought about that is not refused when it is sent twice.
 const LOOKS: usize = 2;
 
@@ -95,6 +100,8 @@ impl Link {
                     return Ok(Created::Found(found));
                 }
                 Ok(Some(_)) => return Err(other_exists(request, exchange.attempts())),
+                // It had its time, and whoever asked says how long that is: another attempt would have as much again.
+                Ok(None) if was_late(&error) => return Err(error.with_ambiguous(false)),
                 Ok(None) => {
                     // An answered attempt is over; one that was cut off may still be under way.
                     let under_way = error.status().is_none();

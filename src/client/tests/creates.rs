@@ -122,6 +122,18 @@ async fn attempts_are_bounded_and_the_last_one_is_looked_up_too() {
     create(&server.client()).await.expect("the last attempt had its effect");
 }
 
+/// A create that had all its time is not given it four times over; a proxy's own 504 says nothing of that.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_ready_in_time_is_not_made_again() {
+    let late = || refusal(504, "Timeout", "Volume 'v' was not ready within 60 seconds");
+    let server = Mock::new([(POST, late()), (GET, nothing())]);
+    let error = create(&server.client()).await.expect_err("it was late");
+    assert_eq!((error.kind(), error.attempts(), error.is_ambiguous()), (Kind::Timeout, 1, false));
+    // It may have become ready just then.
+    let server = Mock::new([(POST, late()), (GET, same())]);
+    create(&server.client()).await.expect("it is there");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_looking_cannot_settle_is_said_to_be_open() {
     let server = Mock::new([(POST, dropped()), (GET, answer(500, ""))]);

@@ -113,6 +113,11 @@ impl StepError {
         }
     }
 
+    /// Returns whether the swap that the step looked at was taken back.
+    pub fn took_swap_back(&self) -> bool {
+        matches!(self, Self::ReferenceStayed { is_taken_back: true, .. })
+    }
+
     /// Returns whether the step may have changed something although it failed: in part, or nobody knows.
     pub fn may_have_had_effect(&self) -> bool {
         let is_in_part = match self {

@@ -64,6 +64,11 @@ impl Timestamp {
         jiff::fmt::rfc2822::parse(text).ok().map(|time| Self::new(time.timestamp()))
     }
 
+    /// Returns the time in UTC to the second, such as `2026-03-24T12:00:00Z`, for people.
+    pub fn to_second_text(self) -> String {
+        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// Returns the time of day in UTC to the minute, such as `14:05`, for messages about the near future.
     pub fn to_clock_text(self) -> String {
         self.0.strftime("%H:%M").to_string()

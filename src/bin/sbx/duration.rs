@@ -9,7 +9,9 @@ use std::time::Duration;
 /// Says what would be one.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "expected more than zero, such as `30m`".to_owned())
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a time with its unit, more than zero, such as `30m`".to_owned())
 }
 
 #[cfg(test)]

@@ -285,6 +285,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::NoServer { .. } | Self::Inventory(ledger::Error::BadPlace { .. }) => Exit::Usage,
+            Self::Config { server, .. } if server.is_from_flag() => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
             Self::Config { .. }
             | Self::Call { .. }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sbx::kinds::{self, Key, Object, Unmatched};
-use sbx::manifest::{self, Diagnostics, Documents, Input, Limits, Span};
+use sbx::manifest::{self, Diagnostic, Diagnostics, Documents, Input, Limits, Span, code};
 use sbx::reconcile::Desired;
 use sbx::reconcile::plan::{Change, Note, Policy, Scope};
 
@@ -114,7 +114,9 @@ fn load(args: &ManifestArgs, project: &Project) -> Result<(Documents, Vec<Object
         let named = args.files.iter().map(|path| input(path, &limits)).collect::<Result<Vec<_>, _>>()?;
         inputs.extend(named);
     }
-    let (mut documents, mut diagnostics) = manifest::load(&inputs, &limits);
+    let (mut documents, found) = manifest::load(&inputs, &limits);
+    let mut diagnostics = Diagnostics::new();
+    diagnostics.extend(found.into_iter().map(|diagnostic| with_who_names_it(diagnostic, args, project)));
     let all = std::mem::take(&mut documents.documents);
     let (patches, manifests) = all.into_iter().partition(|document| document.input < n_patches);
     documents.documents = manifests;
@@ -125,6 +127,18 @@ fn load(args: &ManifestArgs, project: &Project) -> Result<(Documents, Vec<Object
     name_sources(&mut objects, &working_directory, &project.root);
     diagnostics.sort();
     Ok((documents, objects, diagnostics))
+}
+
+/// Says of a path of a target, which nobody wrote on the command line, where it was written.
+fn with_who_names_it(diagnostic: Diagnostic, args: &ManifestArgs, project: &Project) -> Diagnostic {
+    let is_of_path = matches!(diagnostic.code, code::UNREADABLE | code::NO_DOCUMENT);
+    match (&project.file, &project.target) {
+        (Some(file), Some(target)) if is_of_path && args.files.is_empty() && diagnostic.help.is_none() => {
+            let file = paths::seen_from(&env::working_directory(), file);
+            diagnostic.help(format!("target `{}` in {} names it", target.name, file.display()))
+        }
+        _ => diagnostic,
+    }
 }
 
 /// Takes out the project's file and the patches of all targets, which may lie in a folder of manifests.

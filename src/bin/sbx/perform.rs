@@ -41,7 +41,7 @@ pub(crate) struct Consent {
     /// Go on without asking
     #[arg(long, short)]
     yes: bool,
-    /// How many operations run at once
+    /// How many operations run at once; fewer while the server answers 429, whose Retry-After is kept up to a minute
     #[arg(long, default_value = "10", value_name = "N", value_parser = at_least_one)]
     parallelism: NonZeroUsize,
     /// How long the steps may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
@@ -163,7 +163,7 @@ pub(crate) async fn perform(
     let report = Report::new(plan, &outcome);
     match format {
         Format::Json => ui.line(&json::outcome(plan, &outcome).to_string()),
-        Format::Text if !plan.steps.is_empty() => ui.data(&report.to_text()),
+        Format::Text if report.has_news() => ui.data(&report.to_text()),
         Format::Text => {}
     }
     if let Some(hint) = report.hint() {

@@ -25,6 +25,8 @@ pub(crate) struct PolicyArgs {
     #[arg(long)]
     no_prune: bool,
     /// Plan only this object and what it refers to; may be repeated
+    ///
+    /// A template that is replaced without a gap brings the pools on it, here and with -l: left behind, they would serve nobody.
     #[arg(long = "target", value_name = "KIND/NAME")]
     targets: Vec<String>,
     /// Plan only objects with these labels and what they refer to: `team=a,tier!=test,gpu,!old`

@@ -133,6 +133,8 @@ fn name_of(remote: &Remote) -> String {
     let own_path = sbx::wire::route::PREFIXES.iter().rev().find_map(|prefix| rest.strip_suffix(prefix));
     let kept = own_path.unwrap_or(rest).trim_matches('/');
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    // One that has no host is refused where it is called.
+    let kept = if kept.is_empty() { "nowhere" } else { kept };
     kept.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()
 }
 

@@ -252,6 +252,11 @@ fn with_api_path(endpoint: &str) -> String {
 }
 
 impl Server {
+    /// Returns whether a flag names it.
+    pub(crate) fn is_from_flag(&self) -> bool {
+        matches!(self, Self::Remote(Remote { url_from: Source::Flag(_), .. }))
+    }
+
     /// Returns the server as messages name it. A URL is cut before what could be a password.
     pub(crate) fn label(&self) -> String {
         match self {

@@ -191,6 +191,22 @@ impl Workspace {
         }
     }
 
+    /// Reads the live state, and what is recorded of it, as far as that can be read: what cannot is told.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Call`].
+    pub(crate) async fn observe_leniently(&self, ui: &mut Ui) -> Result<World, Failure> {
+        match self.observe().await {
+            Err(failure @ (Failure::Inventory(_) | Failure::OtherWorkspace { .. })) => {
+                let reasons: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
+                ui.warning(&escape(&reasons.join(": ")));
+                self.live().await
+            }
+            observed => observed,
+        }
+    }
+
     /// Reads the live state alone.
     ///
     /// # Errors

@@ -353,7 +353,7 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.holder)?;
         match self.expires_at {
-            Some(time) => write!(f, " until {time}, unless that is renewed"),
+            Some(time) => write!(f, " until {}, unless that is renewed", time.to_second_text()),
             None => Ok(()),
         }
     }

@@ -17,7 +17,7 @@ enum Held {
 }
 
 /// Each obstacle.
-const OBSTACLES: [(&str, Held); 25] = [
+const OBSTACLES: [(&str, Held); 28] = [
     ("BothNamesLive", Case("volume/both-names-live", "both names are live")),
     ("InDoubt", Case("owned/prune-what-is-in-doubt", "pool/warm, which is live too, is declared as renamed from it")),
     ("Unreadable", Case("volume/unreadable-size", "cannot be read")),
@@ -40,10 +40,65 @@ const OBSTACLES: [(&str, Held); 25] = [
     ("BrokenRule", Case("pool/on-mounts", "so it cannot be pooled")),
     ("OverQuota", Case("volume/over-quota", "the quota for volumes has 0 left")),
     ("NoRoomBeside", Case("pool/no-room-beside", "beside the old one takes 2")),
+    ("LastOf", Case("rollout/abort-between-two-renames", "this is what is left of it")),
+    ("ServesStill", Case("rollout/abort-after-its-swap", "is made from it until its own replacement ends")),
+    ("ServesAlready", Case("rollout/abort-after-its-swap", "it serves template/python already")),
     ("PreventsDestroy", Case("template/prevent-destroy", "`prevent_destroy` is set")),
     // The command looks for what it is to delete before it plans: `refused/not-found`.
     ("NotLive", Test("removal::what_is_not_live_is_blocked_and_said")),
     ("Saved", Case("saved/blocked-when-made", "size cannot shrink from 10Gi to 5Gi")),
+];
+
+/// Everything else that a plan says of an object: each reason for what happens to it, and what else there is to know.
+const REASONS: [(&str, Held); 35] = [
+    ("LiveAs", Case("rollout/renamed-as-well", "it is live as `python`")),
+    ("OldNameKept", Case("volume/old-name-kept", "it is new, not renamed")),
+    ("RenameSpent", Case("volume/rename-done", "the rename from `old` is done")),
+    ("RenameTakenBack", Case("owned/rename-taken-back", "its rename is declared no longer")),
+    ("Unverifiable", Case("registry/whose", "cannot be compared")),
+    ("CannotChangeInPlace", Case("template/mounts-change", "cannot change in place")),
+    ("DataLost", Case("sandbox-v2/follows", "is lost, with everything on it")),
+    ("SourceReplaced", Case("owned/image-bump-with-pools", "template `python` is replaced")),
+    ("SourceIsAnother", Case("pool/holds-the-name-of-its-new-template", "becomes another object")),
+    ("Failed", Case("sandbox/failed", "it failed")),
+    ("Pending", Case("sandbox/not-ready", "its status is")),
+    ("Recreated", Case("template/recreate-with-its-pools", "as `replace: recreate` asks")),
+    ("BuiltBeside", Case("rollout/goes-on-with-what-is-built", "is there already, and takes its place")),
+    ("TakesTurn", Case("rollout/takes-turns", "this one is number 2")),
+    ("PublishedAnew", Case("snapshot/published-anew", "it is published anew")),
+    ("HalfReplaced", Case("rollout/goes-on-between-two-renames", "a replacement of it stopped half way")),
+    ("OldKept", Case("owned/image-bump-with-pools", "the old one stays as `python--sbx-118469f0`")),
+    ("LeftBy", Case("rollout/taken-back", "left by a replacement of template/python")),
+    ("Outdated", Case("sandbox/outdated", "outdated: its template_name")),
+    ("BuildMoved", Case("snapshot/image-moved-on", "has moved on since it was built")),
+    ("KeptForSibling", Case("owned/another-projects-alike", "it is another project's, and stays as it is")),
+    ("Recovered", Test("lost_inventory::what_says_whose_it_is_needs_no_record")),
+    (
+        "TakenFrom",
+        Case("sandbox-v2/taken-over-from-another-project", "another project: acme/other, and it is taken over"),
+    ),
+    ("NotManaged", Case("owned/destroy-what-is-not-ours", "it is not managed here, and stays")),
+    ("TakenOver", Case("owned/take-over-one", "it was not managed here, and is taken over")),
+    ("TakenUpAgain", Case("owned/released-taken-up-again", "is taken up again")),
+    ("DeletedBehind", Case("owned/deleted-behind", "it was deleted behind")),
+    ("RenamedBehind", Case("owned/renamed-behind", "it was renamed behind")),
+    ("RecreatedBehind", Case("owned/made-anew-behind", "it was made anew behind")),
+    ("Expired", Case("owned/expired", "its time to live ended it, and it stays away")),
+    ("DriftHeld", Case("owned/drift-held", "is left as it is")),
+    ("MaybeSource", Case("owned/prune-what-may-be-renamed", "it stays until that is said")),
+    ("Released", Case("owned/prune", "it is declared no longer; it is kept")),
+    ("Retained", Case("owned/destroy-keeps-data", "it is kept: `on_remove`")),
+    ("NothingToDestroy", Case("owned/destroy-what-is-gone", "nothing is left to destroy")),
+];
+
+/// Each reason for deleting an object before it is made anew.
+const NOT_ROLLING: [(&str, Held); 6] = [
+    ("Asked", Case("template/recreate-with-its-pools", "as `replace: recreate` asks")),
+    ("Renamed", Case("rollout/renamed-as-well", "since it is renamed as well")),
+    ("Source", Case("rollout/references-stay", "as template `python` is")),
+    ("NameHeld", Case("pool/holds-the-name-of-its-new-template", "since it holds what has the name of")),
+    ("ReferencesStay", Case("rollout/references-stay", "nothing that refers to it follows it")),
+    ("NamesTaken", Case("rollout/no-name-is-free", "every name to build it under is taken")),
 ];
 
 /// Each reason for refusing a whole plan.
@@ -123,10 +178,15 @@ const NEVER: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn every_obstacle_and_every_refusal_has_a_case() {
+fn every_reason_obstacle_and_refusal_has_a_case() {
     let notes = tree::read("src/reconcile/plan/note.rs");
     let obstacles = between(&notes, "pub fn is_obstacle", "\n    }\n");
     assert_held(&names_after(obstacles, "Self::"), &OBSTACLES);
+    let words = tree::read("src/reconcile/plan/note/text.rs");
+    let said = names_after(between(&words, "impl fmt::Display for Note", "\n    }\n"), "Self::");
+    let reasons = said.difference(&names_after(obstacles, "Self::")).cloned().collect();
+    assert_held(&reasons, &REASONS);
+    assert_held(&names_after(between(&words, "fn recreated(", "\n}\n"), "NotRolling::"), &NOT_ROLLING);
     let refusals = tree::read("src/reconcile/plan/policy.rs");
     let refusals = between(&refusals, "impl fmt::Display for Refusal", "\nfn ");
     assert_held(&names_after(refusals, "Self::"), &REFUSALS);

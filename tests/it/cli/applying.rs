@@ -64,10 +64,12 @@ fn a_first_apply_and_a_second() {
         resources.cpu:    500m
         resources.memory: 512Mi
         volume_mounts:    /data (data)
+        after volume/data
 
     + create pool/warm
         template_name: plain
         replicas:      2
+        after template/plain
 
     Plan: 4 to create.
     Done: 4 created.
@@ -123,9 +125,9 @@ fn changes_of_each_sort() {
         `plain--sbx-b21f3b14` is built beside it, then swapped
         steps, in this order:
           1. create template/plain--sbx-b21f3b14
-          2. put plain--sbx-b21f3b14 in the place of template/plain
-          3. verify template/plain
-          4. delete template/plain--sbx-ad03a9d0
+          2. put plain--sbx-b21f3b14 in the place of template/plain, after pool/warm--sbx-1bbfdd4c
+          3. verify that pool/warm--sbx-1bbfdd4c followed it to its name; if not, undo step 2
+          4. delete template/plain--sbx-ad03a9d0, after pool/warm--sbx-a21c1807 is gone
 
     > rename template/python to snake
 
@@ -134,8 +136,8 @@ fn changes_of_each_sort() {
         template `plain` is replaced
         `warm--sbx-1bbfdd4c` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
-          1. create pool/warm--sbx-1bbfdd4c
-          2. put warm--sbx-1bbfdd4c in the place of pool/warm
+          1. create pool/warm--sbx-1bbfdd4c, after template/plain--sbx-b21f3b14
+          2. put warm--sbx-1bbfdd4c in the place of pool/warm, after template/plain has its name
           3. delete pool/warm--sbx-a21c1807
 
     sandboxes: 2 now, 4 at the peak, 2 after
@@ -277,6 +279,8 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
         help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     - delete template/plain
+        after pool/warm
+
     - delete pool/warm
 
     = keep sandbox/box

@@ -123,6 +123,7 @@ fn describe_tells_who_uses_it() {
     Kind:    Volume
     Id:      <uuid>
     Created: <time> (<duration> ago)
+    Managed: yes, declared in w.yaml
     Used by: template/python
     Spec:
       size: 10Gi
@@ -133,6 +134,7 @@ fn describe_tells_who_uses_it() {
     Status:  ready
     Created: <time> (<duration> ago)
     Expires: <time> (in 1h)
+    Managed: yes, declared in w.yaml
     Used by: nothing
     Spec:
       template_name: python
@@ -159,6 +161,9 @@ fn delete_says_who_is_in_the_way() {
         help: delete what holds it, or wait until it is gone, and run this again
 
     Plan: 1 blocked.
+    Nothing was changed.
+    Not done: 1 blocked.
+      blocked volume/data: held by template/python
     --- exit code 3
     ");
     let all = ["delete", "volume/data", "template/python", "box/box", "--local", "--yes", "--parallelism", "1", "-q"];
@@ -166,7 +171,11 @@ fn delete_says_who_is_in_the_way() {
     $ sbx delete volume/data template/python box/box --local --yes --parallelism 1 -q
     --- stdout
     - delete volume/data
+        after template/python
+
     - delete template/python
+        after sandbox/box
+
     - delete sandbox/box
 
     Plan: 3 to delete.

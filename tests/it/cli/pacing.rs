@@ -65,6 +65,7 @@ fn what_is_not_begun_when_time_is_up_is_left() {
     + create pool/warm
         template_name: plain
         replicas:      1
+        after template/plain
 
     Plan: 2 to create.
     Done: 1 created.

@@ -100,7 +100,7 @@ fn a_server_that_is_not_there() {
     caused by: relative URL without a base
     hint: the endpoint comes from --endpoint
     hint: it looks like https://sandboxes.example.com or http://127.0.0.1:<port>
-    --- exit code 1
+    --- exit code 64
     ");
 }
 

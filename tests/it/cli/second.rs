@@ -123,12 +123,14 @@ fn what_is_applied_is_as_declared() {
         fs_capacity_bytes: 4Gi
         registry_name:     ghcr
         labels:            team=a
+        after registry/ghcr
 
     + create sandbox/box
         snapshot:         team/python:3.12
         vcpus:            500m
         idle_ttl_seconds: 600
         labels:           for=tests
+        after snapshot/team/python:3.12
 
     Plan: 3 to create.
     --- exit code 2
@@ -145,6 +147,7 @@ fn what_is_applied_is_as_declared() {
     Id:         <uuid>
     Created:    <time> (<duration> ago)
     Built from: ghcr: ghcr.io/acme/python:3.12.1, then sha256:707915440bc07a26885177540ac4015cc2601cd93517186c968fb46fdcaf2889
+    Managed:    yes, declared in m/all.yaml
     Used by:    sandbox/box
     Spec:
       docker_image:      ghcr.io/acme/python:3.12.1
@@ -157,6 +160,7 @@ fn what_is_applied_is_as_declared() {
     Id:      <uuid>
     Status:  ready
     Created: <time> (<duration> ago)
+    Managed: yes, declared in m/all.yaml
     Used by: nothing
     Spec:
       snapshot:                  team/python:3.12
@@ -265,6 +269,7 @@ fn a_snapshot_is_published_anew_and_a_sandbox_follows_only_if_it_may() {
 
     - delete snapshot/team/python@<uuid>
         left by a replacement of snapshot/team/python:3.12
+        after sandbox/box
 
     ! refused: this plan destroys 1 object, and with sandbox/box data that nothing can make again
         help: look at what is destroyed, then add `--allow-destroy 1`

@@ -26,6 +26,8 @@ const BASE: &str = "http://in.process/v2/sandboxes";
 pub(super) struct Watched {
     router: Router,
     samples: Mutex<Vec<Sample>>,
+    /// One call that may change something at a time, so that a sample is of one moment.
+    changing: tokio::sync::Mutex<()>,
     /// How many calls that may change something arrive before all that follows is lost, as when a process is killed.
     n_before_the_end: AtomicUsize,
     /// How many renames to `t` are refused.
@@ -109,10 +111,12 @@ impl Transport for Watched {
             if !is_read && self.has_ended() {
                 return Err(TransportError::Timeout);
             }
-            let response = self.exchange(request).await;
             if is_read {
+                let response = self.exchange(request).await;
                 return Ok(self.alter(&path, response));
             }
+            let _alone = self.changing.lock().await;
+            let response = self.exchange(request).await;
             self.sample().await;
             Ok(response)
         })
@@ -147,6 +151,7 @@ impl Site {
         let transport = Arc::new(Watched {
             router: server.router(),
             samples: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             n_before_the_end: AtomicUsize::new(usize::MAX),
             n_refused: AtomicUsize::new(0),
             n_failing: AtomicUsize::new(0),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use sbx::kinds::{self, CreateOptions, Health, Key, Live, Naming, Secrets, Value, VerbCx};
+use sbx::kinds::{self, CreateOptions, Health, Key, Live, Naming, Object, RenamedFrom, Secrets, Value, VerbCx};
 use sbx::reconcile::plan::plan;
 use sbx::reconcile::{Desired, World};
 use sbx::types::{Image, Name};
@@ -102,10 +102,12 @@ impl Case {
         fastrand::seed(self.seed);
         let workspace = self.workspace().await;
         workspace.must_apply(FOREIGN).await;
+        self.make_by_hand(&workspace).await;
         self.attempt(&workspace, &self.before).await;
         let on_ours = self.box_on_ours(&workspace).await;
         let Meddled { deleted, renamed, published } = self.meddle(&workspace).await;
         let world = self.disk.world(&workspace).await;
+        let carriers = self.carriers(&world, &(&deleted | &renamed));
 
         let n_calls = self.n_calls(&world);
         workspace.begin_all(self.faults.iter().map(|(place, fault)| (call_at(*place, n_calls), *fault)).collect());
@@ -120,6 +122,9 @@ impl Case {
         let goal = if self.is_reverted { &self.before } else { &self.after };
         for _ in 0..2 {
             self.attempt(&workspace, goal).await;
+        }
+        if n_stale < 2 {
+            are_carried_over(&carriers, &workspace).await;
         }
         End {
             is_clear: check(&Before { world, deleted, unmanaged, on_ours }, &goal.desired(), &self.disk, &workspace)
@@ -136,6 +141,38 @@ impl Case {
 
     async fn attempt(&self, workspace: &Workspace, manifests: &Manifests) -> Attempt {
         self.disk.attempt(workspace, &manifests.desired(), &policy(), self.parallelism, self.writes).await
+    }
+
+    /// Makes some of the templates beforehand, as somebody did by hand, with a field that no manifest can declare.
+    async fn make_by_hand(&self, workspace: &Workspace) {
+        let mut rng = Rng::with_seed(self.seed ^ 0xca);
+        let declared = self.before.desired();
+        let is_alone =
+            |object: &&Object| object.key.kind == kinds::TEMPLATE && object.spec.references().next().is_none();
+        for object in declared.iter().filter(is_alone).filter(|_| self.seed.is_multiple_of(2) && rng.bool()) {
+            let carry = serde_json::Map::from_iter([(UNDECLARABLE.to_owned(), serde_json::json!({"rules": []}))]);
+            let options = CreateOptions { carry, ..CreateOptions::default() };
+            let cx = VerbCx { client: workspace.client(), secrets: &Secrets::default(), mark: None };
+            object.key.kind.create(cx, &object.key.name, &object.spec, options).await.expect("the name is free");
+        }
+    }
+
+    /// Returns the templates with such a field that keep their names in all manifests, and that nobody else has had a hand
+    /// in.
+    fn carriers(&self, world: &World, meddled: &BTreeSet<String>) -> BTreeSet<Key> {
+        let all = [self.before.desired(), self.after.desired()];
+        let origin = |object: &Object| match &object.lifecycle.renamed_from {
+            Some(RenamedFrom::Name(name)) => Some(Key { kind: object.key.kind, name: name.clone() }),
+            _ => None,
+        };
+        let moves =
+            |object: &Object, key: &Key| origin(object).is_some_and(|origin| origin == *key || object.key == *key);
+        let is_steady = |key: &Key| {
+            all.iter().all(|declared| declared.get(key).is_some() && !declared.iter().any(|object| moves(object, key)))
+        };
+        let carries = |live: &&Live| live.extra.contains_key(UNDECLARABLE) && !meddled.contains(&id_of(live));
+        let carriers = world.iter().filter(carries).map(|live| live.key.clone());
+        carriers.filter(is_steady).collect()
     }
 
     /// Makes a sandbox that nobody declares on one of our templates, in some cases.
@@ -215,6 +252,17 @@ impl Case {
         let goal = if self.is_reverted { "and back" } else { "and on" };
         let (before, after) = (self.before.to_text(), self.after.to_text());
         format!("seed {}: {} {goal}\n{before}===\n{after}", self.seed, faults.join(", "))
+    }
+}
+
+/// A field of templates that no manifest can declare.
+const UNDECLARABLE: &str = "proxy_config";
+
+/// Checks that what is live under these names has what no manifest can declare, however often it was made anew.
+async fn are_carried_over(carriers: &BTreeSet<Key>, workspace: &Workspace) {
+    let now = workspace.world().await.expect("nothing goes wrong any more");
+    for live in carriers.iter().filter_map(|key| now.get(key)) {
+        assert!(live.extra.contains_key(UNDECLARABLE), "{} has lost its {UNDECLARABLE}", live.key);
     }
 }
 

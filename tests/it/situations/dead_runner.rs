@@ -97,9 +97,9 @@ fn the_same_commit_is_run_again_after_the_runner_died_in_it() {
         image cannot change in place
         `python--sbx-467062b4` is there already, and takes its place
         steps, in this order:
-          1. put python--sbx-467062b4 in the place of template/python
-          2. verify template/python
-          3. delete template/python--sbx-118469f0
+          1. put python--sbx-467062b4 in the place of template/python, after pool/warm--sbx-1bbfdd4c
+          2. verify that pool/warm--sbx-1bbfdd4c followed it to its name; if not, undo step 1
+          3. delete template/python--sbx-118469f0, after pool/warm--sbx-a21c1807 is gone
 
     + create pool/burst
         template_name: tools
@@ -111,7 +111,7 @@ fn the_same_commit_is_run_again_after_the_runner_died_in_it() {
         `warm--sbx-1bbfdd4c` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
           1. create pool/warm--sbx-1bbfdd4c
-          2. put warm--sbx-1bbfdd4c in the place of pool/warm
+          2. put warm--sbx-1bbfdd4c in the place of pool/warm, after template/python has its name
           3. delete pool/warm--sbx-a21c1807
 
     sandboxes: 2 now, 5 at the peak, 3 after

@@ -108,6 +108,7 @@ fn an_apply_adopts_what_it_finds_as_it_is_declared() {
     --- stdout
 
     No changes. 81 objects to adopt, which sends nothing.
+    Recorded: 81 adopted.
     --- stderr
     No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again.
     --- exit code 0

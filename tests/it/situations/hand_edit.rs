@@ -110,9 +110,9 @@ fn a_hand_edit_is_held_while_its_template_is_replaced() {
         `python--sbx-817709b9` is built beside it, then swapped
         steps, in this order:
           1. create template/python--sbx-817709b9
-          2. put python--sbx-817709b9 in the place of template/python
-          3. verify template/python
-          4. delete template/python--sbx-b415b207
+          2. put python--sbx-817709b9 in the place of template/python, after pool/warm--sbx-131fd2d7
+          3. verify that pool/warm--sbx-131fd2d7 followed it to its name; if not, undo step 2
+          4. delete template/python--sbx-b415b207, after pool/warm--sbx-d6f8446d is gone
 
     -/+ replace pool/warm
         template_name: python (made anew)
@@ -121,8 +121,8 @@ fn a_hand_edit_is_held_while_its_template_is_replaced() {
         template `python` is replaced
         `warm--sbx-131fd2d7` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
-          1. create pool/warm--sbx-131fd2d7
-          2. put warm--sbx-131fd2d7 in the place of pool/warm
+          1. create pool/warm--sbx-131fd2d7, after template/python--sbx-817709b9
+          2. put warm--sbx-131fd2d7 in the place of pool/warm, after template/python has its name
           3. delete pool/warm--sbx-d6f8446d
 
     sandboxes: 8 now, 16 at the peak, 8 after

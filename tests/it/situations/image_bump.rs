@@ -50,6 +50,27 @@ fn have_ready_ones(metrics: &str) {
     }
 }
 
+/// Applies, and looks at the pools all the while.
+fn apply_and_look(stage: &Stage) {
+    for operation in ["create_pool", "update_pool", "update_template", "delete_pool"] {
+        stage.server.delay(operation, 50);
+    }
+    let mut apply = stage.spawn(&["apply", "prod", "--yes", "--quiet"]);
+    let mut n_amid = 0;
+    let status = loop {
+        let pools = stage.call("GET", "pools?limit=500", "");
+        are_warm(&pools);
+        n_amid += usize::from(pools.to_string().contains("--sbx-"));
+        have_ready_ones(&stage.server.request("GET", "/metrics", ""));
+        if let Some(status) = apply.try_wait().expect("it is ours") {
+            break status;
+        }
+    };
+    assert_eq!(status.code(), Some(0));
+    assert!(n_amid > 3, "it was looked at {n_amid} times while old and new pools stood side by side");
+    stage.server.no_faults();
+}
+
 #[test]
 fn an_image_is_bumped_below_pools_and_sandboxes() {
     let stage = Stage::start();
@@ -70,16 +91,16 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
         the old one stays as `python--sbx-118469f0`, until a later apply: held by sandbox/box-00, no TTL; sandbox/box-01, no TTL; sandbox/box-02, no TTL; sandbox/box-03, no TTL; sandbox/box-04, no TTL; sandbox/box-05, no TTL; sandbox/box-06, no TTL; sandbox/box-07, no TTL; and 4 more
         steps, in this order:
           1. create template/python--sbx-467062b4
-          2. put python--sbx-467062b4 in the place of template/python
-          3. verify template/python
+          2. put python--sbx-467062b4 in the place of template/python, after pool/large--sbx-594636f0, pool/middle--sbx-0977f544, pool/small--sbx-65e311d8
+          3. verify that pool/large--sbx-594636f0, pool/middle--sbx-0977f544, pool/small--sbx-65e311d8 followed it to its name; if not, undo step 2
 
     -/+ replace pool/large
         template_name: python (made anew)
         template `python` is replaced
         `large--sbx-594636f0` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
-          1. create pool/large--sbx-594636f0
-          2. put large--sbx-594636f0 in the place of pool/large
+          1. create pool/large--sbx-594636f0, after template/python--sbx-467062b4
+          2. put large--sbx-594636f0 in the place of pool/large, after template/python has its name
           3. delete pool/large--sbx-671b9133
 
     -/+ replace pool/middle
@@ -87,8 +108,8 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
         template `python` is replaced
         `middle--sbx-0977f544` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
-          1. create pool/middle--sbx-0977f544
-          2. put middle--sbx-0977f544 in the place of pool/middle
+          1. create pool/middle--sbx-0977f544, after template/python--sbx-467062b4
+          2. put middle--sbx-0977f544 in the place of pool/middle, after template/python has its name
           3. delete pool/middle--sbx-f38f166f
 
     -/+ replace pool/small
@@ -96,8 +117,8 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
         template `python` is replaced
         `small--sbx-65e311d8` is built beside it, then swapped; the API tells only that one replica is ready
         steps, in this order:
-          1. create pool/small--sbx-65e311d8
-          2. put small--sbx-65e311d8 in the place of pool/small
+          1. create pool/small--sbx-65e311d8, after template/python--sbx-467062b4
+          2. put small--sbx-65e311d8 in the place of pool/small, after template/python has its name
           3. delete pool/small--sbx-78565a4b
 
     sandboxes: 18 now, 24 at the peak, 18 after
@@ -109,23 +130,7 @@ fn an_image_is_bumped_below_pools_and_sandboxes() {
     ");
     let metrics = stage.server.request("GET", "/metrics", "");
     assert!(metrics.contains("sbx_pool_replicas{pool=\"large\",status=\"ready\"} 3"), "{metrics}");
-    for operation in ["create_pool", "update_pool", "update_template", "delete_pool"] {
-        stage.server.delay(operation, 50);
-    }
-    let mut apply = stage.spawn(&["apply", "prod", "--yes", "--quiet"]);
-    let mut n_amid = 0;
-    let status = loop {
-        let pools = stage.call("GET", "pools?limit=500", "");
-        are_warm(&pools);
-        n_amid += usize::from(pools.to_string().contains("--sbx-"));
-        have_ready_ones(&stage.server.request("GET", "/metrics", ""));
-        if let Some(status) = apply.try_wait().expect("it is ours") {
-            break status;
-        }
-    };
-    assert_eq!(status.code(), Some(0));
-    assert!(n_amid > 3, "it was looked at {n_amid} times while old and new pools stood side by side");
-    stage.server.no_faults();
+    apply_and_look(&stage);
 
     // Nothing is left to do, and no sandbox was touched: they stay on the old template, until they are gone.
     insta::assert_snapshot!(stage.done(&["plan", "prod", "--exit-code"]), @r"

@@ -96,6 +96,7 @@ fn an_apply_without_the_inventory_makes_it_again_of_what_is_declared() {
 
     1 live object is not managed; `sbx get --unmanaged` lists them
     No changes. 3 objects to adopt, which sends nothing.
+    Recorded: 3 adopted.
     --- stderr
     No inventory yet at <work>/state/prod.json: of what is live nothing can be pruned, and drift cannot be told from a change. If it was lost, `sbx adopt` makes it again.
     --- exit code 0

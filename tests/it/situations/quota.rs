@@ -38,14 +38,17 @@ fn what_a_quota_refuses_half_way_is_made_once_there_is_room() {
     + create pool/a
         template_name: python
         replicas:      2
+        after template/python
 
     + create pool/b
         template_name: python
         replicas:      2
+        after template/python
 
     + create pool/c
         template_name: python
         replicas:      2
+        after template/python
 
     Plan: 4 to create.
     Done: 2 created.
@@ -126,10 +129,12 @@ fn a_plan_says_what_has_no_room_and_goes_on_when_there_is() {
     + create pool/a
         template_name: python
         replicas:      2
+        after template/python
 
     + create pool/b
         template_name: python
         replicas:      2
+        after template/python
 
     ! blocked pool/c
         the quota for sandboxes has 1 left, and this takes 2

@@ -61,6 +61,10 @@ fn a_renamed_volume_keeps_its_data_and_its_templates() {
 
     1 owned object is declared no longer and stays; `--prune` removes what is not declared
     Plan: 2 blocked, 2 unchanged.
+    Nothing was changed.
+    Not done: 2 blocked.
+      blocked volume/corpus: it is new, and `datasets` is declared no longer: is this a rename?
+      blocked template/trainer: it needs volume/corpus, which is blocked
     --- exit code 3
     ");
     assert_eq!(stage.ids(), before);
@@ -144,8 +148,8 @@ fn a_volume_that_is_said_to_be_new_is_made_and_the_old_one_stays() {
         volume_mounts cannot change in place
         `trainer--sbx-2dfc4b46` is built beside it, then swapped
         steps, in this order:
-          1. create template/trainer--sbx-2dfc4b46
-          2. put trainer--sbx-2dfc4b46 in the place of template/trainer
+          1. create template/trainer--sbx-2dfc4b46, after volume/archive
+          2. put trainer--sbx-2dfc4b46 in the place of template/trainer, after volume/archive
           3. delete template/trainer--sbx-53fec5af
 
     = keep volume/datasets

@@ -110,6 +110,7 @@ fn staging_and_production_from_one_folder() {
     + create pool/warm
         template_name: python
         replicas:      3
+        after template/python
 
     Plan: 3 to create.
     Done: 3 created.

@@ -48,6 +48,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     all_or_nothing: bool,
     /// Remove what replacements that did not end left under reserved names, and do nothing else
+    ///
+    /// What serves by now, or is the last of its object, stays and is named: applying the manifests ends the replacement.
     #[arg(long, conflicts_with = "dry_run")]
     abort_rollouts: bool,
     #[command(flatten)]

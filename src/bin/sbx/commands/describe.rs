@@ -29,7 +29,7 @@ impl Describe {
         let named = naming::keys(&self.objects)?;
         let project = Project::of_objects(&self.place, Access::Reads, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
-        let result = interrupt::or_stop(workspace.observe()).await;
+        let result = interrupt::or_stop(workspace.observe_leniently(&mut cx.ui)).await;
         let world = workspace.finish(result, &mut cx.ui).await?;
 
         let keys = naming::among(&named, |key| world.get(key).is_some())?;

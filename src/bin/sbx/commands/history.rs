@@ -62,14 +62,10 @@ fn table(runs: &[Run]) -> Table {
         let number = serial.map(|serial| format!("#{serial}"));
         let run: Vec<_> = number.into_iter().chain(url.clone()).collect();
         let run = if run.is_empty() { "-".to_owned() } else { run.join(" ") };
-        let cells = [&to_the_second(&at.to_string()), by, &commit, outcome, summary, &run];
+        let cells = [&at.to_second_text(), by, &commit, outcome, summary, &run];
         table.row(cells.map(|cell| escape(cell).into_owned()));
     }
     table
-}
-
-fn to_the_second(time: &str) -> String {
-    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 fn run_to_json(run: &Run) -> Json {

@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::perform::tell_oddities;
 use crate::project::{Access, Project};
-use crate::ui::output;
+use crate::ui::{escape, output};
 use crate::workspace::Workspace;
 
 /// Save the live state and the inventory, for plans without a key and a network
@@ -43,7 +43,11 @@ impl Observe {
         let observation = Observation { world, endpoint, sbx_version: env!("CARGO_PKG_VERSION").to_owned() };
         let text = format!("{:#}\n", observation.to_json());
         match &self.file {
-            Some(path) => output::write(path, &text)?,
+            Some(path) => {
+                output::write(path, &text)?;
+                let path = escape(&path.display().to_string()).into_owned();
+                cx.ui.status(&format!("Saved the live state to {path}; `sbx plan --against {path}` plans with it."));
+            }
             None => cx.ui.data(&text),
         }
         Ok(Exit::Done)

@@ -14,6 +14,7 @@ use crate::policy::PolicyArgs;
 use crate::project::{Access, Project};
 use crate::saved;
 use crate::selection;
+use crate::ui::escape;
 use crate::ui::output::{self, Outputs, Subject};
 use crate::ui::plan::{Purpose, View};
 use crate::workspace::Workspace;
@@ -98,6 +99,10 @@ impl Plan {
             saved::write(path, plan.clone(), endpoint, target, world.now, &policy)?;
         }
         output::show_plan(&view, &subject, &mut cx.ui)?;
+        if let Some(path) = &self.out {
+            let path = escape(&path.display().to_string()).into_owned();
+            cx.ui.status(&format!("Saved the plan to {path}; `sbx apply {path}` performs it."));
+        }
         plan_exit(&plan, self.exit_code)
     }
 

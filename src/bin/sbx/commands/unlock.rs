@@ -34,9 +34,9 @@ impl Unlock {
             return Ok(Exit::Done);
         };
         let holder = &held.holder;
-        let shown = escape(&held.to_string()).into_owned();
-        let since = holder.since;
-        let question = format!("Break the lock of {shown}, held since {since}? Only `yes` means yes: ");
+        let shown = escape(&holder.to_string()).into_owned();
+        let since = holder.since.to_second_text();
+        let question = format!("Break the lock that {shown} holds since {since}? Only `yes` means yes: ");
         confirm(&question, self.yes, &mut cx.ui).await?;
         ledger.break_lock(holder).await?;
         cx.ui.line(&format!("Took the lock from {}.", escape(&holder.to_string())));

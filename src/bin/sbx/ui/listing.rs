@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sbx::kinds::{self, Health, KindId, Live};
 use sbx::reconcile::World;
+use sbx::reconcile::inventory::Standing;
 use sbx::types::Timestamp;
 
 use super::escape;
@@ -110,6 +111,7 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
     facts.extend(live.expires_at.map(|at| ("Expires", format!("{at} (in {})", age(at.saturating_since(now))))));
     facts.extend(live.mark.as_ref().map(|mark| ("Owner", mark.owner.to_string())));
     facts.extend(live.build.as_ref().map(|build| ("Built from", format!("{}, then {}", build.source, build.digest))));
+    facts.extend(managed(live, world).map(|managed| ("Managed", managed)));
     facts.push(("Used by", joined(world.holders(&live.key).map(|holder| holder.key.to_string()))));
 
     let mut out = lines(&facts, "");
@@ -133,6 +135,20 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
         out.push_str(&lines(&extra, "  "));
     }
     out
+}
+
+/// Returns who manages an object; `None` where no record says so.
+fn managed(live: &Live, world: &World) -> Option<String> {
+    if let Some(record) = world.sibling(live) {
+        return Some(format!("by another project: {record}"));
+    }
+    let Some((key, entry)) = world.inventory.as_ref()?.entry_of(live) else { return Some("no".to_owned()) };
+    if entry.standing == Standing::Released {
+        return Some("no, it was let go of".to_owned());
+    }
+    let name = if *key == live.key { String::new() } else { format!(", as {key}") };
+    let source = entry.source.as_ref().map(|source| format!(", declared in {source}")).unwrap_or_default();
+    Some(format!("yes{name}{source}"))
 }
 
 fn joined(names: impl Iterator<Item = String>) -> String {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use sbx::client;
 use sbx::kinds::Naming;
-use sbx::reconcile::plan::{Action, Change, Note, Step};
+use sbx::reconcile::plan::{Action, Change, Note, Step, Verb};
 use sbx::reconcile::{Outcome, Phase, Plan, StepError};
 
+use super::plan::is_let_go_of;
 use super::progress::{did, to_do};
 use super::style::{self, paint};
 use super::{escape, names};
@@ -60,7 +61,11 @@ impl<'a> Report<'a> {
 
     /// Returns the text, ending in a line break: what was done, then what was not and why.
     pub(crate) fn to_text(&self) -> String {
-        let mut out = format!("{}\n", self.done_line());
+        let done = match self.recorded().filter(|_| self.plan.steps.is_empty()) {
+            Some(recorded) => format!("{} {recorded}", paint(style::STRONG, "Recorded:")),
+            None => self.done_line(),
+        };
+        let mut out = format!("{done}\n");
         let undone = self.undone_line();
         if !undone.is_empty() {
             writeln!(out, "{undone}").expect("a string takes everything");
@@ -139,14 +144,27 @@ impl<'a> Report<'a> {
 
     /// Returns what was done and what was not in one line, for the record.
     pub(crate) fn to_line(&self) -> String {
-        let line = match self.plan.summary().adopt {
-            0 => self.done_line(),
-            n if self.plan.steps.is_empty() => format!("{n} adopted."),
-            n => format!("{} {n} adopted.", self.done_line()),
+        let line = match self.recorded() {
+            None => self.done_line(),
+            Some(recorded) if self.plan.steps.is_empty() => recorded,
+            Some(recorded) => format!("{} {recorded}", self.done_line()),
         };
         let line = format!("{line} {}", self.undone_line());
         let line = anstream::adapter::strip_str(line.trim_end()).to_string();
         line.strip_prefix("Done: ").unwrap_or(&line).to_owned()
+    }
+
+    /// Returns whether there is more to say than that there was nothing to do.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.plan.steps.is_empty() || self.recorded().is_some() || self.blocked().next().is_some()
+    }
+
+    /// Returns what changed in the record alone: `2 adopted, 1 let go of.`
+    fn recorded(&self) -> Option<String> {
+        let n_released = self.plan.changes.iter().filter(|change| is_let_go_of(change)).count();
+        let counts = [(self.plan.summary().adopt, "adopted"), (n_released, "let go of")];
+        let counts: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        (!counts.is_empty()).then(|| counts.join(", ") + ".")
     }
 
     /// Returns what the reader can do next, if something is left to do.
@@ -262,9 +280,16 @@ impl<'a> Report<'a> {
         fates
     }
 
+    /// Returns the steps of a change that are done, and not taken back by a later one.
     fn done_steps(&self, change: usize) -> impl Iterator<Item = &Step> {
+        let undone = |(index, phase): (usize, &Phase)| match (&self.plan.steps[index].verb, phase) {
+            (Verb::Verify { swap, .. }, Phase::Failed { error, .. }) => error.took_swap_back().then_some(*swap),
+            _ => None,
+        };
+        let taken_back: Vec<_> = self.outcome.state.iter().filter_map(undone).collect();
         let phases = self.outcome.state.iter();
-        let done = phases.filter(|(_, phase)| matches!(phase, Phase::Done { .. }));
+        let done =
+            phases.filter(move |(index, phase)| matches!(phase, Phase::Done { .. }) && !taken_back.contains(index));
         done.map(|(index, _)| &self.plan.steps[index]).filter(move |step| step.change == change)
     }
 }

@@ -209,7 +209,7 @@ fn is_left_otherwise(change: &Change) -> bool {
 }
 
 /// Returns whether an object is not ours any more, and stays.
-fn is_let_go_of(change: &Change) -> bool {
+pub(crate) fn is_let_go_of(change: &Change) -> bool {
     change.action == Action::Keep && change.notes.contains(&Note::Released)
 }
 
@@ -344,10 +344,12 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             volume_mounts:
               /data (data)
               /old (old)
+            after volume/data, volume/old
 
         + create pool/warm
             template_name: plain
             replicas:      5
+            after template/plain
 
         Plan: 5 to create.
         ");
@@ -448,6 +450,8 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
         - delete template/plain
+            after pool/warm
+
         - delete template/python
         - delete pool/warm
 

@@ -173,6 +173,20 @@ fn deleted<'a>(plan: &'a Plan, world: &'a World) -> impl Iterator<Item = (&'a Li
     deletes.map(|step| (world.get(&step.key).expect("what is deleted is live"), &plan.changes[step.change]))
 }
 
+/// Whatever else a plan may be allowed to do.
+fn policies() -> impl Strategy<Value = Policy> {
+    let take_over = prop_oneof![Just(TakeOver::Nothing), Just(TakeOver::All)];
+    let on_drift = prop_oneof![Just(OnDrift::Revert), Just(OnDrift::Hold)];
+    (any::<bool>(), take_over, on_drift, prop::option::of(Just(100)), prop::option::of(0..4_usize)).prop_map(
+        |(prune, take_over, on_drift, allow_destroy, target)| {
+            let target = target.map(|index| ownership::key("template", &format!("t{index}")));
+            // A part of what is declared says nothing of what is declared no longer.
+            let scope = Scope { targets: target.filter(|_| !prune).into_iter().collect(), ..Scope::default() };
+            Policy { prune, scope, take_over, on_drift, allow_destroy, allow: None }
+        },
+    )
+}
+
 fn ids_of(world: &World, kind: KindId) -> HashSet<String> {
     let live = world.iter().filter(|live| live.key.kind == kind);
     live.map(|live| live.id.as_ref().expect("the model gives ids").to_string()).collect()
@@ -236,6 +250,51 @@ proptest! {
         for untouched in live.iter().filter(|live| !touched.contains(live.id.as_ref().expect("the model gives ids"))) {
             let now = after.get(&untouched.key).and_then(|now| now.id.as_ref());
             prop_assert_eq!(now, untouched.id.as_ref(), "{}\n{}", untouched.key, text_of(&plan));
+        }
+    }
+
+    /// Whatever a plan may do: data goes only if its manifest said so when it was applied last, it is declared no longer,
+    /// it is to be pruned, and somebody has allowed as many objects to be destroyed.
+    #[test]
+    fn data_goes_only_where_all_say_so(
+        (first, second) in two(), mishaps in mishaps(), policy in policies(),
+        forgotten in prop::collection::vec(any::<Index>(), 0..2),
+    ) {
+        let (Some(first), Some(second)) = (valid(&first), valid(&second)) else { return Ok(()) };
+        let nothing = World::new([], now()).with_inventory(&Inventory::default());
+        let mut live = performed(&plan(&first, &nothing, &Policy::default()), &nothing);
+        let inventory = live.inventory.clone().expect("there is one");
+        live = let_happen(&live, &mishaps);
+        let keys: Vec<_> = inventory.iter().map(|(key, _)| key.clone()).collect();
+        let mut known = Inventory::clone(&inventory);
+        for index in forgotten.iter().filter(|_| !keys.is_empty()) {
+            known.apply(Effect::Drop { key: index.get(&keys).clone(), id: None });
+        }
+        live.inventory = Some(known.into());
+        let plan = plan(&second, &live, &policy);
+        if !plan.refusals.is_empty() {
+            return Ok(());
+        }
+        let is_lost = |live: &Live| matches!(live.health, Health::Failed(_)) && !live.key.kind.info().recovers;
+        for (gone, change) in deleted(&plan, &live).filter(|(gone, _)| gone.key.kind.info().holds_data && !is_lost(gone)) {
+            let text = text_of(&plan);
+            prop_assert!(policy.allow_destroy.is_some(), "{} goes without a word\n{text}", gone.key);
+            let entry = live.inventory.as_ref().and_then(|inventory| inventory.entry_of(gone)).map(|(_, entry)| entry);
+            let is_protected = entry.is_some_and(|entry| entry.lifecycle.prevent_destroy);
+            prop_assert!(!is_protected, "{} is protected\n{text}", gone.key);
+            if gone.key.kind == kinds::VOLUME || change.action == Action::Delete {
+                let says_so = entry.is_some_and(|entry| entry.lifecycle.on_remove == Some(OnRemove::Delete));
+                let is_declared = second.get(&change.key).is_some();
+                prop_assert!(policy.prune && says_so && !is_declared, "{} goes\n{text}", gone.key);
+            }
+        }
+        let after = perform(&plan, &live)?;
+        let is_ours = |object: &&Live| live.inventory.as_ref().is_some_and(|known| known.entry_of(object).is_some());
+        let declared: HashSet<_> =
+            plan.changes.iter().filter(|change| change.spec.is_some()).filter_map(|change| change.id.clone()).collect();
+        let is_declared = |live: &&Live| live.id.as_ref().is_some_and(|id| declared.contains(id));
+        for stranger in live.iter().filter(|live| !is_ours(live) && !is_declared(live)) {
+            prop_assert!(after.get(&stranger.key).is_some_and(|now| now.id == stranger.id), "{}", stranger.key);
         }
     }
 

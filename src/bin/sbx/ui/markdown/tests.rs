@@ -45,6 +45,7 @@ fn a_comment_has_counts_then_what_is_destroyed_then_the_rest() {
     ```
 
     - image cannot change in place
+    - deleted first, then made anew, as `replace: recreate` asks
 
     </details>
 
@@ -82,6 +83,7 @@ fn a_comment_has_counts_then_what_is_destroyed_then_the_rest() {
     + replicas: 2
     ```
 
+    - after template/t
 
     </details>
     ");

@@ -44,11 +44,32 @@ pub(crate) struct Consent {
     /// How many operations run at once; fewer while the server answers 429, whose Retry-After is kept up to a minute
     #[arg(long, default_value = "10", value_name = "N", value_parser = at_least_one)]
     parallelism: NonZeroUsize,
-    /// How long the steps may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    timeout: Option<Duration>,
+    /// How long it may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
+    ///
+    /// Waiting for another apply and reading what is live count, and the time until the plan is agreed to does not. What
+    /// runs when time is up has 10 s to end.
+    #[arg(long, value_name = "DURATION", value_parser = TimeLimit::parse)]
+    timeout: Option<TimeLimit>,
     #[command(flatten)]
-    pub(crate) lock: LockArgs,
+    lock: LockArgs,
+}
+
+/// How long a command may take, from when it was read on the command line.
+#[derive(Debug, Clone, Copy)]
+struct TimeLimit {
+    length: Duration,
+    since: Instant,
+}
+
+impl TimeLimit {
+    fn parse(text: &str) -> Result<Self, String> {
+        duration::parse(text).map(|length| Self { length, since: Instant::now() })
+    }
+
+    /// Returns when time is up, but for what does not count.
+    fn deadline(self, uncounted: Duration) -> Deadline {
+        Deadline::at(Deadline::after(self.length.saturating_add(uncounted)).instant() - self.since.elapsed())
+    }
 }
 
 fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
@@ -59,6 +80,17 @@ impl Consent {
     /// Returns whether nothing is asked.
     pub(crate) fn is_given(&self) -> bool {
         self.yes
+    }
+
+    /// Returns the number of the run, if it has one.
+    pub(crate) fn serial(&self) -> Option<u64> {
+        self.lock.serial
+    }
+
+    /// Returns what was said about the lock, which is waited for no longer than the whole may take.
+    pub(crate) fn lock(&self) -> LockArgs {
+        let at_most = self.timeout.map(|limit| limit.deadline(Duration::ZERO).remaining());
+        self.lock.clone().within(at_most)
     }
 }
 
@@ -141,7 +173,7 @@ pub(crate) async fn perform(
 ) -> Result<Exit, Failure> {
     let plan = view.plan;
     if let Some(record) = &workspace.record {
-        record.check_serial(consent.lock.serial)?;
+        record.check_serial(consent.serial())?;
     }
     let label = workspace.label();
     let subject =
@@ -149,14 +181,17 @@ pub(crate) async fn perform(
     show(view, &subject, format, ui)?;
     refuse(plan)?;
     let secrets = Arc::new(workspace.secrets(plan)?);
+    let asking = Instant::now();
     if !plan.steps.is_empty() {
         agree(view, workspace, consent, ui).await?;
     }
+    let deadline = consent.timeout.map(|limit| limit.deadline(asking.elapsed()));
     let mut interrupts = Interrupts::new().map_err(|source| Failure::Runtime { source })?;
     let entry = Entry::begin(plan, workspace, consent).await?;
-    let cx = context(workspace, &entry, secrets, consent);
+    let cx = ApplyCx { deadline, ..context(workspace, &entry, secrets, consent) };
     if format == Format::Json {
-        ui.line(&json::begin(&label, cx.parallelism, consent.timeout).to_string());
+        let timeout = consent.timeout.map(|limit| limit.length);
+        ui.line(&json::begin(&label, cx.parallelism, timeout).to_string());
     }
     let outcome = run(plan, workspace, &entry, &cx, format, &mut interrupts, ui).await;
     let recorded = write_down(entry, plan, &outcome, &mut interrupts, ui).await;
@@ -233,7 +268,6 @@ async fn confirm_with(word: &str, question: &str, is_agreed: bool, ui: &mut Ui) 
 /// Returns what an apply that begins now takes beside its plan.
 fn context(workspace: &Workspace, entry: &Entry<'_>, secrets: Arc<Secrets>, consent: &Consent) -> ApplyCx {
     let mut cx = ApplyCx::new(workspace.client.clone(), consent.parallelism);
-    cx.deadline = consent.timeout.map(Deadline::after);
     cx.recorder = entry.recorder();
     cx.secrets = secrets;
     cx.owner.clone_from(&workspace.owner);

@@ -49,6 +49,9 @@ pub(crate) struct LockArgs {
     /// Number this run, and refuse if a later one was before it
     #[arg(long, value_name = "N")]
     pub(crate) serial: Option<u64>,
+    /// How long to wait at most, whatever is said or by default.
+    #[arg(skip)]
+    at_most: Option<Duration>,
 }
 
 /// How long to wait for another apply where nobody watches, and where somebody does.
@@ -143,6 +146,13 @@ fn wait(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
 
+impl LockArgs {
+    /// Waits no longer than this, whatever is said or by default.
+    pub(crate) fn within(self, at_most: Option<Duration>) -> Self {
+        Self { at_most, ..self }
+    }
+}
+
 impl Record {
     /// Opens the record of a server. Nothing is read yet.
     ///
@@ -192,7 +202,8 @@ impl Record {
         let mut on_wait = |held: &Held| {
             ui.status(&format!("Waiting for the lock of {}.", escape(&held.to_string())));
         };
-        let patience = Patience { timeout: args.lock_timeout.unwrap_or(by_default), on_wait: &mut on_wait };
+        let timeout = args.lock_timeout.unwrap_or(by_default).min(args.at_most.unwrap_or(Duration::MAX));
+        let patience = Patience { timeout, on_wait: &mut on_wait };
         let lease = self.ledger.lock(self.author.holder(command), patience).await?;
         self.lease.set(lease).expect("a command takes the lock once");
         Ok(())
@@ -371,7 +382,7 @@ impl<'a> Entry<'a> {
     /// [`Failure::Inventory`].
     pub(crate) async fn begin(plan: &Plan, workspace: &'a Workspace, consent: &Consent) -> Result<Self, Failure> {
         let Some(record) = &workspace.record else { return Ok(Self { open: None }) };
-        let run = record.run(consent.lock.serial);
+        let run = record.run(consent.serial());
         let recording = record.begin(plan, &run).await?;
         Ok(Self { open: recording.map(|recording| (record, recording, run)) })
     }

@@ -119,7 +119,7 @@ impl Saved {
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
         check_place(saved, workspace)?;
-        workspace.lock("sbx apply", &consent.lock, &mut cx.ui).await?;
+        workspace.lock("sbx apply", &consent.lock(), &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         let held = still_holds(saved, &world, &mut cx.ui);
         let view = view(&held.plan, workspace.inventory());

@@ -52,8 +52,8 @@ fn what_is_not_begun_when_time_is_up_is_left() {
     environment.write("w.yaml", CHAIN);
     let server = Server::start(&environment, &[]);
     // Longer than the apply may take, and not longer than what runs may take after that.
-    server.delay("create_template", 2000);
-    let arguments = ["apply", "-f", "w.yaml", "--yes", "--timeout", "1s", "--endpoint", &server.url()];
+    server.delay("create_template", 6000);
+    let arguments = ["apply", "-f", "w.yaml", "--yes", "--timeout", "3s", "--endpoint", &server.url()];
     insta::assert_snapshot!(environment.sbx(&arguments), @r"
     $ sbx apply -f w.yaml --yes --timeout <duration> --endpoint http://127.0.0.1:<port>
     --- stdout

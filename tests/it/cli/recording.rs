@@ -362,6 +362,9 @@ fn a_lock_is_waited_for_and_can_be_broken() {
     hint: a lock that nobody renews dies within half a minute; `sbx unlock` breaks one that is renewed
     --- exit code 1
     ");
+    // What is waited is part of what the whole may take; without a terminal it would be ten minutes.
+    let run = apply(&environment, &["--local", "--timeout", "1s"]);
+    assert!(run.code == Some(1) && run.stderr.contains("is locked by mila@lab"), "{run}");
     insta::assert_snapshot!(environment.sbx(&["unlock", "--local"]), @r"
     $ sbx unlock --local
     --- stderr

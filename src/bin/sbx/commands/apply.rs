@@ -110,7 +110,7 @@ impl Apply {
         cx: &mut Context,
     ) -> Result<Exit, Failure> {
         workspace.check_prune(policy.prune)?;
-        workspace.lock("sbx apply", &self.consent.lock, &mut cx.ui).await?;
+        workspace.lock("sbx apply", &self.consent.lock(), &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world, &mut cx.ui);

@@ -42,7 +42,7 @@ impl Delete {
         let project = Project::of_objects(&self.place, Access::Writes, &mut cx.ui)?;
         let workspace = Workspace::open(&self.place.connection, &project, cx).await?;
         let result = async {
-            workspace.lock("sbx delete", &self.consent.lock, &mut cx.ui).await?;
+            workspace.lock("sbx delete", &self.consent.lock(), &mut cx.ui).await?;
             let world = interrupt::or_stop(workspace.observe()).await?;
             let keys = naming::among(&named, |key| world.get(key).is_some())?;
             // A mistyped name among several stops everything, before anything is gone.

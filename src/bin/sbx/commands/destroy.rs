@@ -66,7 +66,7 @@ impl Destroy {
         if manifests.is_none() {
             workspace.recorded()?;
         }
-        workspace.lock("sbx destroy", &self.consent.lock, &mut cx.ui).await?;
+        workspace.lock("sbx destroy", &self.consent.lock(), &mut cx.ui).await?;
         let world = interrupt::or_stop(workspace.observe()).await?;
         tell_of_new_record(workspace.inventory().as_ref(), &world, &mut cx.ui);
         tell_oddities(&world, &mut cx.ui);

@@ -86,13 +86,13 @@ impl<'a> Report<'a> {
             writeln!(out, "{line}").expect("a string takes everything");
         }
         out.extend(self.not_begun_line());
-        for (index, fate) in self.fates().into_iter().enumerate() {
-            if matches!(fate, Some(Fate::Halfway | Fate::Failed)) {
-                for step in self.done_steps(index) {
-                    writeln!(out, "  {} {}", paint(style::CHANGE, "half done:"), did(step))
-                        .expect("a string takes everything");
-                }
-            }
+        let fates = self.fates();
+        let is_in_part = |step: &&Step| matches!(fates[step.change], Some(Fate::Halfway | Fate::Failed));
+        // In the order of the plan's changes.
+        let mut in_part: Vec<_> = self.done_steps().filter(is_in_part).collect();
+        in_part.sort_by_key(|step| step.change);
+        for step in in_part {
+            writeln!(out, "  {} {}", paint(style::CHANGE, "half done:"), did(step)).expect("a string takes everything");
         }
         for change in self.blocked() {
             let reasons = change.notes.iter().filter(|note| note.is_obstacle()).map(Note::to_string);
@@ -271,17 +271,17 @@ impl<'a> Report<'a> {
                 *worst = Some(fate);
             }
         }
-        for (change, fate) in fates.iter_mut().enumerate() {
-            let is_undone = matches!(fate, Some(Fate::NotStarted | Fate::Skipped));
-            if is_undone && self.done_steps(change).next().is_some() {
+        for step in self.done_steps() {
+            let fate = &mut fates[step.change];
+            if matches!(fate, Some(Fate::NotStarted | Fate::Skipped)) {
                 *fate = Some(Fate::Halfway);
             }
         }
         fates
     }
 
-    /// Returns the steps of a change that are done, and not taken back by a later one.
-    fn done_steps(&self, change: usize) -> impl Iterator<Item = &Step> {
+    /// Returns the steps that are done, and not taken back by a later one.
+    fn done_steps(&self) -> impl Iterator<Item = &Step> {
         let undone = |(index, phase): (usize, &Phase)| match (&self.plan.steps[index].verb, phase) {
             (Verb::Verify { swap, .. }, Phase::Failed { error, .. }) => error.took_swap_back().then_some(*swap),
             _ => None,
@@ -290,7 +290,7 @@ impl<'a> Report<'a> {
         let phases = self.outcome.state.iter();
         let done =
             phases.filter(move |(index, phase)| matches!(phase, Phase::Done { .. }) && !taken_back.contains(index));
-        done.map(|(index, _)| &self.plan.steps[index]).filter(move |step| step.change == change)
+        done.map(|(index, _)| &self.plan.steps[index])
     }
 }
 

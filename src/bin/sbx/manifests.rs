@@ -131,10 +131,19 @@ fn load(args: &ManifestArgs, project: &Project) -> Result<(Documents, Vec<Object
 
 /// Says of a path of a target, which nobody wrote on the command line, where it was written.
 fn with_who_names_it(diagnostic: Diagnostic, args: &ManifestArgs, project: &Project) -> Diagnostic {
+    let working_directory = env::working_directory();
     let is_of_path = matches!(diagnostic.code, code::UNREADABLE | code::NO_DOCUMENT);
+    let is_named = |path: &PathBuf| {
+        diagnostic.message.contains(&format!("`{}`", paths::seen_from(&working_directory, path).display()))
+    };
     match (&project.file, &project.target) {
-        (Some(file), Some(target)) if is_of_path && args.files.is_empty() && diagnostic.help.is_none() => {
-            let file = paths::seen_from(&env::working_directory(), file);
+        (Some(file), Some(target))
+            if is_of_path
+                && args.files.is_empty()
+                && diagnostic.help.is_none()
+                && target.manifests.iter().chain(&target.patches).any(is_named) =>
+        {
+            let file = paths::seen_from(&working_directory, file);
             diagnostic.help(format!("target `{}` in {} names it", target.name, file.display()))
         }
         _ => diagnostic,

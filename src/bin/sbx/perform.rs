@@ -47,7 +47,7 @@ pub(crate) struct Consent {
     /// How long it may take in all, such as 30m; then nothing more starts, and it ends with 3 where something is done
     ///
     /// Waiting for another apply and reading what is live count, and the time until the plan is agreed to does not. What
-    /// runs when time is up has 10 s to end.
+    /// runs when time is up has 10 s to end; the two renames of a swap are not split even then.
     #[arg(long, value_name = "DURATION", value_parser = TimeLimit::parse)]
     timeout: Option<TimeLimit>,
     #[command(flatten)]
@@ -198,7 +198,10 @@ pub(crate) async fn perform(
     let report = Report::new(plan, &outcome);
     match format {
         Format::Json => ui.line(&json::outcome(plan, &outcome).to_string()),
-        Format::Text if report.has_news() => ui.data(&report.to_text()),
+        // What changes in the record alone is not done before it is written.
+        Format::Text if report.has_news() && (recorded.is_ok() || !plan.steps.is_empty()) => {
+            ui.data(&report.to_text());
+        }
         Format::Text => {}
     }
     if let Some(hint) = report.hint() {
@@ -345,7 +348,8 @@ fn interrupted(stop: &CancellationToken, abort: &CancellationToken, progress: &m
         progress.note("Stopped. What was running may or may not have been done.", ui);
     } else {
         let longest = LONGEST_SECTION.as_secs();
-        progress.note(&format!("Two calls that belong together are still on their way, for {longest} s at most."), ui);
+        let text = format!("Calls that belong together are let end, within {longest} s from when it was to stop.");
+        progress.note(&text, ui);
     }
 }
 

@@ -6,8 +6,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a section may go on once its step is told to stop. One call to a server that answers takes far less.
-pub const LONGEST: Duration = Duration::from_secs(30);
+/// How long a section may go on once its step is told to stop: as long as a swap and its way back may take, with all their
+/// tries, where each call is answered at the last moment (`swap.rs`). With a server that answers it takes far less.
+pub const LONGEST: Duration = Duration::from_secs(150);
 
 /// Marks the parts of a step that are run to their end, whoever says stop.
 ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::step::{Performed, StepCx, check, look};
-use crate::client::{self, Client};
+use crate::client::{Client, Deadline};
 use crate::kinds::{Key, Live, Reference};
 use crate::reconcile::error::StepError;
 use crate::reconcile::event::Done;
@@ -131,39 +131,38 @@ async fn undo(names: &Names, old: Option<&Live>, cause: StepError, client: &Clie
 /// worth more than one try.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long one call of a swap may take with all its attempts: the name is nobody's meanwhile.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 /// Gives an object another name, and looks whether it has it: of a lost answer, and of one that was settled by the name
 /// alone, the id tells.
 async fn rename(live: &Live, to: &Key, client: &Client) -> Result<Live, StepError> {
+    let brief = || client.with_deadline(Deadline::after(LONGEST_CALL));
     let mut last = None;
     for nth in 0..TRIES {
         if nth > 0 {
             sleep(PAUSE).await;
         }
-        let result = live.key.kind.rename(client, &live.key.name, &to.name).await;
+        let result = live.key.kind.rename(&brief(), &live.key.name, &to.name).await;
         match result {
-            Err(error) if is_final(&error) => return Err(error.into()),
+            Err(error) if !(error.is_ambiguous() || error.is_not_found() || error.is_retryable()) => {
+                return Err(error.into());
+            }
             result => last = result.err().or(last),
         }
-        match look(to, client).await {
+        match look(to, &brief()).await {
             Ok(Some(now)) if is_same(live, &now) => return Ok(now),
             Ok(Some(now)) => return Err(StepError::Changed { key: now.key }),
             Ok(None) | Err(_) => {}
         }
     }
     let is_as_before =
-        || async { look(&live.key, client).await.is_ok_and(|now| now.is_some_and(|now| is_same(live, &now))) };
+        || async { look(&live.key, &brief()).await.is_ok_and(|now| now.is_some_and(|now| is_same(live, &now))) };
     match last {
         Some(cause) if is_as_before().await => Err(cause.into()),
         Some(cause) => Err(StepError::RenameLost { key: live.key.clone(), to: to.name.clone(), cause }),
         None => Err(StepError::Gone { key: live.key.clone() }),
     }
-}
-
-/// Returns whether it is no use to try the same rename again.
-fn is_final(error: &client::Error) -> bool {
-    let is_server_s = error.status().is_some_and(|status| status.is_server_error());
-    !(is_server_s || error.is_ambiguous() || error.is_not_found() || error.is_retryable())
 }
 
 fn is_same(before: &Live, now: &Live) -> bool {

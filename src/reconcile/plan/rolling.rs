@@ -237,9 +237,9 @@ pub(super) fn left_behind(decisions: &[Decision<'_>], given: Given<'_>) -> BTree
     if given.desired.len() == given.all.len() {
         return BTreeSet::new();
     }
-    let changes = decisions.iter().map(|decision| &decision.change);
-    let replaced = changes.filter(|change| change.rollout.as_ref().is_some_and(Rollout::is_replacement));
-    let holders = replaced.flat_map(|change| &change.notes).filter_map(|note| match note {
+    // Also what an earlier apply replaced, and did not come to those.
+    let notes = decisions.iter().flat_map(|decision| &decision.change.notes);
+    let holders = notes.filter_map(|note| match note {
         Note::OldKept { holders, .. } => Some(holders),
         _ => None,
     });

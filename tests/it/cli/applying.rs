@@ -279,7 +279,7 @@ fn a_destroy_takes_what_is_declared_and_keeps_data() {
         help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     - delete template/plain
-        after pool/warm
+        after pool/warm is gone
 
     - delete pool/warm
 

@@ -171,10 +171,10 @@ fn delete_says_who_is_in_the_way() {
     $ sbx delete volume/data template/python box/box --local --yes --parallelism 1 -q
     --- stdout
     - delete volume/data
-        after template/python
+        after template/python is gone
 
     - delete template/python
-        after sandbox/box
+        after sandbox/box is gone
 
     - delete sandbox/box
 

@@ -210,6 +210,9 @@ fn mounts_and_environments_take_a_new_sandbox() {
         env_vars.MODEL:                      small -> large
         mount_config, env_vars cannot change in place
         the disk of this sandbox is lost, with everything on it
+        steps, in this order:
+          1. delete sandbox/box
+          2. create sandbox/box
 
     ! refused: this plan destroys 1 object, and with sandbox/box data that nothing can make again
         help: look at what is destroyed, then add `--allow-destroy 1`

@@ -175,7 +175,7 @@ fn a_destroy_removes_what_is_managed_and_lets_go_of_data() {
         help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
     - delete template/plain
-        after pool/warm
+        after pool/warm is gone
 
     - delete pool/warm
 

@@ -266,10 +266,13 @@ fn a_snapshot_is_published_anew_and_a_sandbox_follows_only_if_it_may() {
         snapshot: team/python@<uuid> -> team/python:3.12
         snapshot cannot change in place
         the disk of this sandbox is lost, with everything on it
+        steps, in this order:
+          1. delete sandbox/box
+          2. create sandbox/box
 
     - delete snapshot/team/python@<uuid>
         left by a replacement of snapshot/team/python:3.12
-        after sandbox/box
+        after sandbox/box is gone
 
     ! refused: this plan destroys 1 object, and with sandbox/box data that nothing can make again
         help: look at what is destroyed, then add `--allow-destroy 1`
@@ -318,6 +321,9 @@ fn a_build_that_fails_says_why_and_takes_nothing_away() {
         it failed: the image has no manifest for linux/amd64
         it is published anew, beside the old one
         the old one stays as `team/python@<uuid>`, until a later apply: held by sandbox/box, no TTL
+        steps, in this order:
+          1. create snapshot/team/python:3.12
+          2. delete snapshot/team/python@<uuid>
 
     = keep sandbox/box
         outdated: its snapshot is team/python@<uuid>, declared is team/python:3.12; it is kept

@@ -190,10 +190,10 @@ fn no_interrupt_splits_a_swap() {
     }
     let output = process.wait_with_output().expect("it ends");
     std::io::Read::read_to_string(&mut stderr, &mut said).expect("it is UTF-8");
-    insta::assert_snapshot!(format!("{said}{:?}", output.status.code()), @"
+    insta::assert_snapshot!(format!("{said}{:?}", output.status.code()), @r"
     Stopping: 1 still running. Interrupt again to stop now.
     Stopped. What was running may or may not have been done.
-    Two calls that belong together are still on their way, for <duration> at most.
+    Calls that belong together are let end, within <duration> from when it was to stop.
     hint: run the same again: it goes on from here
     Some(130)
     ");

@@ -101,7 +101,9 @@ impl Plan {
         output::show_plan(&view, &subject, &mut cx.ui)?;
         if let Some(path) = &self.out {
             let path = escape(&path.display().to_string()).into_owned();
-            cx.ui.status(&format!("Saved the plan to {path}; `sbx apply {path}` performs it."));
+            let performs =
+                if plan.refusals.is_empty() { format!("; `sbx apply {path}` performs it") } else { String::new() };
+            cx.ui.status(&format!("Saved the plan to {path}{performs}."));
         }
         plan_exit(&plan, self.exit_code)
     }

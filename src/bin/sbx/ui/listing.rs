@@ -139,13 +139,14 @@ pub(crate) fn description(live: &Live, world: &World, now: Timestamp) -> String 
 
 /// Returns who manages an object; `None` where no record says so.
 fn managed(live: &Live, world: &World) -> Option<String> {
-    if let Some(record) = world.sibling(live) {
-        return Some(format!("by another project: {record}"));
-    }
-    let Some((key, entry)) = world.inventory.as_ref()?.entry_of(live) else { return Some("no".to_owned()) };
-    if entry.standing == Standing::Released {
-        return Some("no, it was let go of".to_owned());
-    }
+    let recorded = world.inventory.as_ref()?.entry_of(live);
+    let owned = recorded.filter(|(_, entry)| entry.standing == Standing::Owned);
+    let Some((key, entry)) = owned else {
+        let others = world.sibling(live).or_else(|| world.marked_by_another(live));
+        let others = others.map(|owner| format!("by another project: {owner}"));
+        let released = || recorded.map(|_| "no, it was let go of".to_owned());
+        return others.or_else(released).or_else(|| Some("no".to_owned()));
+    };
     let name = if *key == live.key { String::new() } else { format!(", as {key}") };
     let source = entry.source.as_ref().map(|source| format!(", declared in {source}")).unwrap_or_default();
     Some(format!("yes{name}{source}"))

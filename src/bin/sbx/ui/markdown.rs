@@ -280,9 +280,9 @@ fn diff_lines(change: &Change) -> Vec<String> {
     fields.collect()
 }
 
-/// Returns what a change comes after, or its steps where it puts a new object in the place of the old one.
+/// Returns what a change comes after, or its steps where it takes several.
 fn in_order(sequence: &Sequence<'_>, change: &Change) -> String {
-    let steps = sequence.of_swap(change);
+    let steps = sequence.steps_of(change);
     if !steps.is_empty() {
         return format!("\nSteps, in this order:\n\n{}", numbered(&steps));
     }

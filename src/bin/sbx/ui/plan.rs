@@ -5,6 +5,7 @@ mod sequence;
 
 use anstyle::Style;
 use sbx::reconcile::Plan;
+use sbx::reconcile::inventory::{Entry, Standing};
 use sbx::reconcile::plan::{Action, Change, Note, Peak};
 
 pub(crate) use self::sequence::Sequence;
@@ -127,10 +128,9 @@ impl View<'_> {
     }
 }
 
-/// Returns the lines about what a change comes after, or, where it puts a new object in the place of the old one, about its
-/// steps.
+/// Returns the lines about what a change comes after, or, where it takes several, about its steps.
 fn sequence_lines(sequence: &Sequence<'_>, change: &Change) -> Vec<String> {
-    let steps = sequence.of_swap(change);
+    let steps = sequence.steps_of(change);
     if steps.is_empty() {
         let before = sequence.before(change);
         let after = || format!("    {} {}", paint(style::DIM, "after"), names(&before));
@@ -210,7 +210,9 @@ fn is_left_otherwise(change: &Change) -> bool {
 
 /// Returns whether an object is not ours any more, and stays.
 pub(crate) fn is_let_go_of(change: &Change) -> bool {
-    change.action == Action::Keep && change.notes.contains(&Note::Released)
+    // A saved plan has the notes in words alone.
+    let is_released = |entry: &Entry| entry.standing == Standing::Released;
+    change.action == Action::Keep && change.record.as_ref().is_some_and(is_released)
 }
 
 /// Sums up a plan that sends nothing: what the record says anew, and what stays.
@@ -374,6 +376,9 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
 
         > rename pool/warm to hot
             replicas: 5 -> 6
+            steps, in this order:
+              1. rename pool/warm to hot
+              2. update pool/hot
 
         ! blocked volume/old
             size: 1Gi -> 512Mi
@@ -433,6 +438,9 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             image cannot change in place
             deleted first, then made anew, since it is renamed as well
             help: apply the rename by itself first, and it is replaced without a gap
+            steps, in this order:
+              1. delete template/a
+              2. create template/b
 
         Plan: 1 to replace.
         ");
@@ -450,7 +458,7 @@ spec: {image: 'python:3.12', volume_mounts: [{volume_name: data, mount_path: /da
             help: set `lifecycle.on_remove: delete` to delete it, with what it holds
 
         - delete template/plain
-            after pool/warm
+            after pool/warm is gone
 
         - delete template/python
         - delete pool/warm

@@ -256,7 +256,7 @@ pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a Wor
     for live in world.iter().collect::<Vec<_>>().into_iter().rev() {
         let Some(of) = left_of(live, &leftovers, desired, world) else { continue };
         let holders: Vec<_> = world.holders(&live.key).filter(|holder| !going.contains(&holder.key)).collect();
-        let decision = if let Some(note) = still_needed(live, &of, desired, world) {
+        let decision = if let Some(note) = still_needed(live, &of, &leftovers, desired, world) {
             let mut needed = leftover(live, of);
             needed.change.action = Action::Blocked;
             needed.change.notes.push(note);
@@ -274,32 +274,31 @@ pub(in crate::reconcile::plan) fn abort<'a>(desired: &'a Desired, world: &'a Wor
 }
 
 /// Returns why what a replacement left is needed until that goes on, if it is.
-fn still_needed(live: &Live, of: &Key, desired: &Desired, world: &World) -> Option<Note> {
+fn still_needed(live: &Live, of: &Key, leftovers: &Leftovers<'_>, desired: &Desired, world: &World) -> Option<Note> {
     if world.get(of).is_none() {
-        return desired.get(of).map(|_| Note::LastOf { of: of.clone() });
+        let entry = world.inventory.as_ref().and_then(|inventory| inventory.get(of));
+        let is_ours = desired.get(of).is_some() || entry.is_some_and(|entry| entry.standing == Standing::Owned);
+        return is_ours.then(|| Note::LastOf { of: of.clone() });
     }
-    if let Some(holder) = served(live, world) {
+    if let Some(holder) = served(live, desired, world) {
         return Some(Note::ServesStill { by: holder.key.clone() });
     }
     // What it is made from has its name already, and the old one did not end.
-    let is_half_way = |source: &Key| {
-        let mut old = world.iter().filter(|old| reserved::is_for(source, old));
-        old.any(|old| served(old, world).is_some())
-    };
+    let is_half_way = |source: &Key| leftovers.of(source).iter().any(|old| served(old, desired, world).is_some());
     let mut sources = live.references().filter_map(Reference::key);
     let source = sources.find(|source| !kinds::is_reserved(&source.name) && is_half_way(source))?;
     Some(Note::ServesAlready { source })
 }
 
-/// Returns an object with a declared name that serves what this one is.
-fn served<'a>(live: &Live, world: &'a World) -> Option<&'a Live> {
-    let serves = |holder: &&Live| !holder.key.kind.info().outlives_its_source && !kinds::is_reserved(&holder.key.name);
+/// Returns a declared object that serves what this one is, and whose own replacement is going to end that.
+fn served<'a>(live: &Live, desired: &Desired, world: &'a World) -> Option<&'a Live> {
+    let serves = |holder: &&Live| !holder.key.kind.info().outlives_its_source && desired.get(&holder.key).is_some();
     world.holders(&live.key).find(serves)
 }
 
 /// Returns the object that a live one is left of, declared or recorded.
 fn left_of(live: &Live, leftovers: &Leftovers<'_>, desired: &Desired, world: &World) -> Option<Key> {
-    if !can_roll(live.key.kind) {
+    if !can_roll(live.key.kind) || !kinds::is_reserved(&live.key.name) {
         return None;
     }
     let is_left = |key: &&Key| leftovers.has(key, live);

@@ -277,6 +277,16 @@ fn a_template_brings_the_pools_on_it_into_a_part_of_the_plan() {
     assert_eq!(text_of(&only_template), text_of(&both));
     let keys: Vec<_> = only_template.changes.iter().map(|change| change.key.to_string()).collect();
     assert_eq!(keys, ["template/t", "pool/p"], "and nothing else");
+    // An apply that is killed once the template has its name is finished by the same again.
+    let live = owned(&all("a"));
+    let swap =
+        only_template.steps.iter().position(|step| matches!(step.verb, Verb::Swap { .. })).expect("there is one");
+    let mut model = Model::of(&live);
+    only_template.steps[..=swap].iter().for_each(|step| model.perform(step).expect("the model takes the plan"));
+    let scope = crate::reconcile::plan::Scope { targets: [key("template", "t")].into(), ..Default::default() };
+    let half = model.to_world(&live);
+    let again = plan(&desired(&all("b")), &half, &Policy { scope, ..Policy::default() });
+    assert!(again.changes.iter().any(|change| change.key == key("pool", "p")), "{}", text_of(&again));
     // One that only stays needs nobody.
     assert_eq!(planned(&all("b"), &[("template", "t")]).changes.len(), 1);
 }

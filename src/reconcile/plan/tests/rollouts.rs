@@ -143,14 +143,14 @@ fn nothing_is_orphaned(world: &World) -> Result<(), TestCaseError> {
 }
 
 /// Gives unfinished replacements up: what has a declared name is there still, and serves no less than before.
-fn aborted(declared: &Desired, live: &World, choices: &[Index]) -> Result<World, TestCaseError> {
-    let abort = plan_abort_rollouts(declared, live);
+fn aborted(all: &Desired, live: &World, choices: &[Index]) -> Result<World, TestCaseError> {
+    let abort = plan_abort_rollouts(all, live);
     let now = perform(&abort, live, choices, abort.steps.len(), false)?;
     let is_named = |live: &&Live| !kinds::is_reserved(&live.key.name);
     for named in live.iter().filter(is_named) {
         prop_assert!(now.get(&named.key).is_some(), "{} is gone\n{}", named.key, text_of(&abort));
     }
-    for declared in declared.iter().filter(|object| live.get(&object.key).is_none() && holds_name(live, &object.key)) {
+    for declared in all.iter().filter(|object| live.get(&object.key).is_none() && holds_name(live, &object.key)) {
         prop_assert!(holds_name(&now, &declared.key), "all of {} is gone\n{}", declared.key, text_of(&abort));
     }
     for template in (0..TEMPLATES).map(template_name) {
@@ -159,7 +159,8 @@ fn aborted(declared: &Desired, live: &World, choices: &[Index]) -> Result<World,
             let mut sources = pool.references().filter_map(Reference::key).filter_map(|key| live.get(&key));
             sources.any(|source| source.key == declared || reserved::is_for(&declared, source))
         };
-        let of_named: u32 = live.iter().filter(is_named).filter(is_on).map(replicas).sum();
+        let is_declared = |live: &&Live| all.get(&live.key).is_some();
+        let of_named: u32 = live.iter().filter(is_declared).filter(is_on).map(replicas).sum();
         let least = warm_of(live, &template).min(of_named);
         let has = warm_of(&now, &template);
         prop_assert!(has >= least, "{template} has {has} of {least}\n{}", text_of(&abort));

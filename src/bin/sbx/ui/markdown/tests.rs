@@ -47,6 +47,11 @@ fn a_comment_has_counts_then_what_is_destroyed_then_the_rest() {
     - image cannot change in place
     - deleted first, then made anew, as `replace: recreate` asks
 
+    Steps, in this order:
+
+    1. delete template/t
+    2. create template/t
+
     </details>
 
     #### Blocked (1)

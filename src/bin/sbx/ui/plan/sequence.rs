@@ -1,6 +1,6 @@
 //! What of a plan comes after what, in words.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sbx::kinds::Key;
 use sbx::reconcile::Plan;
@@ -26,12 +26,11 @@ impl<'a> Sequence<'a> {
         Self { plan, own }
     }
 
-    /// Returns the steps of a change that puts a new object in the place of the old one while both are there, each with
-    /// what it waits for of other changes.
-    pub(crate) fn of_swap(&self, change: &Change) -> Vec<String> {
+    /// Returns the steps of a change that takes several, each with what it waits for of other changes.
+    pub(crate) fn steps_of(&self, change: &Change) -> Vec<String> {
         let own = self.own_of(change);
         let is_swap = own.iter().any(|&index| matches!(self.plan.steps[index].verb, Verb::Swap { .. }));
-        own.iter().filter(|_| is_swap).map(|&index| self.in_words(index, own)).collect()
+        own.iter().filter(|_| is_swap || own.len() > 1).map(|&index| self.in_words(index, own)).collect()
     }
 
     fn in_words(&self, index: usize, own: &[usize]) -> String {
@@ -40,18 +39,21 @@ impl<'a> Sequence<'a> {
             let place = own.iter().position(|index| index == swap).map_or(0, |place| place + 1);
             return format!("verify that {} followed it to its name; if not, undo step {place}", names(holders));
         }
-        let of_others = step.after.iter().filter(|earlier| !own.contains(earlier));
-        let awaited: Vec<_> = of_others.map(|&earlier| end_of(&self.plan.steps[earlier])).collect();
+        let awaited = self.awaited(index, own);
         let after = if awaited.is_empty() { String::new() } else { format!(", after {}", names(awaited)) };
         format!("{}{after}", to_do(step))
     }
 
-    /// Returns the objects whose changes come before a change that is made in one go.
-    pub(crate) fn before(&self, change: &Change) -> BTreeSet<&'a Key> {
+    /// Returns what comes before a change that is one step.
+    pub(crate) fn before(&self, change: &Change) -> Vec<String> {
         let own = self.own_of(change);
-        let awaited = own.iter().flat_map(|&index| &self.plan.steps[index].after);
-        let keys = awaited.filter_map(|&earlier| Some(&self.plan.changes.get(self.plan.steps[earlier].change)?.key));
-        keys.filter(|key| **key != change.key).collect()
+        own.iter().flat_map(|&index| self.awaited(index, own)).collect()
+    }
+
+    /// Returns what a step waits for of other changes.
+    fn awaited(&self, index: usize, own: &[usize]) -> Vec<String> {
+        let of_others = self.plan.steps[index].after.iter().filter(|earlier| !own.contains(earlier));
+        of_others.map(|&earlier| end_of(&self.plan.steps[earlier])).collect()
     }
 
     fn own_of(&self, change: &Change) -> &[usize] {

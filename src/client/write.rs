@@ -31,11 +31,6 @@ pub(super) enum Naming<'a> {
     Moves { before: Option<&'a str> },
 }
 
-/// Returns whether the server itself says that what it made was not ready in time, and not something before the server.
-fn was_late(error: &Error) -> bool {
-    error.is_a(Kind::Timeout) && error.error_type() == Some("Timeout")
-}
-
 /// How often to look for what a create brought about that is not refused when it is sent twice.
 const LOOKS: usize = 2;
 
@@ -205,6 +200,11 @@ impl Link {
 
 fn is_bad_request(error: &Error) -> bool {
     error.status().is_some_and(|status| status.as_u16() == 400)
+}
+
+/// Returns whether the server itself says that what it made was not ready in time, and not something before the server.
+fn was_late(error: &Error) -> bool {
+    error.is_a(Kind::Timeout) && error.error_type() == Some("Timeout")
 }
 
 fn other_exists(request: &Request, attempts: u32) -> Error {

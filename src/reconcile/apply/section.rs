@@ -6,9 +6,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a section may go on once its step is told to stop: as long as a swap and its way back may take, with all their
-/// tries, where each call is answered at the last moment (`swap.rs`). With a server that answers it takes far less.
-pub const LONGEST: Duration = Duration::from_secs(150);
+use super::swap::LONGEST_EXCHANGE;
+
+/// How long a section may go on once its step is told to stop: as long as a swap and its way back may take with all their
+/// tries, so that only a bug cuts them. With a server that answers they take far less.
+pub const LONGEST: Duration = LONGEST_EXCHANGE;
 
 /// Marks the parts of a step that are run to their end, whoever says stop.
 ///

@@ -129,10 +129,16 @@ async fn undo(names: &Names, old: Option<&Live>, cause: StepError, client: &Clie
 
 /// How often a rename is tried whose object did not move, and what is waited in between: what lies between two renames is
 /// worth more than one try.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long one call of a swap may take with all its attempts: the name is nobody's meanwhile.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
+/// How long a rename may take where each call is answered at the last moment: its tries with a look after each, and a last
+/// look.
+const LONGEST_RENAME: Duration =
+    LONGEST_CALL.saturating_mul(2).saturating_add(PAUSE).saturating_mul(TRIES).saturating_add(LONGEST_CALL);
+/// How long two renames and the way back may take.
+pub(super) const LONGEST_EXCHANGE: Duration = LONGEST_RENAME.saturating_mul(3);
 
 /// Gives an object another name, and looks whether it has it: of a lost answer, and of one that was settled by the name
 /// alone, the id tells.

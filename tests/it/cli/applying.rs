@@ -34,14 +34,6 @@ metadata: {name: box}
 spec: {template_name: python}
 ";
 
-fn applied(manifest: &str) -> Environment {
-    let environment = Environment::new();
-    environment.write("w.yaml", manifest);
-    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
-    assert_eq!(run.code, Some(0), "{run}");
-    environment
-}
-
 #[test]
 fn a_first_apply_and_a_second() {
     let environment = Environment::new();
@@ -107,7 +99,7 @@ fn a_first_apply_and_a_second() {
 
 #[test]
 fn changes_of_each_sort() {
-    let environment = applied(WORKSPACE);
+    let environment = Environment::applied(WORKSPACE);
     let changed = WORKSPACE
         .replace("10Gi", "20Gi")
         .replace("plain}\nspec: {image: python:3.12}", "plain}\nspec: {image: python:3.13}")
@@ -179,7 +171,7 @@ fn changes_of_each_sort() {
 
 #[test]
 fn what_is_blocked_is_told_and_the_rest_is_done() {
-    let environment = applied(&format!("{WORKSPACE}{SANDBOX}"));
+    let environment = Environment::applied(&format!("{WORKSPACE}{SANDBOX}"));
     let changed = WORKSPACE
         .replace("10Gi", "5Gi")
         .replace("image: python:3.12\n", "image: python:3.13\n")
@@ -231,7 +223,7 @@ fn what_is_blocked_is_told_and_the_rest_is_done() {
 
 #[test]
 fn an_abort_of_rollouts_changes_nothing_that_is_declared() {
-    let environment = applied(WORKSPACE);
+    let environment = Environment::applied(WORKSPACE);
     environment.write("w.yaml", &WORKSPACE.replace("image: python:3.12", "image: python:3.13"));
     let abort = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--abort-rollouts"]);
     assert_eq!(abort.code, Some(0), "{abort}");
@@ -244,7 +236,7 @@ fn an_abort_of_rollouts_changes_nothing_that_is_declared() {
 fn a_protected_object_refuses_the_whole_plan() {
     let protected =
         WORKSPACE.replace("{name: plain}", "{name: plain}\nlifecycle: {prevent_destroy: true, replace: recreate}");
-    let environment = applied(&protected);
+    let environment = Environment::applied(&protected);
     let changed = protected.replace("image: python:3.12", "image: python:3.13").replace("10Gi", "20Gi");
     environment.write("w.yaml", &changed);
     let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
@@ -262,7 +254,7 @@ fn a_protected_object_refuses_the_whole_plan() {
 
 #[test]
 fn a_destroy_takes_what_is_declared_and_keeps_data() {
-    let environment = applied(&format!("{WORKSPACE}{SANDBOX}"));
+    let environment = Environment::applied(&format!("{WORKSPACE}{SANDBOX}"));
     let other = "{apiVersion: sbx/v1, kind: Volume, metadata: {name: mine}, spec: {size: 1Gi}}";
     environment.write("other.yaml", other);
     let run = environment.sbx(&["apply", "-f", "other.yaml", "--local", "--yes", "--inventory", "other.json"]);

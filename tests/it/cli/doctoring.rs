@@ -21,17 +21,9 @@ const POOLED: &str = "\
 {apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: python, replicas: 1}}
 ";
 
-fn applied() -> Environment {
-    let environment = Environment::new();
-    environment.write("w.yaml", POOLED);
-    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
-    assert_eq!(run.code, Some(0), "{run}");
-    environment
-}
-
 #[test]
 fn it_says_how_things_are() {
-    let environment = applied();
+    let environment = Environment::applied(POOLED);
     insta::assert_snapshot!(without_machine(&environment.sbx(&["doctor", "--local", "-q"])), @r"
     $ sbx doctor --local -q
     --- stdout
@@ -65,7 +57,7 @@ fn the_machine_is_looked_at_without_any_server() {
 
 #[test]
 fn a_probe_finds_out_records_it_and_leaves_nothing() {
-    let environment = applied();
+    let environment = Environment::applied(POOLED);
     // As a probe leaves it that was killed.
     environment.write(
         "old.yaml",
@@ -107,7 +99,7 @@ fn a_probe_finds_out_records_it_and_leaves_nothing() {
 
 #[test]
 fn what_is_wrong_ends_with_1() {
-    let environment = applied();
+    let environment = Environment::applied(POOLED);
     environment.write(".sbx/local/inventory.json", "{");
     let broken = environment.sbx(&["doctor", "--local", "-q"]);
     assert_eq!(broken.code, Some(1), "{broken}");

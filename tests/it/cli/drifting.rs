@@ -1,7 +1,7 @@
 //! `sbx drift`: what somebody changed, told apart from what the manifests ask for.
 
 use super::environment::{Environment, Run};
-use super::server::Server;
+use super::server::Served;
 
 pub(super) const DECLARED: &str = "\
 apiVersion: sbx/v1
@@ -31,14 +31,6 @@ spec:
   replicas: 5
 ";
 
-pub(super) fn applied() -> Environment {
-    let environment = Environment::new();
-    environment.write("w.yaml", DECLARED);
-    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes", "--quiet"]);
-    assert_eq!(run.code, Some(0), "{run}");
-    environment
-}
-
 /// Brings the live state to these manifests, and writes nothing down.
 pub(super) fn meddle(environment: &Environment, manifests: &str) {
     environment.write("elsewhere/w.yaml", manifests);
@@ -64,7 +56,7 @@ fn drift(environment: &Environment, more: &[&str]) -> Run {
 
 #[test]
 fn each_side_that_moved_has_its_exit_code() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     let code = |more: &[&str]| {
         let run = drift(&environment, &[&["--exit-code"], more].concat());
         run.code.unwrap_or_else(|| panic!("{run}"))
@@ -81,7 +73,7 @@ fn each_side_that_moved_has_its_exit_code() {
 
 #[test]
 fn each_object_is_named_for_what_became_of_it() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     insta::assert_snapshot!(drift(&environment, &[]), @r"
     $ sbx drift --local --quiet
     --- stdout
@@ -141,7 +133,7 @@ fn each_object_is_named_for_what_became_of_it() {
 
 #[test]
 fn without_a_record_what_is_declared_is_taken_for_what_was_applied() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
     let arguments = ["drift", "-f", "w.yaml", "--local", "--inventory", "none", "--exit-code"];
     insta::assert_snapshot!(environment.sbx(&arguments), @r"
@@ -168,7 +160,7 @@ fn without_a_record_what_is_declared_is_taken_for_what_was_applied() {
 
 #[test]
 fn drift_in_every_form() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
     let files = ["-o", "markdown=drift.md", "-o", "json=drift.json", "-o", "patch=drift.patch", "-o", "text=drift.txt"];
     let run = drift(&environment, &[&["-f", "w.yaml", "-o", "github"], &files[..]].concat());
@@ -204,7 +196,7 @@ fn drift_in_every_form() {
 
 #[test]
 fn drift_of_a_saved_live_state_needs_no_server() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     meddle(&environment, &DECLARED.replace("replicas: 5", "replicas: 7"));
     assert_eq!(environment.sbx(&["observe", "--local", "-q", "-o", "live.json"]).code, Some(0));
     let there = drift(&environment, &["--exit-code"]);
@@ -220,43 +212,30 @@ fn drift_of_a_saved_live_state_needs_no_server() {
 
 #[test]
 fn a_sandbox_that_is_gone_before_its_time_was_deleted() {
-    let environment = Environment::new();
-    environment.write(
-        "w.yaml",
+    let served = Served::applied(
         "{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n\
          {apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: plain, ttl_seconds: 3600}}\n",
     );
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
     // The end that is on record is that of the time to live that it has now.
-    environment.write("w.yaml", &environment.read("w.yaml").replace("3600", "86400"));
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
-    let answer = server.request("DELETE", "/v2/sandboxes/boxes/box", "");
-    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
-    let run = sbx(&["drift", "--exit-code"]);
+    served.edit("3600", "86400");
+    assert_eq!(served.sbx(&["apply", "--yes"]).code, Some(0));
+    served.call("DELETE", "boxes/box", "");
+    let run = served.sbx(&["drift", "--exit-code"]);
     assert!(run.stdout.contains("- sandbox/box was deleted") && run.code == Some(4), "{run}");
-    let plan = sbx(&["plan", "--on-drift", "fail"]);
+    let plan = served.sbx(&["plan", "--on-drift", "fail"]);
     assert_eq!(plan.code, Some(1), "{plan}");
 }
 
 #[test]
 fn an_unfinished_rollout_of_ours_is_no_drift() {
-    let environment = Environment::new();
-    environment.write(
-        "w.yaml",
+    let served = Served::applied(
         "{apiVersion: sbx/v1, kind: Template, metadata: {name: t}, spec: {image: a}}\n---\n\
          {apiVersion: sbx/v1, kind: Pool, metadata: {name: p}, spec: {template_name: t, replicas: 1}}\n",
     );
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
-    environment.write("w.yaml", &environment.read("w.yaml").replace("image: a", "image: b"));
-    server.fault("{\"operation\": \"update_pool\", \"count\": null, \"status\": 400}");
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(1));
-    let run = sbx(&["drift", "--exit-code"]);
+    served.edit("image: a", "image: b");
+    served.server.fault("{\"operation\": \"update_pool\", \"count\": null, \"status\": 400}");
+    assert_eq!(served.sbx(&["apply", "--yes"]).code, Some(1));
+    let run = served.sbx(&["drift", "--exit-code"]);
     assert!(run.stdout.contains("No drift") && run.code == Some(2), "{run}");
-    assert!(sbx(&["drift", "-o", "patch"]).stdout.is_empty());
+    assert!(served.sbx(&["drift", "-o", "patch"]).stdout.is_empty());
 }

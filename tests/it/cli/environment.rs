@@ -45,6 +45,15 @@ impl Environment {
         Self { folder, variables: Vec::new(), _filters: settings.bind_to_scope() }
     }
 
+    /// Returns a place where `w.yaml`, which these manifests are in, has been applied to the server that is built in.
+    pub(crate) fn applied(manifests: &str) -> Self {
+        let environment = Self::new();
+        environment.write("w.yaml", manifests);
+        let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        environment
+    }
+
     /// Returns the working folder.
     pub(crate) fn work(&self) -> std::path::PathBuf {
         self.folder.path().join("work")

@@ -15,17 +15,9 @@ spec:
 {apiVersion: sbx/v1, kind: Sandbox, metadata: {name: box}, spec: {template_name: python, ttl_seconds: 7200}}
 ";
 
-fn applied() -> Environment {
-    let environment = Environment::new();
-    environment.write("w.yaml", WORKSPACE);
-    let run = environment.sbx(&["apply", "-f", "w.yaml", "--local", "--yes"]);
-    assert_eq!(run.code, Some(0), "{run}");
-    environment
-}
-
 #[test]
 fn get_lists_one_kind_or_all() {
-    let environment = applied();
+    let environment = Environment::applied(WORKSPACE);
     insta::assert_snapshot!(environment.sbx(&["get", "all", "--local", "--quiet"]), @r"
     $ sbx get all --local --quiet
     --- stdout
@@ -74,7 +66,7 @@ fn get_lists_one_kind_or_all() {
 
 #[test]
 fn what_get_prints_as_yaml_is_what_is_live() {
-    let environment = applied();
+    let environment = Environment::applied(WORKSPACE);
     let run = environment.sbx(&["get", "all", "--local", "-o", "yaml", "-q"]);
     insta::assert_snapshot!(run, @r"
     $ sbx get all --local -o yaml -q
@@ -115,7 +107,7 @@ fn what_get_prints_as_yaml_is_what_is_live() {
 
 #[test]
 fn describe_tells_who_uses_it() {
-    let environment = applied();
+    let environment = Environment::applied(WORKSPACE);
     insta::assert_snapshot!(environment.sbx(&["describe", "volume/data", "sb/box", "--local", "-q"]), @r"
     $ sbx describe volume/data sb/box --local -q
     --- stdout
@@ -152,7 +144,7 @@ fn describe_tells_who_uses_it() {
 
 #[test]
 fn delete_says_who_is_in_the_way() {
-    let environment = applied();
+    let environment = Environment::applied(WORKSPACE);
     insta::assert_snapshot!(environment.sbx(&["delete", "volume/data", "--local", "--yes", "-q"]), @r"
     $ sbx delete volume/data --local --yes -q
     --- stdout

@@ -1,8 +1,8 @@
 //! `sbx drift -o patch`: the manifests brought to what is live.
 
-use super::drifting::{DECLARED, applied, meddle};
+use super::drifting::{DECLARED, meddle};
 use super::environment::Environment;
-use super::server::Server;
+use super::server::{Served, Server};
 
 const REFERRED_TO: &str = "\
 apiVersion: sbx/v1
@@ -49,7 +49,7 @@ fn git_apply(environment: &Environment, patch: &str) {
 
 #[test]
 fn the_patch_brings_the_manifests_to_what_is_live() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     environment.write("sbx.yaml", "targets: {dev: {local: true, manifests: [w.yaml]}}\n");
     let live = DECLARED
         .replace("replicas: 5", "replicas: 7")
@@ -98,7 +98,7 @@ fn the_patch_brings_the_manifests_to_what_is_live() {
 
 #[test]
 fn what_no_diff_can_say_is_said() {
-    let environment = applied();
+    let environment = Environment::applied(DECLARED);
     let run = environment.sbx(&["delete", "template/tools", "--local", "--yes", "--quiet", "--inventory", "none"]);
     assert_eq!(run.code, Some(0), "{run}");
     environment.write("w.yaml", &format!("%YAML 1.2\n---\n{DECLARED}"));
@@ -120,21 +120,14 @@ fn what_no_diff_can_say_is_said() {
 
 #[test]
 fn what_was_renamed_gets_its_new_name() {
-    let environment = Environment::new();
-    environment.write(
-        "w.yaml",
+    let served = Served::applied(
         "# Names.\napiVersion: sbx/v1\nkind: Template\nmetadata: {name: plain} # in one line\nspec: {image: a}\n---\n\
          {apiVersion: sbx/v1, kind: Pool, metadata: {name: \"warm\"}, spec: {template_name: plain, replicas: 1}}\n",
     );
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url, "-q"]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
     for (path, name) in [("pools/warm", "hot"), ("templates/plain", "simple")] {
-        let answer = server.request("PATCH", &format!("/v2/sandboxes/{path}"), &format!("{{\"name\": \"{name}\"}}"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        served.call("PATCH", path, &format!("{{\"name\": \"{name}\"}}"));
     }
-    let run = sbx(&["drift", "-o", "patch"]);
+    let run = served.sbx(&["drift", "-o", "patch"]);
     insta::assert_snapshot!(run.stdout, @r#"
     --- a/w.yaml
     +++ b/w.yaml
@@ -149,29 +142,22 @@ fn what_was_renamed_gets_its_new_name() {
     -{apiVersion: sbx/v1, kind: Pool, metadata: {name: "warm"}, spec: {template_name: plain, replicas: 1}}
     +{apiVersion: sbx/v1, kind: Pool, metadata: {name: "hot"}, spec: {template_name: simple, replicas: 1}}
     "#);
-    git_apply(&environment, &run.stdout);
-    let plan = sbx(&["plan", "--exit-code"]);
+    git_apply(&served.environment, &run.stdout);
+    let plan = served.sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
-    let page = sbx(&["drift", "-o", "markdown"]).stdout;
+    let page = served.sbx(&["drift", "-o", "markdown"]).stdout;
     assert!(page.contains("was renamed") && !page.contains("<details>"), "nothing is folded in: {page}");
 }
 
 #[test]
 fn the_document_of_what_was_deleted_goes() {
-    let environment = Environment::new();
-    environment.write(
-        "w.yaml",
+    let served = Served::applied(
         "# Stays.\n{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n# Goes.\n\
          apiVersion: sbx/v1\nkind: Pool\nmetadata: {name: warm}\nspec: {template_name: plain, replicas: 1}\n---\n\
          {apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}\n",
     );
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url, "-q"]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
-    let answer = server.request("DELETE", "/v2/sandboxes/pools/warm", "");
-    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
-    let run = sbx(&["drift", "-o", "patch"]);
+    served.call("DELETE", "pools/warm", "");
+    let run = served.sbx(&["drift", "-o", "patch"]);
     insta::assert_snapshot!(run.stdout, @r"
     --- a/w.yaml
     +++ b/w.yaml
@@ -187,26 +173,19 @@ fn the_document_of_what_was_deleted_goes() {
     ----
      {apiVersion: sbx/v1, kind: Volume, metadata: {name: data}, spec: {size: 1Gi}}
     ");
-    git_apply(&environment, &run.stdout);
-    let plan = sbx(&["plan", "--exit-code"]);
+    git_apply(&served.environment, &run.stdout);
+    let plan = served.sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
 }
 
 #[test]
 fn the_fields_of_what_was_renamed_are_patched_too_also_once_it_has_its_new_name() {
-    let environment = Environment::new();
-    environment.write(
-        "w.yaml",
+    let served = Served::applied(
         "{apiVersion: sbx/v1, kind: Template, metadata: {name: plain}, spec: {image: a}}\n---\n\
          {apiVersion: sbx/v1, kind: Pool, metadata: {name: warm}, spec: {template_name: plain, replicas: 1}}\n",
     );
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
-    let answer = server.request("PATCH", "/v2/sandboxes/pools/warm", "{\"name\": \"hot\", \"replicas\": 2}");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let patch = sbx(&["drift", "-o", "patch"]).stdout;
+    served.call("PATCH", "pools/warm", "{\"name\": \"hot\", \"replicas\": 2}");
+    let patch = served.sbx(&["drift", "-o", "patch"]).stdout;
     assert!(
         patch.contains(
             "+{apiVersion: sbx/v1, kind: Pool, metadata: {name: hot}, spec: {template_name: plain, replicas: 2}}"
@@ -214,33 +193,27 @@ fn the_fields_of_what_was_renamed_are_patched_too_also_once_it_has_its_new_name(
         "{patch}"
     );
     // By hand, and but for the replicas.
-    environment.write("w.yaml", &environment.read("w.yaml").replace("name: warm", "name: hot"));
-    let again = sbx(&["drift", "-o", "patch"]);
+    served.edit("name: warm", "name: hot");
+    let again = served.sbx(&["drift", "-o", "patch"]);
     assert!(again.stdout.contains("replicas: 2") && !again.stderr.contains("not declared"), "{again}");
-    environment.write("w.yaml", &environment.read("w.yaml").replace("replicas: 1", "replicas: 2"));
-    let plan = sbx(&["plan", "--exit-code"]);
+    served.edit("replicas: 1", "replicas: 2");
+    let plan = served.sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
 }
 
 #[test]
 fn the_patch_follows_a_new_name_to_all_that_refers_to_it() {
-    let environment = Environment::new();
-    environment.write("w.yaml", REFERRED_TO);
-    let server = Server::start(&environment, &[]);
-    let url = server.url();
-    let sbx = |arguments: &[&str]| environment.sbx(&[arguments, &["-f", "w.yaml", "--endpoint", &url]].concat());
-    assert_eq!(sbx(&["apply", "--yes"]).code, Some(0));
+    let served = Served::applied(REFERRED_TO);
     for (path, body) in [
         ("volumes/data", "{\"name\": \"store\"}"),
         ("templates/plain", "{\"name\": \"python\"}"),
         // Its reference is as it was, only the number is edited.
         ("pools/moved", "{\"replicas\": 2}"),
     ] {
-        let answer = server.request("PATCH", &format!("/v2/sandboxes/{path}"), body);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        served.call("PATCH", path, body);
     }
-    let run = sbx(&["drift", "-o", "patch"]);
-    insta::assert_snapshot!(run.to_string().replace(&url, "URL"), @r#"
+    let run = served.sbx(&["drift", "-o", "patch"]);
+    insta::assert_snapshot!(run.to_string().replace(&served.server.url(), "URL"), @r#"
     $ sbx drift -o patch -f w.yaml --endpoint URL
     --- stdout
     --- a/w.yaml
@@ -285,9 +258,9 @@ fn the_patch_follows_a_new_name_to_all_that_refers_to_it() {
     # template/plain: it was renamed to python, and pool/escaped refers to its old name
     --- exit code 0
     "#);
-    git_apply(&environment, &run.stdout);
-    environment.write("w.yaml", &environment.read("w.yaml").replace("\"pl\\x61in\"", "python"));
-    let plan = sbx(&["plan", "--exit-code"]);
+    git_apply(&served.environment, &run.stdout);
+    served.edit("\"pl\\x61in\"", "python");
+    let plan = served.sbx(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan}");
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use super::environment::Environment;
+use super::environment::{Environment, Run};
 
 /// A server that runs until this is dropped.
 pub(crate) struct Server {
@@ -95,6 +95,41 @@ impl Drop for Server {
         // It may be gone already, by the test's own will.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A project whose `w.yaml` has been applied to a server of its own.
+pub(crate) struct Served {
+    pub(crate) environment: Environment,
+    pub(crate) server: Server,
+}
+
+impl Served {
+    pub(crate) fn applied(manifests: &str) -> Self {
+        let environment = Environment::new();
+        environment.write("w.yaml", manifests);
+        let server = Server::start(&environment, &[]);
+        let served = Self { environment, server };
+        let run = served.sbx(&["apply", "--yes"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        served
+    }
+
+    /// Runs a command on the project's manifests and server.
+    pub(crate) fn sbx(&self, arguments: &[&str]) -> Run {
+        let place = ["-f", "w.yaml", "--endpoint", &self.server.url()];
+        self.environment.sbx(&[arguments, &place].concat())
+    }
+
+    /// Rewrites a text of the manifests.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        self.environment.write("w.yaml", &self.environment.read("w.yaml").replace(from, to));
+    }
+
+    /// Sends a request below the API's prefix, as somebody else would, which must succeed.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) {
+        let answer = self.server.request(method, &format!("/v2/sandboxes/{path}"), body);
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
     }
 }
 
